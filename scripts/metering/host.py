@@ -1,0 +1,190 @@
+"""Facts about the host, its software and the code: what a result needs beside it.
+
+No names of people or hosts: results are published. Whatever cannot be read is None.
+"""
+
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+
+from metering import nvml
+
+
+def host_facts(
+    proc_root: str | os.PathLike = "/proc",
+    sys_root: str | os.PathLike = "/sys",
+    environ: Mapping[str, str] = os.environ,
+) -> dict:
+    """The machine: processor, memory, system, limits and GPUs.
+
+    ``memory_bytes`` is physical memory; ``affinity`` lists the CPUs that this process may use;
+    ``cgroup_cpu_limit`` is in CPUs (None: no limit); ``load_average`` is over 1, 5 and 15 minutes;
+    ``gpus`` is None without NVML.
+    """
+    proc, sys = Path(proc_root), Path(sys_root)
+    cpuinfo = _read(proc / "cpuinfo") or ""
+    return {
+        "cpu_model": _first(r"^model name\s*:\s*(.+)$", cpuinfo),
+        "architecture": platform.machine(),
+        **_topology(cpuinfo, sys),
+        "affinity": _affinity(),
+        "governors": _distinct(sys, "cpufreq/scaling_governor"),
+        "boost": _boost(sys),
+        "memory_bytes": _memory_bytes(_read(proc / "meminfo") or ""),
+        "kernel": platform.release(),
+        "os": _os_name(),
+        "boot_id": _read(proc / "sys/kernel/random/boot_id"),
+        "virtualisation": _virtualisation(cpuinfo, sys),
+        "cgroup_cpu_limit": _cgroup_cpu_limit(proc, sys),
+        "load_average": _load_average(_read(proc / "loadavg")),
+        "gpus": nvml.gpu_facts(environ),
+    }
+
+
+def software_facts() -> dict:
+    """The interpreter and every installed distribution with its version, as ``pip freeze`` does."""
+    packages: dict[str, str] = {}
+    for distribution in metadata.distributions():
+        name = distribution.metadata["Name"]
+        if name:  # half-removed packages have none; the first on the path is the one imported
+            packages.setdefault(name, distribution.version)
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
+    }
+
+
+def code_facts(repo: str | os.PathLike) -> dict:
+    """Commit of the checkout that ``repo`` belongs to, and whether its files differ from it.
+
+    ``repo`` is its root or a folder that it tracks; new files count as a difference. Both None
+    where there is no such checkout, or git refuses to look.
+    """
+    top = _git(repo, "rev-parse", "--show-toplevel")
+    is_root = top is not None and Path(top).resolve() == Path(repo).resolve()
+    if not is_root and not _git(repo, "ls-files", "."):  # a copy inside somebody else's checkout
+        return {"commit": None, "dirty": None}
+    changes = _git(top, "status", "--porcelain")
+    return {
+        "commit": _git(repo, "rev-parse", "--verify", "HEAD"),
+        "dirty": None if changes is None else bool(changes),
+    }
+
+
+def _git(repo: str | os.PathLike, *command: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "--no-optional-locks", "-C", os.fspath(repo), *command],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace").strip("\x00 \t\n")
+    except OSError:
+        return None
+
+
+def _first(pattern: str, text: str) -> str | None:
+    match = re.search(pattern, text, re.MULTILINE)
+    return match.group(1).strip() if match else None
+
+
+def _cpu_folders(sys: Path) -> list[Path]:
+    return list((sys / "devices/system/cpu").glob("cpu[0-9]*"))
+
+
+def _distinct(sys: Path, name: str) -> list[str] | None:
+    values = {_read(folder / name) for folder in _cpu_folders(sys)} - {None}
+    return sorted(values) or None
+
+
+def _topology(cpuinfo: str, sys: Path) -> dict:
+    places = set()
+    for folder in _cpu_folders(sys):
+        names = ("physical_package_id", "die_id", "core_id")
+        package, die, core = (_read(folder / "topology" / name) for name in names)
+        if package is not None and core is not None:
+            places.add((package, die, core))
+    logical = len(re.findall(r"^processor\s*:", cpuinfo, re.MULTILINE))
+    return {
+        "sockets": len({package for package, _, _ in places}) or None,
+        "physical_cores": len(places) or None,
+        "logical_cpus": logical or os.cpu_count(),
+    }
+
+
+def _affinity() -> list[int] | None:
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def _boost(sys: Path) -> bool | None:
+    boost = _read(sys / "devices/system/cpu/cpufreq/boost")
+    if boost is not None:
+        return boost == "1"
+    no_turbo = _read(sys / "devices/system/cpu/intel_pstate/no_turbo")
+    return None if no_turbo is None else no_turbo == "0"
+
+
+def _memory_bytes(meminfo: str) -> int | None:
+    kibibytes = _first(r"^MemTotal:\s*(\d+) kB$", meminfo)
+    return None if kibibytes is None else int(kibibytes) * 1024
+
+
+def _os_name() -> str | None:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME")
+    except OSError:
+        return None
+
+
+def _virtualisation(cpuinfo: str, sys: Path) -> dict:
+    """Hints only: a hypervisor can hide, and ``product`` is what the firmware says."""
+    flags = (_first(r"^flags\s*:\s*(.+)$", cpuinfo) or "").split()
+    return {
+        "hypervisor": ("hypervisor" in flags) if flags else None,
+        "product": _read(sys / "class/dmi/id/product_name"),
+        "container": Path("/.dockerenv").exists() or Path("/run/.containerenv").exists(),
+    }
+
+
+def _cgroup_cpu_limit(proc: Path, sys: Path) -> float | None:
+    """The tightest CPU quota on the way from this process's group to the root, in CPUs."""
+    limits = []
+    for line in (_read(proc / "self/cgroup") or "").splitlines():
+        _, controllers, group = line.split(":", 2)
+        version_2 = controllers == ""
+        if not version_2 and "cpu" not in controllers.split(","):
+            continue
+        root = sys / "fs/cgroup" / ("" if version_2 else controllers)
+        folder = root / group.lstrip("/")
+        for level in (folder, *folder.parents):
+            limits.append(_quota_v2(level) if version_2 else _quota_v1(level))
+            if level == root:
+                break
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _quota_v2(folder: Path) -> float | None:
+    quota, _, period = (_read(folder / "cpu.max") or "max").partition(" ")
+    return None if quota == "max" else int(quota) / int(period)
+
+
+def _quota_v1(folder: Path) -> float | None:
+    quota, period = (_read(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+    return None if quota is None or period is None or int(quota) < 0 else int(quota) / int(period)
+
+
+def _load_average(text: str | None) -> list[float] | None:
+    return [float(word) for word in text.split()[:3]] if text else None

@@ -1,0 +1,128 @@
+"""The raw data of a session on disk, so written that a killed session goes on where it was.
+
+While a session runs its files stand in a folder of their own; they move to their final place when
+it ends, `session.json` last. Each process that works on the session is one segment: windows and
+samples carry its number, since a clock and a counter only go on within one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+FILES = ("windows.jsonl", "trace.csv", "events.jsonl")
+
+
+class Recording:
+    """The files of one session.
+
+    Args:
+        partial: Where they stand while the session runs.
+        final: The folder that they move to.
+        spec: The session's configuration.
+    """
+
+    def __init__(self, partial: Path, final: Path, spec: Mapping[str, Any]) -> None:
+        self.partial = partial
+        self._final = final
+        self._spec = dict(spec)
+        partial.mkdir(parents=True, exist_ok=True)
+        for name in (*FILES, "segments.jsonl"):
+            _drop_torn_line(partial / name)
+        self._keep_whole_windows()
+        self.finished = {w["generation"] for w in self._windows() if w["kind"] == "generation"}
+        self.segment = 1 + max((s["segment"] for s in self._segments()), default=0)
+
+    @property
+    def trace(self) -> Path:
+        """Where the sampler writes."""
+        return self.partial / "trace.csv"
+
+    @property
+    def events(self) -> Path:
+        """Where the sampler says what went wrong."""
+        return self.partial / "events.jsonl"
+
+    def begin(self, facts: Mapping[str, Any]) -> None:
+        """Takes down who measures, where, and with what: one segment."""
+        _append(self.partial / "segments.jsonl", [{"segment": self.segment, **facts}])
+
+    def append(self, windows: Sequence[Mapping[str, Any]]) -> None:
+        """Adds windows that have ended. A generation's come in one call, its own line last: all
+        of them are on disk, or the generation is measured again."""
+        lines = [{"segment": self.segment, **window} for window in windows]
+        _append(self.partial / "windows.jsonl", lines)
+
+    def finish(self, facts: Mapping[str, Any]) -> None:
+        """Moves everything to its final place, the sampler having ended."""
+        session = {"format": 1, "spec": self._spec, "segments": self._segments(), **facts}
+        self._final.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            (self.partial / name).touch()
+            os.replace(self.partial / name, self._final / name)
+        _write_whole(self._final / "session.json", json.dumps(session, indent=1) + "\n")
+        (self.partial / "segments.jsonl").unlink()
+        self.partial.rmdir()
+
+    def _windows(self) -> list[dict[str, Any]]:
+        return _read(self.partial / "windows.jsonl")
+
+    def _segments(self) -> list[dict[str, Any]]:
+        return _read(self.partial / "segments.jsonl")
+
+    def _keep_whole_windows(self) -> None:
+        """Drops what a killed process left unfinished: windows of a generation that has no line
+        of its own, or that ended after the last sample of its segment's meters."""
+        windows = self._windows()
+        covered = _last_samples(self.trace)
+        whole = {
+            w["generation"]
+            for w in windows
+            if w["kind"] == "generation" and w["end_ns"] <= covered.get(w["segment"], 0)
+        }
+        kept = [w for w in windows if w.get("generation") is None or w["generation"] in whole]
+        if len(kept) < len(windows):
+            lines = "".join(json.dumps(w) + "\n" for w in kept)
+            _write_whole(self.partial / "windows.jsonl", lines)
+
+
+def _append(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    data = "".join(json.dumps(record) + "\n" for record in records).encode()
+    with path.open("ab", buffering=0) as file:
+        file.write(data)
+        os.fsync(file.fileno())
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _drop_torn_line(path: Path) -> None:
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        data = file.read()
+        file.truncate(data.rfind(b"\n") + 1)
+
+
+def _last_samples(trace: Path) -> dict[int, int]:
+    """For each segment the time of its last sample, in nanoseconds."""
+    last: dict[int, int] = {}
+    if trace.exists():
+        with trace.open() as lines:
+            next(lines, None)
+            for line in lines:
+                segment, t_ns, _ = line.split(",", 2)
+                last[int(segment)] = int(t_ns)
+    return last

@@ -1,0 +1,151 @@
+import json
+import os
+import platform
+import subprocess
+from importlib import metadata
+
+import pytest
+
+from metering import host
+
+
+@pytest.fixture
+def git(tmp_path, monkeypatch):
+    """A checkout without commits, and a way to run git in it."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    repo = tmp_path / "repo"
+    repo.mkdir()
+
+    def run(*command):
+        identity = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+        done = subprocess.run(
+            ["git", *identity, *command], cwd=repo, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    run("init")
+    return repo, run
+
+
+def write(root, files):
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def test_facts_of_a_described_machine(tmp_path, nvml):
+    nvml({"uuid": "GPU-aaaa", "name": "NVIDIA A10"})
+    proc, sys = tmp_path / "proc", tmp_path / "sys"
+    cpu = "processor\t: {}\nmodel name\t: Xeon X\nflags\t\t: fpu hypervisor\n"
+    write(
+        proc,
+        {
+            "cpuinfo": "\n".join(cpu.format(i) for i in range(4)),
+            "meminfo": "MemTotal:       1024 kB\nMemFree: 5 kB\n",
+            "loadavg": "0.50 1.00 2.00 1/99 1234\n",
+            "sys/kernel/random/boot_id": "b007\n",
+            "self/cgroup": "0::/job/step\n",
+        },
+    )
+    for i, (package, core) in enumerate([(0, 0), (0, 0), (1, 0), (1, 0)]):  # two threads a core
+        folder = f"devices/system/cpu/cpu{i}"
+        write(
+            sys,
+            {
+                f"{folder}/topology/physical_package_id": f"{package}\n",
+                f"{folder}/topology/core_id": f"{core}\n",
+                f"{folder}/cpufreq/scaling_governor": "performance\n",
+            },
+        )
+    write(
+        sys,
+        {
+            "devices/system/cpu/intel_pstate/no_turbo": "1\n",
+            "fs/cgroup/job/cpu.max": "150000 100000\n",
+            "fs/cgroup/job/step/cpu.max": "max 100000\n",
+            "class/dmi/id/product_name": "Box\n",
+        },
+    )
+    facts = host.host_facts(proc, sys, environ={})
+    assert facts["cpu_model"] == "Xeon X"
+    assert (facts["sockets"], facts["physical_cores"], facts["logical_cpus"]) == (2, 2, 4)
+    assert facts["memory_bytes"] == 1024 * 1024
+    assert facts["governors"] == ["performance"] and facts["boost"] is False
+    assert facts["load_average"] == [0.5, 1.0, 2.0]
+    assert facts["boot_id"] == "b007"
+    assert facts["cgroup_cpu_limit"] == 1.5  # the group above limits the group below
+    assert facts["virtualisation"]["hypervisor"] is True
+    assert facts["gpus"][0]["uuid"] == "GPU-aaaa"
+
+
+def test_the_quota_of_a_version_1_group(tmp_path):
+    write(tmp_path / "proc", {"self/cgroup": "3:memory:/x\n2:cpu,cpuacct:/job\n"})
+    group = {"cpu.cfs_quota_us": "50000\n", "cpu.cfs_period_us": "100000\n"}
+    write(tmp_path / "sys/fs/cgroup/cpu,cpuacct/job", group)
+    facts = host.host_facts(tmp_path / "proc", tmp_path / "sys")
+    assert facts["cgroup_cpu_limit"] == 0.5
+    write(tmp_path / "sys/fs/cgroup/cpu,cpuacct/job", {"cpu.cfs_quota_us": "-1\n"})
+    assert host.host_facts(tmp_path / "proc", tmp_path / "sys")["cgroup_cpu_limit"] is None
+
+
+def test_what_cannot_be_read_is_none(tmp_path):
+    facts = host.host_facts(tmp_path, tmp_path)
+    unknown = ["cpu_model", "sockets", "physical_cores", "governors", "boost", "memory_bytes"]
+    unknown += ["boot_id", "cgroup_cpu_limit", "load_average"]
+    assert {name: facts[name] for name in unknown} == dict.fromkeys(unknown)
+    assert facts["virtualisation"]["hypervisor"] is None
+
+
+def test_facts_of_this_machine_are_json_and_name_nobody():
+    text = json.dumps([host.host_facts(), host.software_facts()])
+    assert "cpu_model" in text
+    if len(platform.node()) > 3:  # a shorter name may occur by chance
+        assert platform.node() not in text
+
+
+def test_software_is_what_is_installed():
+    facts = host.software_facts()
+    assert facts["python"] == platform.python_version()
+    assert facts["packages"]["pytest"] == metadata.version("pytest")
+
+
+def test_a_clean_checkout_an_edited_one_and_one_with_a_new_file(git):
+    repo, run = git
+    (repo / "file").write_text("1")
+    run("add", "file")
+    run("commit", "-m", "first")
+    clean = {"commit": run("rev-parse", "HEAD"), "dirty": False}
+    assert host.code_facts(repo) == clean
+    (repo / "file").write_text("2")
+    assert host.code_facts(repo) == clean | {"dirty": True}
+    run("checkout", "file")
+    assert host.code_facts(repo) == clean
+    (repo / "new").write_text("")
+    assert host.code_facts(repo) == clean | {"dirty": True}
+
+
+def test_a_checkout_without_commits_and_no_checkout(git, tmp_path):
+    repo, _ = git
+    assert host.code_facts(repo) == {"commit": None, "dirty": False}
+    nothing = {"commit": None, "dirty": None}
+    assert host.code_facts(tmp_path / "nowhere") == nothing
+    (repo / "copy").mkdir()  # unpacked inside somebody else's checkout
+    assert host.code_facts(repo / "copy") == nothing
+
+
+def test_a_folder_of_a_checkout_has_the_state_of_the_whole(git):
+    repo, run = git
+    write(repo, {"scripts/program": "1", "file": "1"})
+    run("add", ".")
+    run("commit", "-m", "first")
+    commit = run("rev-parse", "HEAD")
+    assert host.code_facts(repo / "scripts") == {"commit": commit, "dirty": False}
+    (repo / "file").write_text("2")
+    assert host.code_facts(repo / "scripts") == {"commit": commit, "dirty": True}
+
+
+def test_without_git_the_commit_is_unknown(git, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert host.code_facts(git[0]) == {"commit": None, "dirty": None}
