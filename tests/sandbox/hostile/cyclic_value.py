@@ -1,0 +1,5 @@
+# Returns a list that holds itself, several times.
+def solve(n):
+    cycle = []
+    cycle.extend([cycle, cycle, cycle])
+    return cycle

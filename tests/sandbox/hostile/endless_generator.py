@@ -1,0 +1,4 @@
+# Returns a generator that never ends.
+def solve(n):
+    while True:
+        yield n

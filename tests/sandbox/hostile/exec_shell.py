@@ -1,0 +1,4 @@
+# Becomes a shell that writes outside.
+import os
+
+os.execv("/bin/sh", ["sh", "-c", "echo exec > @CANARY@"])
