@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""Makes the virtual environment of one `envs/*.yaml`: the same pins as conda's, without conda.
+
+The environment counts as made when `ready.json` stands beside it, which is written last; a failed
+or interrupted installation leaves nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+
+class SoftwareError(RuntimeError):
+    """An environment that cannot be made; the message is one line."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("spec", type=Path, help="the environment's YAML")
+    parser.add_argument("--out", required=True, type=Path, help="the ready.json to write")
+    args = parser.parse_args()
+    # Terminated like interrupted: what is half made is removed on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        install(args.spec, args.out)
+    except SoftwareError as error:
+        sys.exit(f"error: environment '{args.spec.stem}': {error}")
+
+
+def install(spec: Path, ready: Path) -> None:
+    """Makes `ready.parent / "venv"` from the pins in `spec`.
+
+    Raises:
+        SoftwareError: No fitting Python, or a package that cannot be installed.
+    """
+    version, pins = read_spec(spec)
+    venv = ready.parent / "venv"
+    ready.unlink(missing_ok=True)
+    shutil.rmtree(venv, ignore_errors=True)
+    venv.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        python = find_python(version)
+        made = subprocess.run([python, "-m", "venv", venv], capture_output=True, text=True)
+        if made.returncode != 0:
+            why = " ".join((made.stderr or made.stdout).split())[:300]
+            raise SoftwareError(f"python -m venv failed: {why}")
+        _pip_install(venv, spec.stem, pins)
+        record = {
+            "environment": spec.stem,
+            "spec_sha256": hashlib.sha256(spec.read_bytes()).hexdigest(),
+            "packages": _freeze(venv),
+        }
+        partial = ready.with_suffix(".partial")
+        partial.write_text(json.dumps(record, indent=2) + "\n")
+        partial.rename(ready)
+    except BaseException:
+        shutil.rmtree(venv, ignore_errors=True)
+        raise
+
+
+def read_spec(spec: Path) -> tuple[str, list[str]]:
+    """The Python version and the pip pins of a conda environment file.
+
+    Raises:
+        SoftwareError: It is not of the form that the workflow uses.
+    """
+    dependencies = yaml.safe_load(spec.read_text())["dependencies"]
+    versions = [re.fullmatch(r"python\s*=\s*([\d.]+)", str(d)) for d in dependencies]
+    pins = [pin for d in dependencies if isinstance(d, dict) for pin in d.get("pip", [])]
+    version = next((match[1] for match in versions if match), None)
+    loose = [pin for pin in pins if "==" not in pin]
+    if version is None or not pins or loose:
+        raise SoftwareError(
+            f"{spec} must name python =X.Y and exact pip pins, NAME==VERSION"
+            + (f" (not so: {loose[0]})" if loose else "")
+        )
+    return version, pins
+
+
+def find_python(version: str) -> str:
+    """A Python of `version` (X.Y): this one, else one on the PATH.
+
+    Raises:
+        SoftwareError: There is none.
+    """
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        # Of a virtual environment's Python, the one that it was made from.
+        return getattr(sys, "_base_executable", sys.executable)
+    found = shutil.which(f"python{version}")
+    if found is None:
+        raise SoftwareError(
+            f"it needs Python {version}, and there is no python{version} on the PATH:"
+            " install it, or use conda (--use-conda) or the interpreter at hand (software: host)"
+        )
+    return found
+
+
+def _pip_install(venv: Path, name: str, pins: list[str]) -> None:
+    command = [venv / "bin" / "python", "-m", "pip", "install", "--progress-bar", "off", *pins]
+    print(f"{name}: installing {len(pins)} pinned packages", file=sys.stderr, flush=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+    )
+    package, why = "", ""
+    try:
+        for line in process.stdout:
+            line = line.strip()
+            if line.startswith(("Collecting ", "Downloading ", "Installing collected")):
+                print(f"{name}: {line[:100]}", file=sys.stderr, flush=True)
+            if line.startswith("Collecting "):
+                package = line.split()[1]
+            elif line.startswith("ERROR: "):
+                why = why or line.removeprefix("ERROR: ")
+                print(f"{name}: {line}", file=sys.stderr, flush=True)
+        code = process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    if code != 0:
+        unmet = re.search(r"requirement (\S+)|No matching distribution found for (\S+)", why)
+        package = next((g for g in unmet.groups() if g), package) if unmet else package
+        raise SoftwareError(f"package '{package}' could not be installed: {why or 'see the log'}")
+
+
+def _freeze(venv: Path) -> list[str]:
+    command = [venv / "bin" / "python", "-m", "pip", "freeze"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+if __name__ == "__main__":
+    main()
