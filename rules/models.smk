@@ -1,0 +1,43 @@
+# Takes: the registry of models.
+# Gives: resources/models/<model>/model.json, beside the weights or naming where they are;
+#        resources/workloads/<workload>.jsonl, the tasks of a benchmark.
+
+
+localrules:
+    model,
+    workload,
+
+
+rule model:
+    input:
+        software=software("pytorch"),
+        tokenizer=tokenizer_model,
+    output:
+        ready="resources/models/{model}/model.json",
+    log:
+        "resources/logs/model-{model}.log",
+    conda:
+        "../envs/pytorch.yaml"
+    params:
+        python=interpreter("pytorch"),
+        entry=registry_entry,
+        tokenizer=tokenizer_option,
+    shell:
+        "{params.python} scripts/model.py --name {wildcards.model:q} --entry {params.entry:q}"
+        " {params.tokenizer:q} --out {output.ready:q} 2>&1 | tee -i {log:q}"
+
+
+rule workload:
+    input:
+        software=software("analysis"),
+    output:
+        tasks="resources/workloads/{workload}.jsonl",
+    log:
+        "resources/logs/workload-{workload}.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        python=interpreter("analysis"),
+    shell:
+        "{params.python} scripts/workload.py {wildcards.workload:q} --out {output.tasks:q}"
+        " 2> {log:q}"

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Prepares one model of the registry: its folder appears whole, or not at all."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+# The tensors' progress bars would fill the log; set before transformers is imported.
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TQDM_DISABLE", "1")
+
+from weights import WeightsError, folder, hub, package, seeded
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--name", required=True, help="the model's name in the registry")
+    parser.add_argument("--entry", required=True, help="its entry there, as JSON")
+    parser.add_argument("--out", required=True, type=Path, help="the model.json to write")
+    parser.add_argument(
+        "--tokenizer", type=Path, help="for source init: the model.json of the tokenizer's model"
+    )
+    args = parser.parse_args()
+    try:
+        prepare(args.name, json.loads(args.entry), args.out, args.tokenizer)
+    except WeightsError as error:
+        sys.exit(f"error: model '{args.name}': {error}")
+
+
+def prepare(name: str, entry: dict, out: Path, tokenizer: Path | None) -> None:
+    """Writes `out` and the folder around it.
+
+    Raises:
+        WeightsError: See the module of the entry's source.
+    """
+    target = out.parent
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        match entry["source"]:
+            case "package":
+                record = package.prepare(entry, partial)
+            case "hub":
+                record = hub.prepare(entry, partial)
+            case "folder":
+                record = folder.prepare(entry, partial)
+            case "init":
+                record = seeded.prepare(entry, partial, _weights_of(tokenizer))
+        record = {"name": name, **entry, **record}
+        (partial / out.name).write_text(json.dumps(record, indent=2) + "\n")
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _weights_of(ready: Path | None) -> Path:
+    if ready is None:
+        raise WeightsError("source init needs --tokenizer")
+    return Path(ready.parent, json.loads(ready.read_text())["weights"])
+
+
+if __name__ == "__main__":
+    main()

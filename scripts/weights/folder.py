@@ -1,0 +1,25 @@
+"""Weights in a folder of the user's, in the layout of the hub. Nothing is copied or changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from weights import WeightsError
+from weights.digest import compare, weight_files
+
+
+def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Checks the folder and takes down the digests of its weights.
+
+    Raises:
+        WeightsError: A file is missing or differs from the digest in the registry.
+    """
+    source = Path(os.path.expandvars(entry["path"])).expanduser().absolute()
+    for name in ("config.json", "tokenizer.json"):
+        if not (source / name).is_file():
+            raise WeightsError(f"{source}: there is no {name}")
+    digests = compare(weight_files(source), entry.get("sha256", {}), str(source), discard=False)
+    return {"weights": str(source), "sha256": digests}
