@@ -1,0 +1,168 @@
+"""The decode engine: one prompt in, one output out, a timestamp a token.
+
+Prefill is the first forward pass over the whole prompt and yields the first token; decoding is
+one forward pass a token over a key-value cache.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from tokenizers.decoders import DecodeStream
+from transformers import (
+    DynamicCache,
+    LogitsProcessorList,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
+
+# Told after each token: the output so far, where the new token's text begins, tokens so far.
+# Returns whether to stop.
+Watcher = Callable[[str, int, int], bool]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How an output is decoded.
+
+    Attributes:
+        max_new_tokens: Limit of the output, in tokens, the end-of-sequence token included.
+        temperature: 0 is greedy.
+        top_p: Nucleus; read only when sampling.
+        seed: Of the sampling.
+        forced_length: Go on to `max_new_tokens` whatever the model says: for seeded weights,
+            whose end of sequence is chance.
+    """
+
+    max_new_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    forced_length: bool = False
+
+
+@dataclasses.dataclass
+class Generation:
+    """What one generation was; times are `time.monotonic_ns()`.
+
+    Attributes:
+        start_ns: The prompt's tensor is made after this.
+        token_ns: When each token was known to the host: the device had finished it.
+        end_ns: The end, after the last look of the watcher.
+        tokens: The output's token ids.
+        text: Their text, without special tokens.
+        text_ends: For each token the length of the text up to and with it.
+        stop: `end` (of sequence), `length` or `watcher`.
+    """
+
+    start_ns: int
+    end_ns: int = 0
+    token_ns: list[int] = dataclasses.field(default_factory=list)
+    tokens: list[int] = dataclasses.field(default_factory=list)
+    text: str = ""
+    text_ends: list[int] = dataclasses.field(default_factory=list)
+    stop: str = ""
+
+
+class Engine:
+    """Decodes with any causal language model of transformers, batch 1.
+
+    Args:
+        model: In evaluation mode, on its device.
+        tokenizer: One with a Rust backend: its decoder streams text in constant time a token.
+
+    Raises:
+        ValueError: The tokenizer has no such backend.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._backend = getattr(tokenizer, "backend_tokenizer", None)
+        if self._backend is None:
+            raise ValueError(f"the tokenizer {type(tokenizer).__name__} has no Rust backend")
+        self._model = model
+        self._device = model.device
+        self._ends = _end_tokens(model, tokenizer)
+        # Only the last position's logits are needed: over a large vocabulary the others cost more
+        # than a layer.
+        takes = inspect.signature(model.forward).parameters
+        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
+
+    def generate(
+        self, prompt: Sequence[int], settings: Settings, watcher: Watcher | None = None
+    ) -> Generation:
+        """Generates until the model ends, the limit, or the watcher.
+
+        Args:
+            prompt: Token ids, at least one.
+        """
+        pick = _Picker(settings, self._device)
+        stream = DecodeStream(ids=list(prompt), skip_special_tokens=True)
+        ends = () if settings.forced_length else self._ends
+        self._synchronize()
+        done = Generation(start_ns=time.monotonic_ns())
+        with torch.inference_mode():
+            cache = DynamicCache(config=self._model.config)
+            ids = torch.tensor([list(prompt)], device=self._device)
+            while True:
+                logits = self._model(
+                    input_ids=ids, past_key_values=cache, use_cache=True, **self._last_only
+                ).logits[:, -1]
+                ids = pick(ids, logits)
+                # Reading the id waits for the device: no other synchronization is needed.
+                token = int(ids)
+                done.token_ns.append(time.monotonic_ns())
+                done.tokens.append(token)
+                new = len(done.text)
+                done.text += stream.step(self._backend, token) or ""
+                done.text_ends.append(len(done.text))
+                if token in ends:
+                    done.stop = "end"
+                elif watcher is not None and watcher(done.text, new, len(done.tokens)):
+                    done.stop = "watcher"
+                elif len(done.tokens) >= settings.max_new_tokens:
+                    done.stop = "length"
+                else:
+                    continue
+                done.end_ns = time.monotonic_ns()
+                return done
+
+    def _synchronize(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
+
+class _Picker:
+    """Chooses the next token as `model.generate` does for the same settings and seed."""
+
+    def __init__(self, settings: Settings, device: torch.device) -> None:
+        self._sample = settings.temperature > 0
+        self._warp = LogitsProcessorList()
+        if self._sample:
+            self._random = torch.Generator(device).manual_seed(settings.seed)
+            if settings.temperature != 1:
+                self._warp.append(TemperatureLogitsWarper(settings.temperature))
+            if settings.top_p < 1:
+                self._warp.append(TopPLogitsWarper(settings.top_p))
+
+    def __call__(self, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        if not self._sample:
+            return logits.argmax(-1, keepdim=True)
+        # In float32, as generate: in bfloat16 the tail of the distribution rounds away.
+        probabilities = self._warp(ids, logits.float()).softmax(-1)
+        return torch.multinomial(probabilities, 1, generator=self._random)
+
+
+def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """The ids that end a sequence: the generation configuration's, else the tokenizer's."""
+    ends = model.generation_config.eos_token_id
+    if ends is None:
+        ends = tokenizer.eos_token_id
+    if ends is None:
+        return frozenset()
+    return frozenset([ends] if isinstance(ends, int) else ends)

@@ -1,0 +1,96 @@
+"""Babbling suppression: stop a generation once its output passes the task's tests.
+
+After Solovyeva and Castor (arXiv 2604.06755): at each boundary of a checking unit, test that the
+output so far compiles and passes. A check is only run where its outcome can have changed, that is
+where the program's syntax tree has.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+
+from generation.program import meaning
+from generation.sandbox import Check, Verdict
+from generation.workloads import Posed
+
+
+@dataclasses.dataclass(frozen=True)
+class Consultation:
+    """One look at the output so far: a window of its own, checked or not.
+
+    Attributes:
+        start_ns, end_ns: On the monotonic clock.
+        tokens: Output tokens so far.
+        characters: How much of the output was looked at.
+        outcome: `does not compile`, `unchanged`, or the checker's result.
+        passed: Whether the tests ran to their end.
+    """
+
+    start_ns: int
+    end_ns: int
+    tokens: int
+    characters: int
+    outcome: str
+    passed: bool
+
+
+def boundaries(unit: str, text: str, new: int) -> Iterator[int]:
+    """The offsets, in rising order, at which a checking unit ends in `text`.
+
+    Args:
+        unit: `token`, `line` (behind each line break) or `function` (where a line begins in the
+            first column: what was indented has ended).
+        text: The output so far.
+        new: Where the last token's text begins; what stands before was looked at already.
+    """
+    for offset in range(new, len(text)):
+        if unit == "function":
+            if not text[offset].isspace() and offset > 0 and text[offset - 1] == "\n":
+                yield offset
+        elif text[offset] == "\n":
+            yield offset + 1
+    if unit == "token" and len(text) > new and not text.endswith("\n"):
+        yield len(text)
+
+
+class Suppressor:
+    """Decides after each token whether the generation is complete.
+
+    Args:
+        posed: The task as it was posed.
+        unit: The checking unit.
+        check: Runs one check, e.g. `Pool.check`.
+    """
+
+    def __init__(self, posed: Posed, unit: str, check: Callable[[Check], Verdict]) -> None:
+        self._posed = posed
+        self._unit = unit
+        self._check = check
+        # What stands in the prompt has nothing of the output in it yet.
+        self._last = meaning(posed.program("").source)
+        self.consultations: list[Consultation] = []
+
+    def __call__(self, text: str, new: int, tokens: int) -> bool:
+        """Whether to stop now; `new` is where the text of the last of `tokens` begins."""
+        for offset in boundaries(self._unit, text, new):
+            start_ns = time.monotonic_ns()
+            outcome, passed = self._consult(text[:offset])
+            self.consultations.append(
+                Consultation(start_ns, time.monotonic_ns(), tokens, offset, outcome, passed)
+            )
+            if passed:
+                return True
+        return False
+
+    def _consult(self, text: str) -> tuple[str, bool]:
+        program = self._posed.program(text)
+        key = meaning(program.source)
+        if key is None:
+            return "does not compile", False
+        if key == self._last:
+            return "unchanged", False
+        self._last = key
+        verdict = self._check(self._posed.check(program))
+        return verdict.result, verdict.passed
