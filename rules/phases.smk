@@ -1,0 +1,33 @@
+# Takes: a prepared model and a workload's tasks.
+# Gives: the raw data of one session, results/<campaign>/raw/<session>/: session.json,
+#        windows.jsonl, trace.csv and events.jsonl.
+# What was measured is never measured again: a finished session has no rule, and its raw data are
+# write-protected. Delete its folder to measure it anew.
+
+
+rule phases_session:
+    input:
+        software=software("pytorch"),
+        model=model_of,
+        tasks=tasks_of,
+    output:
+        session=protected("results/{campaign}/raw/{session}/session.json"),
+        windows=protected("results/{campaign}/raw/{session}/windows.jsonl"),
+        trace=protected("results/{campaign}/raw/{session}/trace.csv"),
+        events=protected("results/{campaign}/raw/{session}/events.jsonl"),
+    log:
+        "results/{campaign}/logs/{session}.log",
+    wildcard_constraints:
+        session=unmeasured(),
+    conda:
+        "../envs/pytorch.yaml"
+    resources:
+        gpu=gpus,
+    params:
+        python=interpreter("pytorch"),
+        spec=spec_of,
+        folder=subpath(output.session, parent=True),
+    shell:
+        "{params.python} scripts/phases.py --spec {params.spec:q} --model {input.model:q}"
+        " --tasks {input.tasks:q} --out {params.folder:q}"
+        " --partial results/{wildcards.campaign:q}/partial 2>&1 | tee -i {log:q}"

@@ -1,0 +1,43 @@
+"""Progress of long work, as plain lines that read well in a terminal and in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+
+class Progress:
+    """Counts steps and says how long the rest may take.
+
+    Args:
+        name: What the work is called.
+        total: Its number of steps.
+        done: Steps that an earlier run finished.
+    """
+
+    def __init__(self, name: str, total: int, done: int = 0) -> None:
+        self._name = name
+        self._total = total
+        self._before = done
+        self._done = done
+        self._started: float | None = None
+
+    def say(self, text: str) -> None:
+        """One line on standard error."""
+        print(f"{self._name}: {text}", file=sys.stderr, flush=True)
+
+    def step(self, text: str) -> None:
+        """One step is done; `text` says which."""
+        self._done += 1
+        now = time.monotonic()
+        left = ""
+        if self._started is None:
+            self._started, self._before = now, self._done
+        elif self._done < self._total:
+            each_s = (now - self._started) / (self._done - self._before)
+            left = f", about {_told(each_s * (self._total - self._done))} left"
+        self.say(f"{self._done}/{self._total} {text}{left}")
+
+
+def _told(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
