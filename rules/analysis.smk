@@ -1,0 +1,57 @@
+# Takes: the raw data of the campaign's sessions; no device, no model.
+# Gives: results/<campaign>/scores/<session>.json (what passes, judged in the sandbox) and
+#        results/<campaign>/tables/*.parquet.
+
+
+localrules:
+    tables,
+
+
+rule scores:
+    input:
+        software=software("analysis"),
+        program=sources("score.py", "generation/*.py", "generation/[sw]*/*.py"),
+        session="results/{campaign}/raw/{session}/session.json",
+        windows="results/{campaign}/raw/{session}/windows.jsonl",
+        tasks=tasks_of,
+    output:
+        scores="results/{campaign}/scores/{session}.json",
+    log:
+        "results/{campaign}/logs/scores-{session}.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        python=interpreter("analysis"),
+    shell:
+        "{params.python} scripts/score.py --session {input.session:q} --windows {input.windows:q}"
+        " --tasks {input.tasks:q} --out {output.scores:q} 2>&1 | tee -i {log:q}"
+
+
+rule tables:
+    input:
+        software=software("analysis"),
+        program=sources("tables.py", "analysis/*.py", "metering/[ct]*.py"),
+        sessions=campaign_sessions,
+        scores=campaign_scores,
+    output:
+        windows="results/{campaign}/tables/windows.parquet",
+        generations="results/{campaign}/tables/generations.parquet",
+        position="results/{campaign}/tables/position.parquet",
+        pairs="results/{campaign}/tables/pairs.parquet",
+        summary="results/{campaign}/tables/summary.parquet",
+        savings="results/{campaign}/tables/savings.parquet",
+    log:
+        "results/{campaign}/logs/tables.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        python=interpreter("analysis"),
+        folder=subpath(output.windows, parent=True),
+        seed=config["seed"],
+        confidence=config["analysis"]["confidence"],
+        resamples=config["analysis"]["resamples"],
+        resolve=config["analysis"]["resolve_periods"],
+    shell:
+        "{params.python} scripts/tables.py --sessions {input.sessions:q} --scores {input.scores:q}"
+        " --out {params.folder:q} --seed {params.seed} --confidence {params.confidence}"
+        " --resamples {params.resamples} --resolve-periods {params.resolve} &> {log:q}"

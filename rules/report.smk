@@ -1,0 +1,130 @@
+# Takes: the tables, and raw sessions for the figure of readings.
+# Gives: results/<campaign>/figures/*.png and *.pdf, and results/<campaign>/report.html.
+FIGURES = ("power", "phases", "position", "answer", "savings")
+
+
+localrules:
+    figure_power,
+    figure_phases,
+    figure_position,
+    figure_answer,
+    figure_savings,
+    report_page,
+
+
+rule figure_power:
+    input:
+        software=software("analysis"),
+        program=sources("figures.py", "analysis/figures/*.py"),
+        generations="results/{campaign}/tables/generations.parquet",
+        savings="results/{campaign}/tables/savings.parquet",
+        sessions=campaign_sessions,
+    output:
+        png=report(
+            "results/{campaign}/figures/power.png",
+            caption="../report/power.rst",
+            category="Phases",
+            labels={"figure": "Power over time"},
+        ),
+        pdf="results/{campaign}/figures/power.pdf",
+    log:
+        "results/{campaign}/logs/figure-power.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        python=interpreter("analysis"),
+        name="power",
+    shell:
+        "{params.python} scripts/figures.py {params.name} --campaign results/{wildcards.campaign:q}"
+        " --png {output.png:q} --pdf {output.pdf:q} &> {log:q}"
+
+
+use rule figure_power as figure_phases with:
+    output:
+        png=report(
+            "results/{campaign}/figures/phases.png",
+            caption="../report/phases.rst",
+            category="Phases",
+            labels={"figure": "Energy by phase"},
+        ),
+        pdf="results/{campaign}/figures/phases.pdf",
+    log:
+        "results/{campaign}/logs/figure-phases.log",
+    params:
+        python=interpreter("analysis"),
+        name="phases",
+
+
+use rule figure_power as figure_position with:
+    output:
+        png=report(
+            "results/{campaign}/figures/position.png",
+            caption="../report/position.rst",
+            category="Phases",
+            labels={"figure": "Energy per token along the output"},
+        ),
+        pdf="results/{campaign}/figures/position.pdf",
+    log:
+        "results/{campaign}/logs/figure-position.log",
+    params:
+        python=interpreter("analysis"),
+        name="position",
+
+
+use rule figure_power as figure_answer with:
+    output:
+        png=report(
+            "results/{campaign}/figures/answer.png",
+            caption="../report/answer.rst",
+            category="Babbling",
+            labels={"figure": "Tokens before and after the answer"},
+        ),
+        pdf="results/{campaign}/figures/answer.pdf",
+    log:
+        "results/{campaign}/logs/figure-answer.log",
+    params:
+        python=interpreter("analysis"),
+        name="answer",
+
+
+use rule figure_power as figure_savings with:
+    output:
+        png=report(
+            "results/{campaign}/figures/savings.png",
+            caption="../report/savings.rst",
+            category="Babbling",
+            labels={"figure": "With against without suppression"},
+        ),
+        pdf="results/{campaign}/figures/savings.pdf",
+    log:
+        "results/{campaign}/logs/figure-savings.log",
+    params:
+        python=interpreter("analysis"),
+        name="savings",
+
+
+rule report_page:
+    input:
+        software=software("analysis"),
+        program=sources("report.py", "analysis/*.py", "analysis/*.j2"),
+        captions=expand("report/{figure}.rst", figure=FIGURES),
+        sessions=campaign_sessions,
+        scores=campaign_scores,
+        summary="results/{campaign}/tables/summary.parquet",
+        figures=expand("results/{{campaign}}/figures/{figure}.png", figure=FIGURES),
+    output:
+        page=report(
+            "results/{campaign}/report.html",
+            caption="../report/page.rst",
+            category="Report",
+            labels={"figure": "The whole report"},
+        ),
+    log:
+        "results/{campaign}/logs/report.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        python=interpreter("analysis"),
+    shell:
+        "{params.python} scripts/report.py --campaign results/{wildcards.campaign:q}"
+        " --sessions {input.sessions:q} --scores {input.scores:q} --out {output.page:q} &> {log:q}"

@@ -1,0 +1,45 @@
+"""What a figure is drawn from: the tables, and the raw sessions where it shows readings."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.raw import RawSession, read_session
+
+
+@dataclasses.dataclass(frozen=True)
+class Campaign:
+    """A campaign's folder, read as it is needed."""
+
+    folder: Path
+
+    @functools.cached_property
+    def generations(self) -> pd.DataFrame:
+        return self._table("generations")
+
+    @functools.cached_property
+    def summary(self) -> pd.DataFrame:
+        return self._table("summary")
+
+    @functools.cached_property
+    def savings(self) -> pd.DataFrame:
+        return self._table("savings")
+
+    @functools.cached_property
+    def pairs(self) -> pd.DataFrame:
+        return self._table("pairs")
+
+    @functools.cached_property
+    def position(self) -> pd.DataFrame:
+        return self._table("position")
+
+    def session(self, name: str) -> RawSession:
+        """The raw data of one session."""
+        return read_session(self.folder / "raw" / name)
+
+    def _table(self, name: str) -> pd.DataFrame:
+        return pd.read_parquet(self.folder / "tables" / f"{name}.parquet")

