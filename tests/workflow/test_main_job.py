@@ -1,0 +1,208 @@
+"""The main job on two real tasks: everything is there, holds together, and is not redone."""
+
+import json
+import os
+import re
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+FIGURES = ("power", "phases", "position", "answer", "savings")
+TABLES = ("windows", "generations", "position", "pairs", "summary", "savings")
+CONDA = Path(__file__).with_name("fakes") / "conda" / "bin"
+
+
+def planned(output: str) -> set[str]:
+    """The rules that a dry run would run."""
+    return set(re.findall(r"^(?:local)?rule (\w+):", output, re.MULTILINE))
+
+
+def windows(clone) -> list[dict]:
+    return [json.loads(line) for line in (clone.raw / "windows.jsonl").read_text().splitlines()]
+
+
+def generations(clone) -> dict[tuple[str, str], dict]:
+    return {(w["task"], w["condition"]): w for w in windows(clone) if w["kind"] == "generation"}
+
+
+def test_the_main_job_ends_with_report_figures_and_tables(measured):
+    results = measured.folder / "results/small"
+    page = (results / "report.html").read_text()
+    assert "These joules are an estimate" in page or "NVML" in page or "package" in page
+    for name in FIGURES:
+        assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (results / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
+    for name in TABLES:
+        assert (results / f"tables/{name}.parquet").read_bytes().startswith(b"PAR1")
+    assert not list((results / "partial").iterdir())
+
+
+def test_it_shows_its_progress(measured):
+    assert "4/4 HumanEval/" in measured.output
+    assert "recording idle for 0.5 s" in measured.output
+
+
+def test_phases_close_on_the_clock(measured):
+    by_generation: dict[str, list[dict]] = {}
+    for window in windows(measured):
+        if window.get("generation"):
+            by_generation.setdefault(window["generation"], []).append(window)
+    assert len(by_generation) == 4
+    for group in by_generation.values():
+        prefill, decode, *checks, whole = group
+        assert (prefill["kind"], decode["kind"], whole["kind"]) == (
+            "prefill",
+            "decode",
+            "generation",
+        )
+        assert prefill["start_ns"] == whole["start_ns"]
+        assert prefill["end_ns"] == decode["start_ns"] == whole["token_ns"][0]
+        assert decode["end_ns"] == whole["end_ns"]
+        edges = [t for check in checks for t in (check["start_ns"], check["end_ns"])]
+        assert edges == sorted(edges)
+        assert all(decode["start_ns"] <= t <= decode["end_ns"] for t in edges)
+
+
+def test_phases_close_in_joules(measured):
+    program = (
+        "import sys; sys.path.insert(0, 'scripts'); import pandas as pd;"
+        "from analysis.generations import closure;"
+        "g = pd.read_parquet('results/small/tables/generations.parquet');"
+        "print(len(g), closure(g).abs().max(), g.total_j.min())"
+    )
+    python = measured.folder / ".software/analysis/venv/bin/python"
+    done = subprocess.run(
+        [python, "-c", program], cwd=measured.folder, capture_output=True, text=True, check=True
+    )
+    rows, worst, least = done.stdout.split()
+    assert int(rows) == 4
+    assert float(worst) < 1e-9
+    assert float(least) > 0
+
+
+def test_a_suppressed_output_is_a_prefix_of_the_baseline_and_ends_with_the_answer(measured):
+    found = generations(measured)
+    for task in ("HumanEval/23", "HumanEval/0"):
+        whole, stopped = found[task, "baseline"], found[task, "suppressed"]
+        assert stopped["tokens"] == whole["tokens"][: len(stopped["tokens"])]
+    assert found["HumanEval/23", "suppressed"]["stop"] == "watcher"
+    assert len(found["HumanEval/23", "suppressed"]["tokens"]) < 10
+    assert found["HumanEval/0", "suppressed"]["stop"] == "length"
+
+
+def test_what_passes_without_suppression_passes_with_it(measured):
+    (file,) = (measured.folder / "results/small/scores").iterdir()
+    passed = {s["generation"]: s["passed"] for s in json.loads(file.read_text())["scores"]}
+    assert passed["HumanEval/23:baseline:0"]
+    for name, verdict in passed.items():
+        assert not verdict or passed[name.replace("baseline", "suppressed")]
+
+
+def test_the_session_says_who_measured_where_and_with_what(measured):
+    facts = json.loads((measured.raw / "session.json").read_text())
+    (segment,) = facts["segments"]
+    assert facts["spec"]["tasks"] == ["HumanEval/23", "HumanEval/0"]
+    assert segment["threads"] == 1
+    assert segment["device"] == "cpu"
+    assert segment["software"]["packages"]["torch"].startswith("2.13.0")
+    assert segment["model"]["sha256"]
+    meters = segment["meters"]
+    assert meters["found"]
+    assert all(m["why"] and m["remedy"] for m in meters["missing"])
+    assert facts["sampler"]["samples"] > 10
+
+
+def test_then_there_is_nothing_to_do(measured):
+    assert "Nothing to be done" in measured.run("-n")
+
+
+def test_raw_data_are_write_protected(measured):
+    for file in measured.raw.iterdir():
+        assert not file.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH), file.name
+
+
+def test_a_comment_in_the_analysis_does_not_measure_again(measured):
+    program = measured.folder / "scripts/analysis/statistics.py"
+    before = program.read_text()
+    program.write_text(before + "# a comment\n")
+    try:
+        plan = planned(measured.run("-n"))
+    finally:
+        program.write_text(before)
+    assert "tables" in plan
+    assert not plan & {"phases_session", "model", "scores"}
+
+
+def test_lost_weights_are_no_reason_to_measure_again(measured):
+    resources = measured.folder / "resources"
+    target = resources.readlink()
+    resources.unlink()
+    try:
+        assert "phases_session" not in planned(measured.run("-n"))
+    finally:
+        resources.symlink_to(target)
+
+
+def test_analyse_needs_nothing_but_the_raw_data(clone, measured):
+    clone.raw.parent.mkdir(parents=True)
+    clone.raw.symlink_to(measured.raw)
+    (clone.folder / "resources").unlink()
+    plan = planned(clone.run("-n", "analyse"))
+    assert {"scores", "tables", "report_page"} <= plan
+    assert not plan & {"phases_session", "model"}
+
+
+def test_analyse_without_raw_data_says_so(clone):
+    output = clone.run("-n", "analyse", check=False)
+    assert "analyse: results/small/raw holds no finished session" in output
+
+
+def test_another_configuration_is_not_measured_over_the_first(measured):
+    before = {f.name: f.stat().st_mtime_ns for f in measured.raw.iterdir()}
+    output = measured.run("--config", "seed=1", check=False)
+    assert "measured with seed: 20260205, and now it is 1" in output
+    assert {f.name: f.stat().st_mtime_ns for f in measured.raw.iterdir()} == before
+
+
+def test_snakemakes_own_report_is_made(measured, tmp_path):
+    page = tmp_path / "report.html"
+    measured.run("--report", str(page))
+    text = page.read_text()
+    for words in ("Babbling", "Phases", "Power over time", "With against without suppression"):
+        assert words in text
+
+
+def test_with_conda_every_rule_is_planned_with_its_environment(clone):
+    env = {
+        "PATH": f"{CONDA}:{os.environ['PATH']}",
+        "FAKE_CONDA_SOFTWARE": str(clone.folder / ".software"),
+    }
+    (clone.folder / "resources").unlink()
+    output = clone.run("--use-conda", "-n", env=env)
+    for name in ("pytorch", "analysis"):
+        assert f"Conda environment envs/{name}.yaml will be created." in output
+    rules = (clone.folder / "rules").glob("*.smk")
+    text = "\n".join(file.read_text() for file in rules)
+    assert planned(output) == set(re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", text, re.M)) - {
+        "virtual_environment"
+    } | {"all"}
+
+
+def test_with_conda_a_rule_runs_in_its_environment(clone):
+    env = {
+        "PATH": f"{CONDA}:{os.environ['PATH']}",
+        "FAKE_CONDA_SOFTWARE": str(clone.folder / ".software"),
+    }
+    tasks = "resources/workloads/humaneval-0shot.jsonl"
+    (clone.folder / "resources").unlink()
+    clone.run("--use-conda", tasks, env=env)
+    assert len((clone.folder / tasks).read_text().splitlines()) == 164
+
+
+@pytest.mark.parametrize("target", ["all", "phases"])
+def test_software_of_the_host_needs_no_environment(clone, target):
+    output = clone.run("-n", target, "--config", "software=host", "campaign=other")
+    assert "virtual_environment" not in planned(output)
+    assert ".software" not in output
