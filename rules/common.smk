@@ -28,8 +28,10 @@ def checked_configuration():
     registry = Path(checked["models_file"])
     if not registry.is_file():
         raise ConfigurationError(f"models_file: there is no file '{registry}'")
+    with registry.open() as file:
+        entries = yaml.safe_load(file)
     models = validated(
-        yaml.safe_load(registry.read_text()),
+        entries,
         schema("models.schema.yaml"),
         str(registry),
     )

@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def main() -> None:
         "--tokenizer", type=Path, help="for source init: the model.json of the tokenizer's model"
     )
     args = parser.parse_args()
+    # Terminated like interrupted: what is half made is removed on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         prepare(args.name, json.loads(args.entry), args.out, args.tokenizer)
     except WeightsError as error:

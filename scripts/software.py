@@ -20,6 +20,9 @@ from pathlib import Path
 
 import yaml
 
+# NAME==VERSION, or NAME[EXTRA]==VERSION: no ranges, no `==1.*`, no markers.
+EXACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._,-]+\])?==[0-9][A-Za-z0-9.+!_-]*")
+
 
 class SoftwareError(RuntimeError):
     """An environment that cannot be made; the message is one line."""
@@ -75,11 +78,16 @@ def read_spec(spec: Path) -> tuple[str, list[str]]:
     Raises:
         SoftwareError: It is not of the form that the workflow uses.
     """
-    dependencies = yaml.safe_load(spec.read_text())["dependencies"]
-    versions = [re.fullmatch(r"python\s*=\s*([\d.]+)", str(d)) for d in dependencies]
-    pins = [pin for d in dependencies if isinstance(d, dict) for pin in d.get("pip", [])]
+    try:
+        document = yaml.safe_load(spec.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise SoftwareError(f"{spec} cannot be read: {' '.join(str(error).split())}") from None
+    document = document if isinstance(document, dict) else {}
+    dependencies = document.get("dependencies") or []
+    versions = [re.fullmatch(r"python\s*=\s*(\d+\.\d+)", str(d)) for d in dependencies]
+    pins = [str(p) for d in dependencies if isinstance(d, dict) for p in d.get("pip") or []]
     version = next((match[1] for match in versions if match), None)
-    loose = [pin for pin in pins if "==" not in pin]
+    loose = [pin for pin in pins if not EXACT.fullmatch(pin)]
     if version is None or not pins or loose:
         raise SoftwareError(
             f"{spec} must name python =X.Y and exact pip pins, NAME==VERSION"
@@ -115,8 +123,10 @@ def _pip_install(venv: Path, name: str, pins: list[str]) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        # Whatever pip starts to build a package ends with it.
+        start_new_session=True,
     )
-    package, why = "", ""
+    package, why, unreached = "", "", ""
     try:
         for line in process.stdout:
             line = line.strip()
@@ -124,18 +134,22 @@ def _pip_install(venv: Path, name: str, pins: list[str]) -> None:
                 print(f"{name}: {line[:100]}", file=sys.stderr, flush=True)
             if line.startswith("Collecting "):
                 package = line.split()[1]
+            elif "Retrying (" in line:
+                unreached = "; the package index could not be reached"
             elif line.startswith("ERROR: "):
                 why = why or line.removeprefix("ERROR: ")
                 print(f"{name}: {line}", file=sys.stderr, flush=True)
         code = process.wait()
     except BaseException:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise
     if code != 0:
         unmet = re.search(r"requirement (\S+)|No matching distribution found for (\S+)", why)
         package = next((g for g in unmet.groups() if g), package) if unmet else package
-        raise SoftwareError(f"package '{package}' could not be installed: {why or 'see the log'}")
+        raise SoftwareError(
+            f"package '{package}' could not be installed: {why or 'see the log'}{unreached}"
+        )
 
 
 def _freeze(venv: Path) -> list[str]:

@@ -18,14 +18,9 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 
-def _is_integer(checker: TypeChecker, value: Any) -> bool:
-    # JSON's 2.0 is a whole number, and would end as a float where a count is needed.
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _is_number(checker: TypeChecker, value: Any) -> bool:
     # YAML can say .nan and .inf, which slip through every bound.
-    return _is_integer(checker, value) or (isinstance(value, float) and math.isfinite(value))
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[ValidationError]:
@@ -37,9 +32,7 @@ def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[
 _Validator = extend(
     Draft202012Validator,
     {"pattern": _pattern},
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {"integer": _is_integer, "number": _is_number}
-    ),
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number),
 )
 
 
@@ -90,9 +83,7 @@ def validated(document: Mapping[str, Any], schema: Mapping[str, Any], where: str
 
 
 def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
-    if "number" in schema.get("type", ()) and _is_integer(None, value):
-        # 1 and 1.0 are one experiment: they must read the same in what a session is told.
-        return schema["default"] if value == schema.get("default") else float(value)
+    value = _number(value, schema)
     if not isinstance(value, dict):
         return value
     properties = schema.get("properties", {})
@@ -104,6 +95,33 @@ def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
         sub = properties.get(key, extra if isinstance(extra, Mapping) else {})
         value[key] = _with_defaults(item, sub)
     return value
+
+
+def _number(value: Any, schema: Mapping[str, Any]) -> Any:
+    """A number in one spelling, since 1, 1.0 and "1" are one experiment; all else as it is.
+
+    Texts come from YAML, which finds no number in 1e-3, and from Snakemake, which finds none within
+    `--config phases={rounds: 2}`.
+    """
+    types = {t for s in (schema, *schema.get("anyOf", ())) for t in _listed(s.get("type", []))}
+    if isinstance(value, bool) or not types & {"integer", "number"}:
+        return value
+    if isinstance(value, str):
+        if value == "null" and "null" in types:
+            return None
+        try:
+            value = int(value) if value.lstrip("+-").isdecimal() else float(value)
+        except ValueError:
+            return value
+    if not isinstance(value, int | float):
+        return value
+    if "number" in types:
+        return schema["default"] if value == schema.get("default") else float(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _listed(types: str | list[str]) -> list[str]:
+    return [types] if isinstance(types, str) else types
 
 
 def _most_telling(error: ValidationError) -> tuple[bool, int]:
@@ -122,10 +140,8 @@ def _one_line(error: ValidationError, where: str, root: Mapping[str, Any]) -> st
             known = error.schema.get("properties", {})
             unknown = sorted(set(map(str, error.instance)) - set(known))[0]
             key = f"{path}.{unknown}" if path else unknown
-            return (
-                f"{where}: unknown key '{key}'{_elsewhere(unknown, root) or nearest(unknown, known)}"
-                f" (allowed here: {', '.join(sorted(known))})"
-            )
+            hint = _elsewhere(unknown, root) or nearest(unknown, known)
+            return f"{where}: unknown key '{key}'{hint} (allowed here: {', '.join(sorted(known))})"
         case "required":
             missing = [k for k in error.validator_value if k not in error.instance]
             needed = ", ".join(error.validator_value)
@@ -141,10 +157,10 @@ def _one_line(error: ValidationError, where: str, root: Mapping[str, Any]) -> st
                 return _one_line(meant, where, root)
             return f"{place}: {value} is not allowed (allowed: {_alternatives(error)})"
         case "type":
-            types = error.validator_value
-            if "form" in error.schema:
+            hint = _rewritten(error.instance, error.validator_value)
+            if "form" in error.schema and not hint:
                 return f"{place}: {value} is not allowed (allowed: {error.schema['form']})"
-            return f"{place}: {value} is not {_types(types)}{_rewritten(error.instance, types)}"
+            return f"{place}: {value} is not {_types(error.validator_value)}{hint}"
         case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
             words = {
                 "minimum": "at least",
@@ -194,20 +210,10 @@ def _meant(error: ValidationError) -> ValidationError | None:
 
 def _rewritten(value: Any, types: str | list[str]) -> str:
     """How to write a value that YAML read as another type than was meant."""
-    types = {types} if isinstance(types, str) else set(types)
     if "string" in types and not isinstance(value, dict | list):
         return "; put it into quotes"
     if "array" in types and isinstance(value, str):
         return f"; write [{value}]"
-    if "integer" in types and isinstance(value, float) and value.is_integer():
-        return f"; write {int(value)}"
-    if types & {"integer", "number"} and isinstance(value, str):
-        # YAML takes 1e-3 for a text, because it has no point.
-        try:
-            number = float(value)
-        except ValueError:
-            return ""
-        return f"; write {int(number) if number.is_integer() else number}"
     return ""
 
 
@@ -226,7 +232,7 @@ def _types(types: str | list[str]) -> str:
         "boolean": "true or false",
         "null": "null",
     }
-    return " or ".join(names[t] for t in ([types] if isinstance(types, str) else types))
+    return " or ".join(names[t] for t in _listed(types))
 
 
 def _alternatives(error: ValidationError) -> str:

@@ -27,6 +27,17 @@ def weight_files(folder: Path) -> list[Path]:
     return files
 
 
+def check_layout(folder: Path) -> None:
+    """Refuses a model folder without what transformers needs beside the weights.
+
+    Raises:
+        WeightsError: A file is missing.
+    """
+    for name in ("config.json", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise WeightsError(f"{folder}: there is no {name}")
+
+
 def compare(
     files: list[Path], expected: Mapping[str, str], where: str, *, discard: bool
 ) -> dict[str, str]:
@@ -47,10 +58,8 @@ def compare(
     found = {}
     for path in files:
         digest = found[path.name] = sha256(path)
-        if not expected or digest == expected.get(path.name):
+        if digest == expected.get(path.name, digest):
             continue
-        if path.name not in expected:
-            raise WeightsError(f"{where}: '{path.name}' has no digest in the registry ({digest})")
         if discard:
             # In the hub's cache the name is a link: what it points to must go as well.
             path.resolve().unlink()
@@ -59,4 +68,7 @@ def compare(
         raise WeightsError(
             f"{where}: '{path.name}' has sha256 {digest}, expected {expected[path.name]}{gone}"
         )
+    if expected and (new := sorted(found.keys() - expected.keys())):
+        digests = ", ".join(f"{name}: {found[name]}" for name in new)
+        raise WeightsError(f"{where}: the registry lacks a digest; sha256 is {digests}")
     return found

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from weights import WeightsError
-from weights.digest import compare, weight_files
+from weights.digest import check_layout, compare, weight_files
 
 
 def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -18,8 +17,6 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         WeightsError: A file is missing or differs from the digest in the registry.
     """
     source = Path(os.path.expandvars(entry["path"])).expanduser().absolute()
-    for name in ("config.json", "tokenizer.json"):
-        if not (source / name).is_file():
-            raise WeightsError(f"{source}: there is no {name}")
+    check_layout(source)
     digests = compare(weight_files(source), entry.get("sha256", {}), str(source), discard=False)
     return {"weights": str(source), "sha256": digests}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from weights import WeightsError
-from weights.digest import compare, weight_files
+from weights.digest import check_layout, compare, weight_files
 
 # No Python files and no pickles: neither remote code nor unpickling is ever needed.
 PATTERNS = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model"]
@@ -40,5 +40,7 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         raise WeightsError(
             f"{where}: the download failed ({type(error).__name__}): {why}"
         ) from None
+    # Out of reach of the hub, its library gives what a broken-off transfer left in the cache.
     digests = compare(weight_files(snapshot), entry["sha256"], where, discard=True)
+    check_layout(snapshot)
     return {"weights": str(snapshot), "sha256": digests}

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -26,30 +27,38 @@ def load(
         ready: The `model.json` that the model's rule wrote.
 
     Raises:
-        WeightsError: transformers cannot load it without running code of the model's own.
+        WeightsError: transformers cannot load it whole, or not without code of the model's own.
     """
     record = json.loads(ready.read_text())
     folder = Path(ready.parent, record["weights"])
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        # Unless told, transformers asks at the terminal whether to run a model's own code.
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
         if record["source"] == "init":
             model = _seeded(folder, record["seed"], device, dtype)
         else:
-            model = AutoModelForCausalLM.from_pretrained(
+            model, info = AutoModelForCausalLM.from_pretrained(
                 folder,
+                output_loading_info=True,
                 dtype=dtype,
                 local_files_only=True,
                 use_safetensors=True,
                 trust_remote_code=False,
             )
-    except (OSError, ValueError) as error:
+            if info["missing_keys"]:
+                # transformers fills them with random numbers and goes on.
+                first = sorted(info["missing_keys"])[0]
+                raise ValueError(f"{len(info['missing_keys'])} tensors are missing, as {first}")
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         why = " ".join(str(error).split())[:300]
         raise WeightsError(f"{record['name']}: cannot be loaded from {folder}: {why}") from None
     return model.to(device).eval(), tokenizer
 
 
 def _seeded(folder: Path, seed: int, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     torch.manual_seed(seed)
     # Drawn where they will be used: a CPU takes minutes for seven billion.
     with torch.device(device):

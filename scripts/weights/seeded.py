@@ -6,14 +6,21 @@ session loads them, so that seven billion of them need no disk.
 
 from __future__ import annotations
 
+import difflib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from weights import WeightsError
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+)
 
 
 def prepare(entry: Mapping[str, Any], folder: Path, tokenizer: Path) -> dict[str, Any]:
@@ -23,19 +30,35 @@ def prepare(entry: Mapping[str, Any], folder: Path, tokenizer: Path) -> dict[str
         tokenizer: The folder whose tokenizer makes the prompts.
 
     Raises:
-        WeightsError: The architecture is unknown to transformers, or its vocabulary is smaller
-            than the tokenizer's.
+        WeightsError: transformers knows no such architecture or no such field of it, or the
+            vocabulary is smaller than the tokenizer's.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig, AutoTokenizer
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     architecture = dict(entry["architecture"])
     model_type = architecture.pop("model_type")
+    if model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise WeightsError(
+            f"architecture: transformers has no language model of model_type '{model_type}'"
+            + _nearest(model_type, MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+        )
     try:
+        # transformers keeps a field that it does not know, beside the default of the one meant;
+        # a name of former versions it translates.
+        blank = AutoConfig.for_model(model_type)
+        fields = blank.to_dict().keys() | blank.attribute_map.keys()
+        for name in sorted(architecture.keys() - fields):
+            if name in AutoConfig.for_model(model_type, **{name: architecture[name]}).to_dict():
+                raise WeightsError(
+                    f"architecture: '{model_type}' has no field '{name}'{_nearest(name, fields)}"
+                )
         config = AutoConfig.for_model(model_type, **architecture)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, StrictDataclassError) as error:
         why = " ".join(str(error).split())[:200]
         raise WeightsError(f"architecture '{model_type}': {why}") from None
-    words = len(AutoTokenizer.from_pretrained(tokenizer))
+    words = len(AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=False))
     if config.vocab_size < words:
         raise WeightsError(
             f"architecture '{model_type}': a vocabulary of {config.vocab_size} is smaller than the"
@@ -46,3 +69,8 @@ def prepare(entry: Mapping[str, Any], folder: Path, tokenizer: Path) -> dict[str
         if (tokenizer / name).is_file():
             shutil.copy(tokenizer / name, folder / "weights" / name)
     return {"weights": "weights", "sha256": {}, "seed": entry["seed"]}
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    match = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean '{match[0]}'?" if match else ""
