@@ -200,9 +200,14 @@ class Lab:
 
     def prepare(self, progress: Progress) -> list[dict[str, Any]]:
         """Warms up on the longest prompt, then records idle."""
-        prompts = [self._tokens(posed) for posed in self._posed.values()]
-        settings = self._settings(0, limit=self._spec["warmup_tokens"])
-        warm = self._engine.generate(max(prompts, key=len), settings)
+        longest = max((self._tokens(posed) for posed in self._posed.values()), key=len)
+        warmup_s = self._spec["warmup_s"]
+        progress.say(f"warming up for {warmup_s:g} s")
+        begin_ns = time.monotonic_ns()
+        while True:
+            warm = self._engine.generate(longest, self._settings(0))
+            if warm.end_ns - begin_ns >= warmup_s * 1e9:
+                break
         # What stands now stays: the collector need not walk it between windows.
         gc.collect()
         gc.freeze()
@@ -211,7 +216,7 @@ class Lab:
         start_ns = time.monotonic_ns()
         time.sleep(idle_s)
         return [
-            {"kind": "warmup", "start_ns": warm.start_ns, "end_ns": warm.end_ns},
+            {"kind": "warmup", "start_ns": begin_ns, "end_ns": warm.end_ns},
             {"kind": "idle", "start_ns": start_ns, "end_ns": time.monotonic_ns()},
         ]
 
@@ -255,9 +260,9 @@ class Lab:
             },
         ]
 
-    def _settings(self, repetition: int, limit: int | None = None) -> Settings:
+    def _settings(self, repetition: int) -> Settings:
         return Settings(
-            max_new_tokens=limit or self._spec["max_new_tokens"],
+            max_new_tokens=self._spec["max_new_tokens"],
             temperature=self._spec["temperature"],
             top_p=self._spec["top_p"],
             # Alike for both conditions: they differ in when they stop, and in nothing else.

@@ -23,6 +23,7 @@ phases:
   tasks: [HumanEval/23, HumanEval/0]
   max_new_tokens: 40
   threads: 1
+  warmup_s: 0
 analysis: {resamples: 200}
 """
 SESSION = "smollm2-135m-instruct__humaneval-0shot__r1"
