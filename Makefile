@@ -1,11 +1,15 @@
-# make       the main job: sets up what is missing, then measures, analyses and draws
-# make env   the workflow's own software, in .venv
-# make test  the checks and tests
+# make            the main job: sets up what is missing, then measures, analyses and draws
+# make env        the workflow's own software, in .venv
+# make test       the checks and tests
+# make benchmark  what the harness costs, after the main job
+# make docs       the tables of keys in config/README.md
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 1
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOFTWARE := .software/pytorch/ready.json .software/analysis/ready.json
 
-.PHONY: all env dev test check benchmark docs
+.PHONY: all env dev check test benchmark docs
 .DELETE_ON_ERROR:
 
 all: env
@@ -20,11 +24,14 @@ dev: .venv/dev-ready
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "error: Python 3.11 or newer is needed; this is " + sys.version.split()[0] + " (make PYTHON=...)")'
 	@echo "installing the workflow's software into .venv"
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PIP) install --quiet -r requirements.txt
 	@touch $@
 
+# pytest once more, alone: the frameworks' environments borrow it and nothing else.
 .venv/dev-ready: .venv/ready requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@echo "installing the tools of the tests into .venv"
+	$(PIP) install --quiet -r requirements-dev.txt
+	$(PIP) install --quiet --upgrade --target .venv/borrowed $$(grep '^pytest==' requirements-dev.txt) 2> /dev/null
 	@touch $@
 
 check: dev
@@ -34,8 +41,14 @@ check: dev
 	$(BIN)/snakemake --lint
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/snakemake --cores $(CORES) $(SOFTWARE)
+	PYTHONPATH=.venv/borrowed .software/analysis/venv/bin/python -m pytest tests/analysis
+	PYTHONPATH=.venv/borrowed .software/pytorch/venv/bin/python -m pytest tests/pytorch
+	$(BIN)/python -m pytest --ignore=tests/analysis --ignore=tests/pytorch
+
+docs: env
+	$(BIN)/python scripts/document.py
 
 benchmark: env
-	$(BIN)/snakemake --cores 1 .software/pytorch/ready.json
+	$(BIN)/snakemake --cores $(CORES) $(SOFTWARE) resources/models/smollm2-135m-instruct/model.json resources/workloads/humaneval-0shot.jsonl
 	.software/pytorch/venv/bin/python tests/benchmarks/run.py
