@@ -8,8 +8,17 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
+import warnings
 
 FENCE = "```"
+# What the parser and the compiler raise on text that a model may write.
+UNPARSABLE = (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError)
+# What ends a line for Python's parser: also a lone carriage return, but neither a form feed nor
+# the separators that str.splitlines knows.
+LINE_BREAK = re.compile(r"\r\n|\r|\n")
+# A statement that begins in the first column, behind its indentation; a form feed starts the count
+# of columns anew. Brackets that close there belong to a statement above.
+FIRST_COLUMN = re.compile(r"(?<=[\r\n])(?:[ \t\f]*\f)?[^ \t\f\r\n#)\]}]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,20 +54,28 @@ def proposed(text: str, prompt: str, task_prompt: str, entry_point: str, style: 
         # An instruction-tuned model closes a fence that it never opened, and then chats.
         end = 0 if text.startswith(FENCE) else text.find("\n" + FENCE)
         return Program(prompt + (text if end < 0 else text[:end]), len(prompt), 0)
-    given = task_prompt.split(f"def {entry_point}")[0]
+    define = _definition(entry_point).search(task_prompt)
+    given = task_prompt[: define.start()] if define else task_prompt
     start, end = _chat_code(text, entry_point)
     return Program(given + text[start:end], len(given), start)
 
 
+def _definition(entry_point: str) -> re.Pattern:
+    """Where the target function begins, in the first column."""
+    return re.compile(rf"^(?:async[ \t]+)?def[ \t]+{re.escape(entry_point)}(?!\w)", re.MULTILINE)
+
+
 def _chat_code(text: str, entry_point: str) -> tuple[int, int]:
     """The span of the code in a chat answer: the first fenced block with the target function in
-    it, else the first fenced block, else from the function's first line on."""
-    define = re.compile(rf"^(async )?def {re.escape(entry_point)}\b", re.MULTILINE)
+    it, else the function without an opened fence, up to one that closes it, else the first block.
+    """
+    define = _definition(entry_point)
     blocks = []
     opening = re.compile(rf"^[ ]*{FENCE}[^\n]*\n", re.MULTILINE)
+    closing = re.compile(rf"\n[ ]*{FENCE}")
     position = 0
     while match := opening.search(text, position):
-        close = re.compile(rf"\n[ ]*{FENCE}").search(text, match.end() - 1)
+        close = closing.search(text, match.end() - 1)
         end = len(text) if close is None else close.start()
         blocks.append((match.end(), max(match.end(), end)))
         if close is None:
@@ -67,21 +84,35 @@ def _chat_code(text: str, entry_point: str) -> tuple[int, int]:
     for start, end in blocks:
         if define.search(text, start, end):
             return start, end
-    if blocks:
-        return blocks[0]
-    match = define.search(text)
-    return (match.start(), len(text)) if match else (len(text), len(text))
+    if match := define.search(text):
+        close = closing.search(text, match.end())
+        return match.start(), len(text) if close is None else close.start()
+    return blocks[0] if blocks else (len(text), len(text))
 
 
 def parsed(source: str) -> ast.Module | None:
     """The syntax tree, or None where the source does not compile."""
+    tree = _tree(source)
+    if tree is None:
+        return None
     try:
-        tree = ast.parse(source)
-        # Some errors (a `return` outside a function) are only seen by the compiler.
-        compile(tree, "<output>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Some errors (a `return` outside a function) are only seen by the compiler.
+            compile(tree, "<output>", "exec", dont_inherit=True)
+    except UNPARSABLE:
         return None
     return tree
+
+
+def _tree(source: str) -> ast.Module | None:
+    try:
+        # What generated code is warned of is nothing to the one who measures it.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
+    except UNPARSABLE:
+        return None
 
 
 def meaning(source: str) -> str | None:
@@ -93,7 +124,8 @@ def meaning(source: str) -> str | None:
     try:
         return ast.dump(tree)
     except RecursionError:
-        return None
+        # Too deep to be written out: then only the same text is known to mean the same.
+        return source
 
 
 def function_end(source: str, entry_point: str) -> int | None:
@@ -104,11 +136,10 @@ def function_end(source: str, entry_point: str) -> int | None:
     the function runs to the end of the source. Returns None where there is no such function or
     it never ends.
     """
-    define = re.search(rf"^(async )?def {re.escape(entry_point)}\b", source, re.MULTILINE)
+    define = _definition(entry_point).search(source)
     if define is None:
         return None
-    breaks = [m.start() for m in re.finditer(r"^[^\s#)\]}]", source[define.end() :], re.MULTILINE)]
-    breaks = [define.end() + offset for offset in breaks]
+    breaks = [match.start() for match in FIRST_COLUMN.finditer(source, define.end())]
     for offset in [*breaks, len(source)]:
         end = _end_in_tree(source[:offset], entry_point)
         if end is not None:
@@ -117,15 +148,11 @@ def function_end(source: str, entry_point: str) -> int | None:
 
 
 def _end_in_tree(source: str, entry_point: str) -> int | None:
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        return None
-    for node in tree.body:
+    tree = _tree(source)
+    for node in tree.body if tree else ():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == entry_point:
-            # Split as the parser counts lines: str.splitlines also breaks at form feeds.
-            lines = source.split("\n")[: node.end_lineno]
-            return min(len(source), sum(len(line) + 1 for line in lines))
+            ends = [match.end() for match in LINE_BREAK.finditer(source)]
+            return [*ends, len(source)][min(node.end_lineno - 1, len(ends))]
     return None
 
 

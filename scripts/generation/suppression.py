@@ -47,11 +47,12 @@ def boundaries(unit: str, text: str, new: int) -> Iterator[int]:
     """
     for offset in range(new, len(text)):
         if unit == "function":
-            if not text[offset].isspace() and offset > 0 and text[offset - 1] == "\n":
+            # Behind a form feed, too: it starts the count of columns anew.
+            if text[offset] not in " \t\f\r\n" and offset > 0 and text[offset - 1] in "\n\r\f":
                 yield offset
-        elif text[offset] == "\n":
+        elif text[offset] in "\r\n":
             yield offset + 1
-    if unit == "token" and len(text) > new and not text.endswith("\n"):
+    if unit == "token" and len(text) > new and text[-1] not in "\r\n":
         yield len(text)
 
 

