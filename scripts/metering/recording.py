@@ -1,6 +1,6 @@
 """The raw data of a session on disk, so written that a killed session goes on where it was.
 
-While a session runs its files stand in a folder of their own; they move to their final place when
+While a session runs its files stand in a folder of their own; they go to their final place when
 it ends, `session.json` last. Each process that works on the session is one segment: windows and
 samples carry its number, since a clock and a counter only go on within one.
 """
@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from metering.trace import cut_torn_line, read_trace
 
 FILES = ("windows.jsonl", "trace.csv", "events.jsonl")
 
@@ -21,7 +24,7 @@ class Recording:
 
     Args:
         partial: Where they stand while the session runs.
-        final: The folder that they move to.
+        final: The folder that they go to.
         spec: The session's configuration.
     """
 
@@ -31,10 +34,12 @@ class Recording:
         self._spec = dict(spec)
         partial.mkdir(parents=True, exist_ok=True)
         for name in (*FILES, "segments.jsonl"):
-            _drop_torn_line(partial / name)
-        self._keep_whole_windows()
+            cut_torn_line(partial / name)
+        covered = _last_samples(self.trace)
+        self._keep_whole_windows(covered)
         self.finished = {w["generation"] for w in self._windows() if w["kind"] == "generation"}
-        self.segment = 1 + max((s["segment"] for s in self._segments()), default=0)
+        # A process that was killed before it could begin has left samples of its segment.
+        self.segment = 1 + max([0, *covered, *(s["segment"] for s in self._segments())])
 
     @property
     def trace(self) -> Path:
@@ -57,15 +62,17 @@ class Recording:
         _append(self.partial / "windows.jsonl", lines)
 
     def finish(self, facts: Mapping[str, Any]) -> None:
-        """Moves everything to its final place, the sampler having ended."""
+        """Puts everything in its final place, the sampler having ended; until `session.json`
+        stands there, the unfinished session is still whole."""
         session = {"format": 1, "spec": self._spec, "segments": self._segments(), **facts}
         self._final.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             (self.partial / name).touch()
-            os.replace(self.partial / name, self._final / name)
+            partial = self._final / f"{name}.partial"
+            shutil.copyfile(self.partial / name, partial)
+            os.replace(partial, self._final / name)
         _write_whole(self._final / "session.json", json.dumps(session, indent=1) + "\n")
-        (self.partial / "segments.jsonl").unlink()
-        self.partial.rmdir()
+        shutil.rmtree(self.partial)
 
     def _windows(self) -> list[dict[str, Any]]:
         return _read(self.partial / "windows.jsonl")
@@ -73,11 +80,10 @@ class Recording:
     def _segments(self) -> list[dict[str, Any]]:
         return _read(self.partial / "segments.jsonl")
 
-    def _keep_whole_windows(self) -> None:
+    def _keep_whole_windows(self, covered: Mapping[int, int]) -> None:
         """Drops what a killed process left unfinished: windows of a generation that has no line
         of its own, or that ended after the last sample of its segment's meters."""
         windows = self._windows()
-        covered = _last_samples(self.trace)
         whole = {
             w["generation"]
             for w in windows
@@ -108,21 +114,7 @@ def _write_whole(path: Path, text: str) -> None:
     os.replace(partial, path)
 
 
-def _drop_torn_line(path: Path) -> None:
-    if not path.exists():
-        return
-    with path.open("rb+") as file:
-        data = file.read()
-        file.truncate(data.rfind(b"\n") + 1)
-
-
 def _last_samples(trace: Path) -> dict[int, int]:
     """For each segment the time of its last sample, in nanoseconds."""
-    last: dict[int, int] = {}
-    if trace.exists():
-        with trace.open() as lines:
-            next(lines, None)
-            for line in lines:
-                segment, t_ns, _ = line.split(",", 2)
-                last[int(segment)] = int(t_ns)
-    return last
+    samples = read_trace(trace) if trace.exists() else ()
+    return {sample.segment: sample.t_ns for sample in samples}

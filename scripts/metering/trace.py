@@ -114,7 +114,7 @@ def _open_append(path: str | os.PathLike, header: str | None = None) -> TextIO:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _cut_torn_line(path)
+        cut_torn_line(path)
         # The buffer holds seconds of samples: one write a flush, so a kill rarely tears a line.
         file = open(path, "a", buffering=1 << 20, encoding="utf-8", newline="")  # noqa: SIM115
     except OSError as error:
@@ -126,7 +126,7 @@ def _open_append(path: str | os.PathLike, header: str | None = None) -> TextIO:
     return file
 
 
-def _cut_torn_line(path: Path) -> None:
+def cut_torn_line(path: Path) -> None:
     """Cut what a killed writer left after the last newline, or the next line would grow onto it."""
     if not path.exists():
         return

@@ -1,0 +1,225 @@
+"""A session's files: a killed session goes on where it was, and a finished one is whole."""
+
+import json
+
+import pytest
+
+from metering.meter import Reading
+from metering.recording import Recording
+from metering.trace import TraceWriter, read_trace
+
+SPEC = {"session": "small", "seed": 1}
+FILES = {"session.json", "windows.jsonl", "trace.csv", "events.jsonl"}
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts or resumes the session, as the session's program does."""
+
+    def make(name="small-1a2b"):
+        return Recording(tmp_path / "partial" / name, tmp_path / "raw" / "small", SPEC)
+
+    make.partial = tmp_path / "partial" / "small-1a2b"
+    make.final = tmp_path / "raw" / "small"
+    return make
+
+
+def sample(recording, *times_ns):
+    writer = TraceWriter(recording.trace, recording.segment)
+    writer.write(Reading(t, "gpu:0", "energy", t, "mJ", "nvml") for t in times_ns)
+    writer.close()
+
+
+def generation(name, start_ns, end_ns):
+    kinds = ("prefill", "decode", "check", "generation")
+    return [
+        {"kind": kind, "generation": name, "start_ns": start_ns, "end_ns": end_ns} for kind in kinds
+    ]
+
+
+def run(recording, names, at_ns=0, idle=True):
+    """One process's part: samples each 10 ns, and generations of 100 ns."""
+    recording.begin({"host": "a"})
+    if idle:
+        recording.append([{"kind": "idle", "start_ns": at_ns, "end_ns": at_ns + 50}])
+    for name in names:
+        recording.append(generation(name, at_ns, at_ns + 100))
+        at_ns += 100
+    sample(recording, *range(at_ns - 100 * len(names), at_ns + 20, 10))
+
+
+def windows(folder):
+    return [json.loads(line) for line in (folder / "windows.jsonl").read_text().splitlines()]
+
+
+def test_a_session_begins_with_nothing(start):
+    recording = start()
+    assert (recording.segment, recording.finished) == (1, set())
+
+
+def test_a_resumed_session_knows_what_is_finished_and_counts_segments(start):
+    run(start(), ["a", "b"])
+    second = start()
+    assert (second.segment, second.finished) == (2, {"a", "b"})
+    run(second, ["c"], at_ns=1000)
+    assert start().finished == {"a", "b", "c"}
+    assert start().segment == 3
+    assert [w["segment"] for w in windows(start.partial) if w["kind"] == "generation"] == [1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "torn"),
+    [
+        ("windows.jsonl", '{"segment": 1, "kind": "generation", "generation": "c", "end'),
+        ("trace.csv", "1,300,gpu:0,ener"),
+        ("events.jsonl", '{"segment": 1'),
+        ("segments.jsonl", '{"segment": 2, "ho'),
+    ],
+)
+def test_a_torn_last_line_is_cut_off(start, name, torn):
+    run(start(), ["a"])
+    path = start.partial / name
+    whole = path.read_text() if path.exists() else ""
+    path.write_text(whole + torn)
+    second = start()
+    assert path.read_text() == whole
+    assert (second.segment, second.finished) == (2, {"a"})
+    run(second, ["b"], at_ns=1000)
+    second.finish({})
+    assert {w["generation"] for w in windows(start.final) if "generation" in w} == {"a", "b"}
+    assert {s.segment for s in read_trace(start.final / "trace.csv")} == {1, 2}
+
+
+def test_a_file_of_one_torn_line_is_empty(start):
+    start()
+    (start.partial / "trace.csv").write_text("segment,t_ns,dom")
+    (start.partial / "segments.jsonl").write_text('{"segm')
+    recording = start()
+    assert recording.segment == 1
+    run(recording, ["a"])
+    assert start().finished == {"a"}
+
+
+def test_a_generation_without_its_own_line_is_dropped(start):
+    recording = start()
+    run(recording, ["a"])
+    recording.append(generation("b", 100, 110)[:-1])
+    assert start().finished == {"a"}
+    kept = windows(start.partial)
+    assert [w["kind"] for w in kept] == ["idle", "prefill", "decode", "check", "generation"]
+    assert {w.get("generation") for w in kept} == {None, "a"}
+
+
+def test_a_generation_after_the_last_sample_is_dropped(start):
+    recording = start()
+    run(recording, ["a"])
+    recording.append(generation("b", 100, 111))
+    recording.append(generation("c", 100, 110))
+    assert start().finished == {"a", "c"}
+
+
+def test_samples_of_another_segment_do_not_cover_a_window(start):
+    run(start(), ["a"])
+    second = start()
+    second.begin({})
+    second.append(generation("b", 50, 60))
+    third = start()
+    assert third.finished == {"a"}
+    # Another boot's clock begins anew: its samples cover nothing of the first's.
+    run(third, ["c"], at_ns=5)
+    assert start().finished == {"a", "c"}
+
+
+def test_without_any_sample_nothing_is_finished(start):
+    recording = start()
+    recording.begin({})
+    recording.append(generation("a", 0, 100))
+    assert start().finished == set()
+
+
+def test_samples_of_a_process_that_never_began_keep_their_segment(start):
+    sample(start(), 100, 110)
+    second = start()
+    assert second.segment == 2
+    run(second, ["a"])
+    assert [s.segment for s in read_trace(second.trace)][:3] == [1, 1, 2]
+
+
+def test_finish_puts_all_in_place_and_leaves_nothing_behind(start):
+    recording = start()
+    run(recording, ["a"])
+    before = {name: (start.partial / name).read_text() for name in ("windows.jsonl", "trace.csv")}
+    recording.finish({"spec_sha256": "1a2b"})
+    assert {path.name for path in start.final.iterdir()} == FILES
+    assert before == {name: (start.final / name).read_text() for name in before}
+    assert not start.partial.exists()
+    session = json.loads((start.final / "session.json").read_text())
+    assert session == {
+        "format": 1,
+        "spec": SPEC,
+        "segments": [{"segment": 1, "host": "a"}],
+        "spec_sha256": "1a2b",
+    }
+
+
+def test_session_json_comes_last_and_until_then_the_session_can_be_resumed(start, monkeypatch):
+    recording = start()
+    run(recording, ["a"])
+    with monkeypatch.context() as patch:
+        patch.setattr("metering.recording._write_whole", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            recording.finish({})
+    assert not (start.final / "session.json").exists()
+    again = start()
+    assert again.finished == {"a"}
+    again.finish({})
+    assert {path.name for path in start.final.iterdir()} == FILES
+    assert not start.partial.exists()
+
+
+def test_what_a_killed_rewrite_left_does_not_stop_the_end(start):
+    recording = start()
+    run(recording, ["a"])
+    (start.partial / "windows.jsonl.partial").write_text("{")
+    recording.finish({})
+    assert not start.partial.exists()
+
+
+def test_a_second_end_harms_nothing(start):
+    recording = start()
+    run(recording, ["a"])
+    recording.finish({})
+    before = {path.name: path.read_text() for path in start.final.iterdir()}
+    with pytest.raises(FileNotFoundError):
+        recording.finish({})
+    assert before == {path.name: path.read_text() for path in start.final.iterdir()}
+
+
+def test_after_the_end_a_session_is_measured_anew(start):
+    recording = start()
+    run(recording, ["a"])
+    recording.finish({})
+    again = start()
+    assert (again.segment, again.finished) == (1, set())
+    run(again, ["b"])
+    again.finish({})
+    assert {w["generation"] for w in windows(start.final) if "generation" in w} == {"b"}
+
+
+def test_another_configuration_is_another_folder(start):
+    run(start(), ["a"])
+    other = start("small-ffff")
+    assert (other.segment, other.finished) == (1, set())
+    assert start().finished == {"a"}
+
+
+def test_output_text_survives(start):
+    recording = start()
+    text = "é ➞\u2028\r\n\x0c😀"
+    recording.begin({})
+    recording.append([{"kind": "generation", "generation": "a", "end_ns": 5, "text": text}])
+    sample(recording, 1, 5)
+    assert start().finished == {"a"}
+    recording.append([{"kind": "decode", "generation": "b"}])  # the file is written anew
+    assert start().finished == {"a"}
+    assert windows(start.partial)[0]["text"] == text
