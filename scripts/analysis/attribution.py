@@ -79,6 +79,6 @@ def _total(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _idle_power_w(table: pd.DataFrame) -> float:
-    """Mean power while idle; NaN where no idle was recorded: above idle is then unknown."""
-    idle = table[table.kind == "idle"]
-    return idle.pooled_j.sum(min_count=1) / idle.duration_s.sum() if len(idle) else np.nan
+    """Mean power while idle; NaN where no idle was metered: above idle is then unknown."""
+    idle = table[(table.kind == "idle") & table.pooled_j.notna()]
+    return idle.pooled_j.sum() / idle.duration_s.sum() if len(idle) else np.nan

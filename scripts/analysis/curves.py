@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from metering.counters import CounterReset, unwrap
+from metering.counters import PACKAGE_POWER_BOUND_W, CounterReset, max_gap_s, unwrap
 
 TO_JOULES = {"J": 1.0, "mJ": 1e-3, "uJ": 1e-6}
 TO_WATTS = {"W": 1.0, "mW": 1e-3}
@@ -20,6 +20,8 @@ TO_WATTS = {"W": 1.0, "mW": 1e-3}
 STEP_J = {"mJ": 1e-3, "uJ": 2.0**-14}
 # RAPL counters are updated about every millisecond (same source).
 RAPL_PERIOD_S = 1e-3
+# A measured counter that stands still for so long counts no more: no device draws no power.
+FROZEN_S = 5.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Curve:
             is longer.
         timing_s: Standard uncertainty of when a value was true.
         step_j: The smallest change that the meter can show.
+        lost_ns: Pairs of times between which the meter cannot be trusted: it stood still, or may
+            have wrapped around unseen.
     """
 
     times_ns: np.ndarray
@@ -53,6 +57,7 @@ class Curve:
     period_s: float
     timing_s: float
     step_j: float
+    lost_ns: tuple[tuple[int, int], ...] = ()
 
     def at(self, times_ns: Sequence[int]) -> np.ndarray:
         """E(t) by linear interpolation, in joules; NaN outside the curve."""
@@ -68,6 +73,9 @@ class Curve:
         where in the interval t lies; dp is taken from the neighbouring intervals.
         """
         joules = self.at(end_ns) - self.at(start_ns)
+        for first, last in self.lost_ns:
+            lost = (np.asarray(start_ns) < last) & (np.asarray(end_ns) > first)
+            joules = np.where(lost, np.nan, joules)
         variance = self._edge_variance(start_ns) + self._edge_variance(end_ns)
         return Energy(joules, np.where(np.isnan(joules), np.nan, np.sqrt(variance)))
 
@@ -107,24 +115,47 @@ def curve(
     except CounterReset:
         return None
     changes = np.flatnonzero(np.diff(joules) > 0) + 1
+    lost = _lost(times, changes, domain)
     declared_s = domain["details"].get("resolution_s")
     if domain["unit"] == "uJ":
         declared_s = RAPL_PERIOD_S
     update_s = declared_s or _typical_s(times[changes], gap_s)
     step_j = STEP_J.get(domain["unit"]) or _typical_step_j(domain)
     if update_s <= 1.5 * gap_s:
-        # Every reading is news, at most one update old.
-        return Curve(times, joules, gap_s, update_s / 12**0.5, step_j)
-    # Readings between two updates repeat an old value: only the changes say when it was true.
-    points = np.concatenate([[0], changes])
-    known_t, known_j = times[points], joules[points]
-    if times[-1] > known_t[-1] and len(known_t) > 1:
-        rate = (known_j[-1] - known_j[-2]) / (known_t[-1] - known_t[-2])
-        known_j = np.append(known_j, known_j[-1] + rate * (times[-1] - known_t[-1]))
-        known_t = np.append(known_t, times[-1])
+        # Every reading is news, at most one update old: half of one on average.
+        times = times - round(update_s * 1e9 / 2)
+        return Curve(times, joules, gap_s, update_s / 12**0.5, step_j, lost)
+    # Readings between two updates repeat an old value: only the changes say when it was true,
+    # which was between the reading before and the one that shows it.
+    known_t, known_j = times[changes] - round(gap_s * 1e9 / 2), joules[changes]
     if len(known_t) < 3:
         return None
-    return Curve(known_t, known_j, update_s, gap_s / 12**0.5, step_j)
+    # Behind the last change the power goes on for as long as no news is none: one update.
+    end = min(int(times[-1]), int(known_t[-1] + update_s * 1e9))
+    if end > known_t[-1]:
+        rate = (known_j[-1] - known_j[-2]) / (known_t[-1] - known_t[-2])
+        known_j = np.append(known_j, known_j[-1] + rate * (end - known_t[-1]))
+        known_t = np.append(known_t, end)
+    return Curve(known_t, known_j, update_s, gap_s / 12**0.5, step_j, lost)
+
+
+def _lost(
+    times_ns: np.ndarray, changes: np.ndarray, domain: Mapping[str, Any]
+) -> tuple[tuple[int, int], ...]:
+    """Where a counter stood still, or went unread for so long that it may have wrapped around."""
+    lost = []
+    if not domain["estimate"]:
+        # An estimate rightly stands still while nothing is busy.
+        moved = np.concatenate([times_ns[:1], times_ns[changes], times_ns[-1:]])
+        lost += [(moved, FROZEN_S)]
+    if domain["max_range"] is not None:
+        joules = domain["max_range"] * TO_JOULES[domain["unit"]]
+        lost += [(times_ns, max_gap_s(round(joules * 1e6), PACKAGE_POWER_BOUND_W))]
+    return tuple(
+        (int(known[at]), int(known[at + 1]))
+        for known, limit_s in lost
+        for at in np.flatnonzero(np.diff(known) > limit_s * 1e9)
+    )
 
 
 def _integrated(times_ns: np.ndarray, power_w: np.ndarray, gap_s: float) -> Curve:
@@ -132,6 +163,8 @@ def _integrated(times_ns: np.ndarray, power_w: np.ndarray, gap_s: float) -> Curv
     joules = np.concatenate([[0.0], np.cumsum(steps)])
     changes = np.flatnonzero(np.diff(power_w) != 0) + 1
     update_s = max(gap_s, _typical_s(times_ns[changes], gap_s))
+    # A reading is at most one update old: half of one on average.
+    times_ns = times_ns - round(update_s * 1e9 / 2)
     return Curve(times_ns, joules, update_s, update_s / 12**0.5, 0.0)
 
 

@@ -24,8 +24,10 @@ def interval(
         confidence: Level of the interval, e.g. 0.95.
 
     Returns:
-        (value, low, high); low and high are NaN for fewer than two observations.
+        (value, low, high); low and high are NaN for fewer than two observations, all for none.
     """
+    if len(samples[0]) == 0:
+        return np.nan, np.nan, np.nan
     value = float(statistic(*samples, axis=-1))
     if len(samples[0]) < 2 or np.isnan(value):
         return value, np.nan, np.nan

@@ -1,0 +1,368 @@
+"""Meters under known power, and sessions as the workflow writes them: the truth is at hand."""
+
+import dataclasses
+import json
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.attribution import windows_table
+from analysis.figures import Campaign
+from analysis.generations import generations_table
+from analysis.raw import read_session
+
+START_NS = 1_000_000_000_000
+SLOW_S = 0.1
+RANGE_UJ = 262_143_328_850
+
+GPU = {
+    "domain": "gpu:0",
+    "meter": "nvml",
+    "source": "nvml",
+    "unit": "mJ",
+    "label": "GPU 0, Some Board (NVML, whole board)",
+    "quantity": "energy",
+    "estimate": False,
+    "max_range": None,
+    "details": {},
+}
+GPU_POWER = {**GPU, "unit": "mW", "quantity": "power"}
+RAPL = {
+    "domain": "cpu:package-0",
+    "meter": "rapl",
+    "source": "powercap",
+    "unit": "uJ",
+    "label": "CPU package-0 (RAPL)",
+    "quantity": "energy",
+    "estimate": False,
+    "max_range": RANGE_UJ,
+    "details": {"zone": "intel-rapl:0"},
+}
+ESTIMATE = {
+    "domain": "cpu:estimate",
+    "meter": "estimate",
+    "source": "estimate",
+    "unit": "J",
+    "label": "CPU, estimate: utilisation x rated power",
+    "quantity": "energy",
+    "estimate": True,
+    "max_range": None,
+    "details": {"rated_power_w": 20.0, "logical_cpus": 2, "resolution_s": 0.01},
+}
+
+# What can be read, as (domain, how the fake reads it).
+METERS = {
+    "fresh counter": (RAPL, {"gap_s": 0.01}),
+    "slow counter": (GPU, {}),
+    "slow counter, read often": (GPU, {"gap_s": 0.02}),
+    "power only": (GPU_POWER, {}),
+    "estimate": (ESTIMATE, {}),
+}
+TRUTHS = ("constant", "step", "ramp", "sawtooth")
+
+
+class Truth:
+    """A known power over time, in seconds since START_NS."""
+
+    def __init__(self, power_w: Callable[[np.ndarray], np.ndarray], seconds: float = 60.0):
+        self._t = np.arange(0, seconds, 1e-3)
+        self.power_w = power_w
+        watts = np.broadcast_to(power_w(self._t), self._t.shape)
+        self._joules = np.concatenate([[0.0], np.cumsum((watts[1:] + watts[:-1]) / 2 * 1e-3)])
+
+    def joules(self, seconds):
+        return np.interp(seconds, self._t, self._joules)
+
+
+def truth_of(name: str) -> Truth:
+    return {
+        "constant": lambda: Truth(lambda t: np.full_like(t, 150.0)),
+        "step": lambda: Truth(lambda t: np.where(t % 7 < 3.3, 60.0, 280.0)),
+        "ramp": lambda: Truth(lambda t: 40 + 4.0 * t),
+        "sawtooth": lambda: Truth(lambda t: 60 + 300 * (t % 0.73)),
+    }[name]()
+
+
+def read(
+    domain: dict, truth: Truth, *, seconds=20.0, gap_s=0.05, update_s=None, seed=0, until=None
+):
+    """(times_ns, values) as the sampler would write them for a domain under a known power.
+
+    Args:
+        update_s: How often the meter has news.
+        until: When the meter stands still.
+    """
+    randoms = np.random.default_rng(seed)
+    t = np.arange(0, seconds, gap_s) + randoms.uniform(
+        0, 0.04 * gap_s, len(np.arange(0, seconds, gap_s))
+    )
+    update_s = update_s or {"uJ": 1e-3, "J": 0.01}.get(domain["unit"], SLOW_S)
+    phase = randoms.uniform(0, update_s)
+    known = np.maximum(0, np.floor((t - phase) / update_s) * update_s + phase)
+    known = known if until is None else np.minimum(known, until)
+    if domain["quantity"] == "power":
+        # No board draws the same power for long.
+        noise = np.random.default_rng(seed).normal(1, 0.003, len(t))
+        _, update = np.unique(known, return_inverse=True)
+        values = np.round(truth.power_w(known) * noise[update] * 1000).astype(int)
+    elif domain["unit"] == "uJ":
+        steps = np.floor(truth.joules(known) * 2**14)
+        values = (steps / 2**14 * 1e6 + RANGE_UJ - 5e8).astype(np.int64) % RANGE_UJ
+    elif domain["unit"] == "mJ":
+        values = np.floor(truth.joules(known) * 1000).astype(np.int64) + 123_456_789
+    else:
+        values = np.round(truth.joules(known) / 0.1) * 0.1
+    return (START_NS + t * 1e9).astype(np.int64), values.tolist()
+
+
+def at(seconds) -> int:
+    """A time of the session's clock."""
+    return START_NS + round(seconds * 1e9)
+
+
+@dataclasses.dataclass
+class Lab:
+    """Builds one session's raw folder, window by window, and its scores.
+
+    Attributes:
+        meters: (domain, truth, keywords of `read`) of each meter.
+    """
+
+    campaign: Path
+    model: str = "small"
+    round: int = 1
+    tasks: object = "all"
+    meters: list = dataclasses.field(default_factory=list)
+    conditions: tuple = ("baseline", "suppressed")
+    repetitions: int = 1
+    missing: list = dataclasses.field(default_factory=list)
+    protections: list = dataclasses.field(default_factory=list)
+
+    def __post_init__(self):
+        self.name = f"{self.model}__humaneval-0shot__r{self.round}"
+        self.folder = self.campaign / "raw" / self.name
+        self.windows, self.events, self.scores, self.segments, self.samples = [], [], [], [], []
+        self.segment = 0
+        self.now = 0.0
+
+    def begin(self, *, seconds=60.0, **keywords):
+        """A new segment: its clock and its meters begin anew."""
+        self.segment += 1
+        self.now = 1.0
+        found = [domain for domain, _, _ in self.meters]
+        self.segments.append(
+            {
+                "segment": self.segment,
+                "started_utc": "2026-01-01T00:00:00+00:00",
+                "host": {"cpu_model": "A Processor"},
+                "code": {"commit": None, "dirty": None},
+                "device": "cpu",
+                "dtype": "float32",
+                "threads": 1,
+                "meters": {"found": found, "missing": self.missing},
+                "protections": self.protections,
+            }
+        )
+        for domain, truth, how in self.meters:
+            for t_ns, value in zip(*read(domain, truth, seconds=seconds, **how), strict=True):
+                self.samples.append((self.segment, t_ns, domain, value))
+        return self
+
+    def window(self, kind, seconds, **more):
+        start, self.now = self.now, self.now + seconds
+        self._add(kind, start, self.now, **more)
+
+    def _add(self, kind, start, end, **more):
+        self.windows.append(
+            {
+                "segment": self.segment,
+                "kind": kind,
+                **more,
+                "start_ns": at(start),
+                "end_ns": at(end),
+            }
+        )
+
+    def generation(
+        self,
+        task,
+        condition="baseline",
+        repetition=0,
+        *,
+        tokens=21,
+        prefill_s=0.4,
+        token_s=0.05,
+        looks=(),
+        stop="length",
+        answer=None,
+        passed=True,
+        pause_s=0.02,
+    ):
+        """One generation and its score. `looks`: (behind which token, seconds, outcome)."""
+        name = f"{task}:{condition}:{repetition}"
+        identity = {
+            "generation": name,
+            "task": task,
+            "condition": condition,
+            "repetition": repetition,
+        }
+        start = self.now
+        clock, stamps, checks = start + prefill_s, [], []
+        for number in range(1, tokens + 1):
+            stamps.append(clock)
+            for behind, seconds, outcome in looks:
+                if behind == number:
+                    checks.append((clock, clock + seconds, outcome))
+                    clock += seconds
+            clock += token_s if number < tokens else 1e-5
+        self._add("prefill", start, stamps[0], **identity)
+        self._add("decode", stamps[0], clock, **identity)
+        for begin, end, outcome in checks:
+            more = {"tokens": 1, "characters": 1, "outcome": outcome, "passed": outcome == "passed"}
+            self._add("check", begin, end, **identity, **more)
+        self._add(
+            "generation",
+            start,
+            clock,
+            **identity,
+            cpu_s=clock - start,
+            prompt="p",
+            prompt_tokens=30,
+            stop=stop,
+            characters=tokens,
+            text="x" * tokens,
+            text_ends=list(range(1, tokens + 1)),
+            tokens=list(range(tokens)),
+            token_ns=[at(stamp) for stamp in stamps],
+        )
+        self.now = clock + pause_s
+        self.scores.append(
+            {
+                "generation": name,
+                "passed": passed,
+                "result": "passed" if passed else "failed: ",
+                "passed_as_it_stands": passed,
+                "passed_processed": passed,
+                "answer": "x",
+                "answer_tokens": answer,
+                "answer_by": None if answer is None else "tests",
+            }
+        )
+        return name
+
+    def write(self) -> "Lab":
+        """The raw folder and the scores, on disk."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        spec = {
+            "session": self.name,
+            "model": self.model,
+            "workload": "humaneval-0shot",
+            "round": self.round,
+            "tasks": self.tasks,
+            "repetitions": self.repetitions,
+            "conditions": list(self.conditions),
+        }
+        facts = {"format": 1, "spec": spec, "segments": self.segments, "sampler": None}
+        (self.folder / "session.json").write_text(json.dumps(facts))
+        for name, lines in (("windows", self.windows), ("events", self.events)):
+            text = "".join(json.dumps(line) + "\n" for line in lines)
+            (self.folder / f"{name}.jsonl").write_text(text)
+        with (self.folder / "trace.csv").open("w") as trace:
+            trace.write("segment,t_ns,domain,quantity,value,unit,source\n")
+            for segment, t_ns, domain, value in self.samples:
+                fields = (domain["domain"], domain["quantity"], value, domain["unit"], "nvml")
+                trace.write(",".join(map(str, (segment, t_ns, *fields))) + "\n")
+        self.score_file = self.campaign / "scores" / f"{self.name}.json"
+        self.score_file.parent.mkdir(exist_ok=True)
+        self.score_file.write_text(
+            json.dumps({"protections": self.protections, "scores": self.scores})
+        )
+        return self
+
+    @property
+    def by_name(self) -> dict:
+        return {score["generation"]: score for score in self.scores}
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """Makes a `Lab`; by default one GPU at a constant 100 W, read through a slow counter."""
+
+    def make(*meters, **keywords):
+        constant = Truth(lambda t: np.full_like(t, 100.0), 400.0)
+        used = [(m, constant, {}) if isinstance(m, dict) else m for m in meters]
+        return Lab(tmp_path / "trial", meters=used or [(GPU, constant, {})], **keywords)
+
+    return make
+
+
+@pytest.fixture
+def known():
+    """What the tests take from this file: names cannot be imported from it."""
+    return types.SimpleNamespace(**globals())
+
+
+@pytest.fixture(params=METERS)
+def meter(request):
+    """(domain, how to read it), one after the other."""
+    return METERS[request.param]
+
+
+@pytest.fixture(params=TRUTHS)
+def truth(request):
+    """Known powers, one after the other."""
+    return truth_of(request.param)
+
+
+@pytest.fixture
+def analyse():
+    """A lab's session, its windows and its generations."""
+
+    def make(lab):
+        session = read_session(lab.write().folder)
+        windows = windows_table(session, 2)
+        scores = lab.by_name
+        return session, windows, generations_table(session, windows, scores) if scores else None
+
+    return make
+
+
+@pytest.fixture
+def run_program(monkeypatch):
+    """Runs a program of scripts/ as a rule does, here."""
+
+    def make(program, *arguments):
+        monkeypatch.setattr(sys, "argv", [program.__name__, *map(str, arguments)])
+        program.main()
+
+    return make
+
+
+@pytest.fixture
+def tabulate(run_program):
+    """The tables of a campaign of several labs, and its folder as `Campaign`."""
+
+    def make(*labs, resamples=50):
+        import tables
+
+        for lab in labs:
+            lab.write()
+        folder = labs[0].campaign
+        run_program(
+            tables,
+            "--sessions",
+            *[lab.folder / "session.json" for lab in labs],
+            "--scores",
+            *[lab.score_file for lab in labs],
+            "--out",
+            folder / "tables",
+            "--resamples",
+            resamples,
+        )
+        return Campaign(folder)
+
+    return make

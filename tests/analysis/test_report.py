@@ -1,0 +1,257 @@
+"""Tables, figures and the page, from raw data to HTML, on the cases that a campaign can be."""
+
+import base64
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.figures import FIGURES, Campaign
+
+ON = {"name": "memory", "on": True, "detail": "1024 MB a process"}
+OFF = {"name": "network", "on": False, "detail": "no namespaces here"}
+SPAN_S = 380.0
+
+
+def fill(one, tasks=3, *, suppressed=True, repetitions=1, **keywords):
+    one.begin(seconds=SPAN_S)
+    one.window("warmup", 0.3)
+    one.window("idle", 3)
+    for task in range(tasks):
+        for repetition in range(repetitions):
+            how = {"answer": 9, "passed": task != 1, "prefill_s": 0.1, **keywords}
+            one.generation(f"T/{task}", repetition=repetition, **how)
+            if suppressed:
+                how |= {
+                    "tokens": 9,
+                    "passed": True,
+                    "looks": [(4, 0.01, "failed: "), (9, 0.02, "passed")],
+                }
+                one.generation(f"T/{task}", "suppressed", repetition, **how)
+    return one
+
+
+def usual(lab, known):
+    return [fill(lab())]
+
+
+def estimate(lab, known):
+    return [fill(lab((known.ESTIMATE, known.Truth(lambda t: 10 + 5 * np.sin(t), SPAN_S), {})))]
+
+
+def baseline_only(lab, known):
+    return [fill(lab(conditions=("baseline",)), suppressed=False)]
+
+
+def one_task(lab, known):
+    return [fill(lab(tasks=["T/0"]), 1)]
+
+
+def only_ends(lab, known):
+    return [fill(lab(), suppressed=False, tokens=1, stop="end", answer=None)]
+
+
+def nothing_passes(lab, known):
+    one = fill(lab(), suppressed=False, answer=None)
+    for score in one.scores:
+        score["passed"] = False
+    return [one]
+
+
+def lost_half_way(lab, known):
+    one = fill(lab())
+    middle = known.START_NS + 0.75 * (one.windows[-1]["start_ns"] - known.START_NS)
+    one.samples = [sample for sample in one.samples if sample[1] < middle]
+    one.events = [{"segment": 1, "t_ns": 1, "kind": "meter-lost", "domain": "gpu:0", "why": "bus"}]
+    return [one]
+
+
+def lost_at_once(lab, known):
+    one = fill(lab())
+    one.samples = []
+    return [one]
+
+
+def repeated(lab, known):
+    return [fill(lab(repetitions=3), repetitions=3)]
+
+
+def two_models_two_rounds(lab, known):
+    return [
+        fill(lab(model=model, round=number)) for model in ("small", "large") for number in (1, 2)
+    ]
+
+
+def whole_benchmark(lab, known):
+    return [fill(lab(), 164, token_s=0.03, pause_s=0.01)]
+
+
+CASES = [
+    *(usual, estimate, baseline_only, one_task, only_ends, nothing_passes, lost_half_way),
+    *(lost_at_once, repeated, two_models_two_rounds, whole_benchmark),
+]
+
+
+@pytest.fixture(params=CASES, ids=lambda case: case.__name__)
+def case(request, lab, known, tabulate):
+    labs = request.param(lab, known)
+    return labs, tabulate(*labs)
+
+
+def footer(figure):
+    return figure.get_supxlabel()
+
+
+def labels(figure):
+    """Labels of the axes that show numbers."""
+    shown = [axes for axes in figure.axes if axes.axison]
+    return [label for axes in shown for label in (axes.get_xlabel(), axes.get_ylabel()) if label]
+
+
+@pytest.mark.filterwarnings("error")
+def test_each_figure_draws_and_says_its_units(case, tmp_path):
+    _, campaign = case
+    for name, draw in FIGURES.items():
+        figure = draw(campaign)
+        figure.savefig(tmp_path / "figure.png", dpi=40)
+        shown = [axes for axes in figure.axes if axes.axison]
+        assert not shown or any(re.search(r"\[\S+\]", label) for label in labels(figure)), name
+        texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+        texts += [axes.get_title(loc="left") for axes in figure.axes]
+        assert not any("nan" in text for text in texts), name
+        if shown and name != "answer":
+            assert "Meter: " + campaign.generations.meter.iloc[0] in footer(figure), name
+            assert ("ESTIMATE" in footer(figure)) == bool(campaign.generations.estimate.any())
+
+
+def test_every_axis_has_a_label_with_its_unit(lab, known, tabulate):
+    campaign = tabulate(*two_models_two_rounds(lab, known))
+    units = {"power": ["s", "W"], "position": ["tokens", "J/token"]}
+    units |= {"phases": ["J"], "answer": ["tokens"], "savings": ["J"]}
+    for name, draw in FIGURES.items():
+        said = " ".join(labels(draw(campaign)))
+        assert all(f"[{unit}]" in said for unit in units[name]), (name, said)
+
+
+def test_footers_tell_chosen_tasks(lab, known, tabulate):
+    campaign = tabulate(*one_task(lab, known))
+    assert all("chosen by hand" in footer(draw(campaign)) for draw in FIGURES.values())
+
+
+def test_savings_figure_says_what_the_table_says(lab, known, tabulate):
+    campaign = tabulate(*usual(lab, known))
+    row = campaign.savings.set_index("scope").loc["all tasks"]
+    (axes,) = FIGURES["savings"](campaign).axes
+    assert f"saved {row.saved_share:.1%} [{row.saved_share_low:.1%}" in axes.get_title(loc="left")
+
+
+def test_tables_close_and_lost_energies_are_not_zero(case):
+    labs, campaign = case
+    generations = campaign.generations
+    assert len(generations) == sum(len(one.scores) for one in labs)
+    parts = generations.prefill_j + generations.decode_j + generations.check_j
+    assert parts.isna().equals(generations.total_j.isna())
+    assert ((parts / generations.total_j - 1).abs().dropna() < 1e-9).all()
+    lost = generations.total_status == "not covered"
+    assert lost.equals(generations.total_j.isna())
+    assert (generations.total_j[~lost] > 0).all()
+    assert set(campaign.summary.confidence) == {0.95}
+
+
+@pytest.fixture
+def page(run_program, tabulate):
+    """The report of labs, as the rules make it: figures by their program, then the page."""
+    import figures
+    import report
+
+    def make(*labs):
+        campaign = tabulate(*labs)
+        folder = campaign.folder / "figures"
+        folder.mkdir()
+        for name in FIGURES:
+            files = "--png", folder / f"{name}.png", "--pdf", folder / f"{name}.pdf"
+            run_program(figures, name, "--campaign", campaign.folder, *files)
+        out = campaign.folder / "report.html"
+        run_program(
+            report,
+            *("--campaign", campaign.folder, "--sessions"),
+            *[lab.folder / "session.json" for lab in labs],
+            "--scores",
+            *[lab.score_file for lab in labs],
+            *("--out", out),
+        )
+        return out.read_text(encoding="utf-8")
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c is not whole_benchmark], ids=lambda case: case.__name__
+)
+def test_the_page_is_whole_and_needs_nothing_else(case, lab, known, page):
+    labs = case(lab, known)
+    text = page(*labs)
+    assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", text)
+    assert not re.search(r"@import|url\(|<script|<link", text)
+    images = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
+    assert len(images) == len(FIGURES)
+    assert all(base64.b64decode(image).startswith(b"\x89PNG") for image in images)
+    assert all(one.name in text for one in labs)
+    words = re.findall(r"\W(?:nan|None|NaN|inf)\W.{0,60}", re.sub(r"base64,[^\"]+", "", text))
+    assert words == []
+
+
+def test_the_page_warns_of_estimates_and_only_of_them(lab, known, page, tmp_path):
+    warning = "These joules are an estimate"
+    assert warning in page(*estimate(lab, known))
+
+
+def test_the_page_of_a_measurement_has_no_such_warning(lab, known, page):
+    text = page(*usual(lab, known))
+    assert "These joules are an estimate" not in text
+    assert "GPU 0, Some Board (NVML, whole board)" in text
+
+
+def test_the_page_says_that_stopping_on_the_tests_is_selection(lab, known, page):
+    text = " ".join(page(*usual(lab, known)).split())
+    # T/1 fails in the baseline and passes where it was stopped.
+    assert "is selection" in text
+    assert re.search(r"adds 1 pass\(es\) to the 2 of the baseline and loses 0", text)
+
+
+def test_a_page_without_suppression_speaks_of_no_savings(lab, known, page):
+    text = page(*baseline_only(lab, known))
+    assert "is selection" not in text and "Savings by suppression" not in text
+
+
+def test_the_page_names_protections_that_are_off_anywhere(lab, known, page):
+    first, second = lab(protections=[ON, OFF]), lab(model="large", protections=[ON])
+    for one in (first, second):
+        fill(one)
+    second.protections = [{**ON, "on": False, "detail": "only while scoring"}]
+    text = " ".join(page(first, second).split())
+    assert re.search(r"network</td><td class=off>OFF</td><td>no namespaces here", text)
+    assert re.search(r"memory</td><td class=off>OFF</td><td>only while scoring", text)
+
+
+def test_the_page_names_what_was_not_measured(lab, known, page):
+    why = {"meter": "rapl", "why": "no package zone <x>", "remedy": "load the module"}
+    text = page(fill(lab(missing=[why])))
+    assert "no package zone &lt;x&gt;" in text and "load the module" in text
+    assert "No meter was lost" in text
+
+
+def test_the_page_tells_of_lost_meters(lab, known, page):
+    text = page(*lost_half_way(lab, known))
+    assert re.search(r"generation: \d not covered, \d ok", text)
+    assert "meter-lost" in text and "bus" in text
+    assert "not covered" in text and "No meter was lost" not in text
+
+
+def test_tables_are_the_same_again(lab, known, tabulate):
+    labs = usual(lab, known)
+    first = {name: getattr(tabulate(*labs), name) for name in ("summary", "savings", "pairs")}
+    again = Campaign(labs[0].campaign)
+    for name, table in first.items():
+        pd.testing.assert_frame_equal(table, getattr(again, name))
