@@ -56,7 +56,7 @@ def render(campaign: Path, sessions: list[dict], scores: list[dict]) -> str:
         sessions=sessions,
         segments=[segment for session in sessions for segment in session["segments"]],
         events=_events(campaign, sessions),
-        protections=scores[0]["protections"],
+        protections=_protections(sessions, scores),
         figures=[
             {
                 "title": title,
@@ -96,14 +96,14 @@ def render(campaign: Path, sessions: list[dict], scores: list[dict]) -> str:
 
 def number(value: float) -> str:
     """Three significant digits; a dash where there is no value."""
-    if value is None or value != value:
+    if pd.isna(value):
         return "–"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def percent(value: float) -> str:
     """A share in percent; a dash where there is no value."""
-    return "–" if value is None or value != value else f"{value:.1%}"
+    return "–" if pd.isna(value) else f"{value:.1%}"
 
 
 def _summary_by_metric(summary: pd.DataFrame) -> dict[tuple[str, str], dict]:
@@ -112,6 +112,19 @@ def _summary_by_metric(summary: pd.DataFrame) -> dict[tuple[str, str], dict]:
         column = row["model"], row["workload"], row["condition"]
         rows.setdefault((row["metric"], row["unit"]), {})[column] = row
     return rows
+
+
+def _protections(sessions: list[dict], scores: list[dict]) -> list[dict]:
+    """Those of all pools that ran generated code, while measuring and while scoring; one that was
+    off anywhere is off."""
+    pools = [segment["protections"] for session in sessions for segment in session["segments"]]
+    pools += [score["protections"] for score in scores]
+    together: dict[str, dict] = {}
+    for protection in (protection for pool in pools for protection in pool):
+        known = together.setdefault(protection["name"], protection)
+        if known["on"] and not protection["on"]:
+            together[protection["name"]] = protection
+    return list(together.values())
 
 
 def _events(campaign: Path, sessions: list[dict]) -> list[dict]:

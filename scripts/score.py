@@ -19,6 +19,16 @@ from generation.suppression import Suppressor
 from generation.workloads import WORKLOADS, Posed, read_tasks
 from progress import Progress
 
+UNJUDGED = {
+    "passed": None,
+    "result": "not judged: seeded weights",
+    "passed_as_it_stands": None,
+    "passed_processed": None,
+    "answer": None,
+    "answer_tokens": None,
+    "answer_by": None,
+}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -31,6 +41,11 @@ def main() -> None:
     with args.windows.open(encoding="utf-8") as lines:
         windows = [json.loads(line) for line in lines]
     generations = [w for w in windows if w["kind"] == "generation"]
+    if spec["source"] == "init":
+        # Seeded weights say nothing: there is no verdict, not a failed one.
+        scores = [UNJUDGED | {"generation": w["generation"]} for w in generations]
+        _write(args.out, [], scores)
+        return
     workload, tasks = WORKLOADS[spec["workload"]], read_tasks(args.tasks)
     limits = spec["suppression"]
     progress = Progress(f"checking {spec['session']}", len(generations))
@@ -44,7 +59,11 @@ def main() -> None:
             protections = [vars(protection) for protection in pool.protections]
     except SandboxError as error:
         sys.exit(f"error: {error}")
-    args.out.write_text(json.dumps({"protections": protections, "scores": scores}, indent=1) + "\n")
+    _write(args.out, protections, scores)
+
+
+def _write(out: Path, protections: list[dict], scores: list[dict]) -> None:
+    out.write_text(json.dumps({"protections": protections, "scores": scores}, indent=1) + "\n")
 
 
 def score(generation: dict[str, Any], posed: Posed, pool: Pool) -> dict[str, Any]:

@@ -45,7 +45,9 @@ def main() -> None:
         "generations": together,
         "position": pd.concat(position, ignore_index=True),
         "pairs": pairs,
-        "summary": summary_table(together, estimate_pass_at_k, bound),
+        "summary": summary_table(together, estimate_pass_at_k, bound).assign(
+            confidence=args.confidence
+        ),
         "savings": savings_table(pairs, bound),
     }
     args.out.mkdir(parents=True, exist_ok=True)

@@ -6,12 +6,25 @@ token, so E_tok,dec = (E_total - E_prefill) / (N_out - 1), and E_tok = E_total /
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.raw import TOTAL, RawSession
+
+# Looks that ran no check.
+UNCHECKED = ("does not compile", "unchanged")
+POSITION = {
+    "session": str,
+    "model": str,
+    "workload": str,
+    "generation": str,
+    "position": int,
+    "tokens": int,
+    "joules": float,
+}
 
 
 def generations_table(
@@ -21,35 +34,39 @@ def generations_table(
 
     `prefill_j`, `decode_j` (without the checks) and `check_j` add up to `total_j`. They are NaN
     where the meter does not cover them; `prefill_status` says whether the prefill alone is
-    resolved. Energies per token use `decode_j`, so that a suppressed output is charged with its
-    checks in `total_j` and not in its tokens.
+    resolved. `decoded_token_j` comes from `decode_j`: a suppressed output is charged with its
+    checks in `total_j`, and so in `token_j`, but not in what a decoded token costs. Every look of
+    the watcher is charged, also those that ran no check. Verdict and babble are missing, not
+    false and zero, where nothing was judged.
     """
     total = windows[windows.domain == TOTAL]
-    by_kind = total.pivot_table(
-        index="generation",
-        columns="kind",
-        values=["pooled_j", "duration_s"],
-        aggfunc=_whole_sum,
+    by_kind = (
+        total.groupby(["generation", "kind"])[["pooled_j", "duration_s"]]
+        .sum(skipna=False)
+        .unstack("kind")
     )
     raw = {w["generation"]: w for w in session.windows if w["kind"] == "generation"}
     prefill = total[total.kind == "prefill"].set_index("generation")
     whole = total[total.kind == "generation"].set_index("generation")
     spec = session.facts["spec"]
+    looked = defaultdict(list)
+    for window in session.windows:
+        if window["kind"] == "check":
+            looked[window["generation"]].append(window["outcome"])
     rows = []
     for name, window in raw.items():
         energy, duration = by_kind["pooled_j"].loc[name], by_kind["duration_s"].loc[name]
-        check_j, check_s = (
-            (energy["check"], duration["check"])
-            if window["condition"] == "suppressed" and _checks(session, name)
-            else (0.0, 0.0)
-        )
+        looks = looked.get(name, [])
+        check_j, check_s = (energy["check"], duration["check"]) if looks else (0.0, 0.0)
         tokens = len(window["tokens"])
         ended = window["stop"] == "end"
         decode_j = energy["decode"] - check_j
         score = scores[name]
         answer = score["answer_tokens"]
-        # The end-of-sequence token is no babble: a model that ends pays for it.
-        babble = 0 if answer is None else max(0, tokens - ended - answer)
+        babble = None
+        if score["passed"] is not None:
+            # The end-of-sequence token is no babble: a model that ends pays for it.
+            babble = 0 if answer is None else max(0, tokens - ended - answer)
         rows.append(
             {
                 "session": session.name,
@@ -71,7 +88,8 @@ def generations_table(
                 "prefill_s": duration["prefill"],
                 "decode_s": duration["decode"] - check_s,
                 "check_s": check_s,
-                "checks": len(_checks(session, name)),
+                "looks": len(looks),
+                "checks": sum(outcome not in UNCHECKED for outcome in looks),
                 "cpu_share": window["cpu_s"] / whole.duration_s[name],
                 "total_j": whole.pooled_j[name],
                 "total_u_j": whole.pooled_u_j[name],
@@ -97,7 +115,12 @@ def generations_table(
             }
         )
     table = pd.DataFrame(rows)
-    return table.astype({"answer_tokens": "Int64"})
+    return table.astype(
+        {
+            **dict.fromkeys(("answer_tokens", "babble_tokens"), "Int64"),
+            **dict.fromkeys(("passed", "passed_as_it_stands", "passed_processed"), "boolean"),
+        }
+    )
 
 
 def closure(generations: pd.DataFrame) -> pd.Series:
@@ -106,28 +129,32 @@ def closure(generations: pd.DataFrame) -> pd.Series:
     return parts / generations.total_j - 1
 
 
-def _whole_sum(values: pd.Series) -> float:
-    return values.sum(skipna=False)
-
-
-def _checks(session: RawSession, generation: str) -> list[dict[str, Any]]:
-    """The looks of the watcher that ran a check."""
-    return [w for w in session.windows if w["kind"] == "check" and w["generation"] == generation]
-
-
 def _babble_j(session: RawSession, window: dict[str, Any], answer: int | None) -> float:
-    """Energy from the answer's last token to the end; NaN where there is no answer."""
+    """Energy from the answer's last token to the end, without the checks in between; NaN where
+    there is no answer."""
     if answer is None:
         return np.nan
     since = window["token_ns"][min(answer, len(window["token_ns"])) - 1]
-    return sum(
-        float(
-            np.diff(session.curves[window["segment"], d["domain"]].at([since, window["end_ns"]]))[0]
-        )
-        if (window["segment"], d["domain"]) in session.curves
-        else np.nan
-        for d in session.headline(window["segment"])
-    )
+    spans = [(since, window["end_ns"])] + [
+        (look["start_ns"], look["end_ns"])
+        for look in session.windows
+        if look["kind"] == "check"
+        and look["generation"] == window["generation"]
+        and look["start_ns"] >= since
+    ]
+    whole, *checks = _total_j(session, window["segment"], *map(list, zip(*spans, strict=True)))
+    return whole - sum(checks)
+
+
+def _total_j(
+    session: RawSession, segment: int, start_ns: list[int], end_ns: list[int]
+) -> np.ndarray:
+    """Joules under `total` between pairs of times; NaN where a part of the sum is missing."""
+    total = np.zeros(len(start_ns))
+    for domain in session.headline(segment):
+        curve = session.curves.get((segment, domain["domain"]))
+        total += np.nan if curve is None else curve.energy(start_ns, end_ns).joules
+    return total
 
 
 def token_energy_table(session: RawSession, width: int = 16) -> pd.DataFrame:
@@ -141,12 +168,10 @@ def token_energy_table(session: RawSession, width: int = 16) -> pd.DataFrame:
         if window["kind"] != "generation" or window["condition"] != "baseline":
             continue
         times = window["token_ns"]
-        for first in range(0, len(times) - width, width):
-            span = [times[first], times[first + width]]
-            joules = 0.0
-            for domain in session.headline(window["segment"]):
-                curve = session.curves.get((window["segment"], domain["domain"]))
-                joules += np.nan if curve is None else float(np.diff(curve.at(span))[0])
+        edges = range(0, len(times), width)
+        stamps = [times[edge] for edge in edges]
+        joules = _total_j(session, window["segment"], stamps[:-1], stamps[1:])
+        for first, energy_j in zip(edges, joules, strict=False):
             rows.append(
                 {
                     "session": session.name,
@@ -155,7 +180,7 @@ def token_energy_table(session: RawSession, width: int = 16) -> pd.DataFrame:
                     "generation": window["generation"],
                     "position": first + 1,
                     "tokens": width,
-                    "joules": joules,
+                    "joules": energy_j,
                 }
             )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(POSITION)).astype(POSITION)

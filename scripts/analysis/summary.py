@@ -55,31 +55,34 @@ def summary_table(
     for key, group in generations.groupby(GROUP, sort=False):
         facts = dict(zip(GROUP, key, strict=True))
         group = group.assign(decoded_tokens=group.output_tokens - 1)
-        for row in (*_metrics(group, bound), _passes(group, pass_at_1, bound)):
+        for row in (*_metrics(group, bound), *_passes(group, pass_at_1, bound)):
             rows.append({**facts, "meter": group.meter.iloc[0], **row})
     return pd.DataFrame(rows)
 
 
 def _metrics(group: pd.DataFrame, bound: Interval) -> Iterator[dict[str, Any]]:
-    columns = sorted({c for metric in METRICS for c in metric[2:] if c})
-    tasks = group.groupby("task")[columns].mean()
     for metric, unit, above, below in METRICS:
-        known = tasks.dropna(subset=[c for c in (above, below) if c])
-        if below is None:
-            value = bound(np.mean, known[above].to_numpy(float))
-        else:
-            samples = known[above].to_numpy(float), known[below].to_numpy(float)
-            value = bound(ratio_of_sums, *samples)
-        yield _row(metric, unit, value, len(known), len(group))
+        columns = [column for column in (above, below) if column]
+        known = group.dropna(subset=columns)
+        tasks = known.groupby("task")[columns].mean()
+        if below is not None:
+            # An output of one token decodes nothing: it says nothing of a decoded token.
+            tasks = tasks[tasks[below] > 0]
+        samples = (tasks[column].to_numpy(float) for column in columns)
+        value = bound(np.mean if below is None else ratio_of_sums, *samples)
+        yield _row(metric, unit, value, len(tasks), len(known))
 
 
 def _passes(
     group: pd.DataFrame, pass_at_1: Callable[..., np.ndarray], bound: Interval
-) -> dict[str, Any]:
-    passes = group.groupby("task").passed.agg(["size", "sum"])
+) -> Iterator[dict[str, Any]]:
+    judged = group.dropna(subset=["passed"])
+    if judged.empty:
+        return
+    passes = judged.groupby("task").passed.agg(["size", "sum"]).astype(int)
     each = pass_at_1(passes["size"].to_numpy(), passes["sum"].to_numpy(), 1)
     metric = "passing share of the chosen tasks" if group.chosen.any() else "pass@1"
-    return _row(metric, "1", bound(np.mean, each), len(passes), len(group))
+    yield _row(metric, "1", bound(np.mean, each), len(passes), len(judged))
 
 
 def _row(metric: str, unit: str, value: tuple, tasks: int, generations: int) -> dict[str, Any]:
@@ -103,8 +106,10 @@ def pairs_table(generations: pd.DataFrame) -> pd.DataFrame:
         for condition in ("baseline", "suppressed")
     ]
     columns = ["total_j", "check_j", "check_s", "duration_s", "output_tokens", "passed", "meter"]
-    joined = sides[0][columns].join(
-        sides[1][columns], how="inner", lsuffix="_baseline", rsuffix="_suppressed"
+    joined = (
+        sides[0][columns]
+        .add_suffix("_baseline")
+        .join(sides[1][columns].add_suffix("_suppressed"), how="inner")
     )
     return joined.reset_index()
 

@@ -13,11 +13,12 @@ LABELLED = 40
 def draw(campaign: Campaign) -> Figure:
     generations = campaign.generations
     baseline = generations[(generations.condition == "baseline") & (generations.repetition == 0)]
+    baseline = baseline.dropna(subset=["passed"])
     groups = list(baseline.groupby(["model", "workload"], sort=False))
     tallest = max((len(group) for _, group in groups), default=1)
     fig = style.figure(7.2, min(1.8 + 0.22 * tallest, 14))
     if not groups:
-        style.empty(fig.subplots(), "no baseline was measured")
+        style.empty(fig.subplots(), "no baseline output was judged")
         return fig
     for axes, (key, group) in zip(
         fig.subplots(1, len(groups), squeeze=False)[0], groups, strict=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures import style
@@ -32,19 +33,20 @@ def draw(campaign: Campaign) -> Figure:
             left += value
         whole = table.loc[(*key, "energy per generation")]
         share = table.value[(*key, "prefill share")]
-        axes.errorbar(
-            whole.value,
-            row,
-            xerr=[[whole.value - whole.low], [whole.high - whole.value]],
-            color="black",
-            capsize=3,
-            lw=1,
-        )
-        reach = whole.high if whole.high == whole.high else whole.value
+        if pd.isna(whole.value):
+            axes.text(0, row, "  not covered by the meter", va="center", fontsize=8)
+            continue
+        if pd.notna(whole.low):
+            xerr = [[whole.value - whole.low], [whole.high - whole.value]]
+            axes.errorbar(whole.value, row, xerr=xerr, color="black", capsize=3, lw=1)
+        reach = whole.value if pd.isna(whole.high) else whole.high
         axes.text(reach, row, f"  prefill {share:.1%}", va="center", fontsize=8)
     axes.set_yticks(range(len(bars)), [f"{m}\n{w}, {c}" for m, w, c in bars])
     axes.invert_yaxis()
-    axes.set_xlabel("energy per generation [J] (mean; bar: 95 % bootstrap interval of the total)")
+    level = f"{100 * summary.confidence.iloc[0]:g} %"
+    axes.set_xlabel(
+        f"energy per generation [J] (mean; bar: {level} bootstrap interval of the total)"
+    )
     axes.margins(x=0.15)
     fig.legend(loc="outside upper center", ncols=3)
     style.foot(fig, campaign.generations)

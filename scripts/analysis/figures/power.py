@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.curves import Curve
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
 from analysis.raw import RawSession
@@ -40,12 +41,16 @@ def _chosen(campaign: Campaign):
     baseline = campaign.generations[campaign.generations.condition == "baseline"]
     if baseline.empty:
         baseline = campaign.generations
-    passing = baseline[baseline.passed]
+    passing = baseline[baseline.passed.fillna(False)]
     return (
         (passing if len(passing) else baseline)
-        .sort_values(["babble_tokens", "output_tokens"], kind="stable")
+        .sort_values(["babble_tokens", "output_tokens"], kind="stable", na_position="first")
         .iloc[-1]
     )
+
+
+def _reaches(curve: Curve, window: dict) -> bool:
+    return not np.isnan(curve.energy([window["start_ns"]], [window["end_ns"]]).joules[0])
 
 
 def _panel(axes: Axes, session: RawSession, name: str, answer) -> None:
@@ -63,7 +68,8 @@ def _panel(axes: Axes, session: RawSession, name: str, answer) -> None:
         axes.axvspan(start, end, alpha=0.3, lw=0, label=label, **style.PHASES[label])
     for domain in session.headline(whole["segment"]):
         curve = session.curves.get((whole["segment"], domain["domain"]))
-        if curve is None:
+        if curve is None or not _reaches(curve, whole):
+            axes.text(0.02, 0.9, f"{domain['domain']}: not covered", transform=axes.transAxes)
             continue
         margin = int(MARGIN_S * 1e9)
         near = (curve.times_ns > origin - margin) & (curve.times_ns < whole["end_ns"] + margin)

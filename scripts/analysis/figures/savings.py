@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -26,14 +27,19 @@ def draw(campaign: Campaign) -> Figure:
         shares = campaign.savings.set_index(["model", "workload", "scope"])
         row = shares.loc[(*key, "all tasks")]
         axes.set_title(
-            f"{style.title(*key)}\nsaved {row.saved_share:.1%}"
-            f" [{row.saved_share_low:.1%}, {row.saved_share_high:.1%}] over these tasks,"
-            f" checks charged"
+            f"{style.title(*key)}\nsaved {row.saved_share:.1%}{_interval(row)} over these tasks,"
+            " checks charged"
         )
     handles, labels = panels[-1].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=3)
     style.foot(fig, campaign.generations)
     return fig
+
+
+def _interval(row) -> str:
+    if pd.isna(row.saved_share_low):
+        return ""
+    return f" [{row.saved_share_low:.1%}, {row.saved_share_high:.1%}]"
 
 
 def _panel(axes: Axes, pairs) -> None:
