@@ -24,7 +24,7 @@ rule all:
 # The sessions alone: raw data, nothing analysed.
 rule phases:
     input:
-        raw=planned_raw(),
+        raw=planned_raw,
 
 
 # Tables, figures and report from the raw data that are there: measures nothing.

@@ -38,13 +38,7 @@ def checked_configuration():
     # On a cluster the GPU is on the node that runs the job: the session checks there.
     if not workflow.non_local_exec:
         check_device(checked["device"], nvidia_devices())
-    sessions = plan(checked, models)
-    for session in sessions:
-        done = Path("results", checked["campaign"], "raw", session.name, "session.json")
-        if done.is_file():
-            measured = json.loads(done.read_text())["spec"]
-            check_unchanged(session, session_spec(session, checked, models), measured)
-    return checked, models, sessions
+    return checked, models, plan(checked, models)
 
 
 try:
@@ -102,17 +96,18 @@ def registry_entry(wildcards):
     return json.dumps(MODELS[wildcards.model], sort_keys=True)
 
 
+def raw_of(session):
+    """The file that says that a session is finished."""
+    return Path("results", CAMPAIGN, "raw", session, "session.json")
+
+
 def unmeasured():
     """A pattern for the planned sessions that have no raw data yet.
 
     Only these have a rule. Raw data that are there are sources, whatever becomes of weights,
     software and code: they are analysed, and never measured again.
     """
-    names = [
-        session.name
-        for session in SESSIONS
-        if not Path("results", CAMPAIGN, "raw", session.name, "session.json").exists()
-    ]
+    names = [s.name for s in SESSIONS if not raw_of(s.name).exists()]
     return "|".join(map(re.escape, names)) or r"(?!)"
 
 
@@ -133,12 +128,25 @@ def gpus(wildcards):
     return 0 if config["device"] == "cpu" else 1
 
 
-def planned_raw():
+def planned_sessions():
+    """The names of the planned sessions, none of which was measured with another configuration."""
+    for session in SESSIONS:
+        done = raw_of(session.name)
+        if done.is_file():
+            measured = json.loads(done.read_text())["spec"]
+            try:
+                check_unchanged(session, session_spec(session, config, MODELS), measured)
+            except ConfigurationError as error:
+                raise WorkflowError(str(error)) from None
+    return [session.name for session in SESSIONS]
+
+
+def planned_raw(wildcards):
     """The last file of every planned session's raw data."""
     return expand(
         "results/{campaign}/raw/{session}/session.json",
         campaign=CAMPAIGN,
-        session=[session.name for session in SESSIONS],
+        session=planned_sessions(),
     )
 
 
@@ -146,7 +154,7 @@ def measured_sessions():
     """The names of the sessions that the campaign's tables are made from: the plan, but for the
     target `analyse`, which takes what was measured, planned or not."""
     if "analyse" not in workflow.dag_settings.targets:
-        return [session.name for session in SESSIONS]
+        return planned_sessions()
     found = sorted(p.parent.name for p in Path("results", CAMPAIGN, "raw").glob("*/session.json"))
     if not found:
         raise WorkflowError(f"analyse: results/{CAMPAIGN}/raw holds no finished session")
