@@ -105,6 +105,9 @@ def measure(spec: dict[str, Any], model: Path, tasks: Path, out: Path, partial: 
                 progress.say(f"meter: {found['label']}")
             pool = stack.enter_context(lab.checker())
             protections = [vars(p) for p in pool.protections] if pool else []
+            for protection in protections:
+                if not protection["on"]:
+                    progress.say(f"no protection, {protection['name']}: {protection['detail']}")
             recording.begin(
                 {**facts, **lab.facts, "meters": sampler.meters, "protections": protections}
             )
