@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import gc
 import hashlib
 import json
@@ -202,11 +203,15 @@ class Lab:
             yield pool
 
     def prepare(self, progress: Progress) -> list[dict[str, Any]]:
-        """Warms up on the longest prompt, then records idle."""
-        longest = max((self._tokens(posed) for posed in self._posed.values()), key=len)
+        """Warms up on every length of prompt, then on whole generations; then records idle."""
+        prompts = {len(tokens): tokens for tokens in map(self._tokens, self._posed.values())}
         warmup_s = self._spec["warmup_s"]
-        progress.say(f"warming up for {warmup_s:g} s")
+        progress.say(f"warming up on {len(prompts)} lengths of prompt and for {warmup_s:g} s")
         begin_ns = time.monotonic_ns()
+        # A GPU takes several times as long for a shape that it meets for the first time.
+        for tokens in prompts.values():
+            self._engine.generate(tokens, dataclasses.replace(self._settings(0), max_new_tokens=2))
+        longest = prompts[max(prompts)]
         while True:
             warm = self._engine.generate(longest, self._settings(0))
             if warm.end_ns - begin_ns >= warmup_s * 1e9:
