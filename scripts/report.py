@@ -11,6 +11,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
+from analysis.figures.style import chosen
 from analysis.generations import closure
 
 TEMPLATE = Path(__file__).with_name("analysis") / "report.html.j2"
@@ -80,12 +81,12 @@ def render(campaign: Path, sessions: list[dict], scores: list[dict]) -> str:
         estimate=bool(generations.estimate.any()),
         meters=list(dict.fromkeys(generations.meter)),
         sums=list(dict.fromkeys(total.sums)),
-        chosen=bool(generations.chosen.any()),
+        chosen=chosen(generations) if generations.chosen.any() else "",
         closure=float(closure(generations).abs().max()),
         status=pd.crosstab(total.kind, total.status).to_dict("index"),
         missing=list(
             {
-                m["meter"]: m
+                (m["meter"], m["why"]): m
                 for s in sessions
                 for g in s["segments"]
                 for m in g["meters"]["missing"]

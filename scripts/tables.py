@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -38,6 +39,13 @@ def main() -> None:
         generations.append(generations_table(session, windows[-1], by_name))
         position.append(token_energy_table(session))
     together = pd.concat(generations, ignore_index=True)
+    for (model, workload), group in together.groupby(["model", "workload"]):
+        if group.meter.nunique() > 1:
+            meters = "; ".join(sorted(group.meter.unique()))
+            sys.exit(
+                f"error: {model} on {workload} was read by different meters, which are never"
+                f" mixed: {meters}; analyse those sessions in campaigns of their own"
+            )
     bound = bootstrap(args.confidence, args.resamples, args.seed)
     pairs = pairs_table(together)
     tables = {

@@ -17,7 +17,7 @@ def windows_table(session: RawSession, resolve_periods: float) -> pd.DataFrame:
     Columns: the window's own (segment, window, kind, generation, task, condition, repetition,
     start_ns, end_ns); `domain`, `sums` (what the domain sums), `meter`, `estimate`; `duration_s`;
     `energy_j` with its standard uncertainty `energy_u_j`; `pooled_j`, which also short windows
-    have and which only sums and means over many windows may use; `above_idle_j`; `status`:
+    have and which only sums of adjacent windows may use; `above_idle_j`; `status`:
     `ok`, `unresolved` (shorter than `resolve_periods` periods of the meter: no energy of its own)
     or `not covered` (the meter was lost or does not reach the window).
     """

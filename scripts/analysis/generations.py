@@ -37,7 +37,8 @@ def generations_table(
     resolved. `decoded_token_j` comes from `decode_j`: a suppressed output is charged with its
     checks in `total_j`, and so in `token_j`, but not in what a decoded token costs. Every look of
     the watcher is charged, also those that ran no check. Verdict and babble are missing, not
-    false and zero, where nothing was judged.
+    false and zero, where nothing was judged. An output without babble has none in joules either:
+    its end-of-sequence token is its own.
     """
     total = windows[windows.domain == TOTAL]
     by_kind = (
@@ -81,6 +82,7 @@ def generations_table(
                 "meter": session.meter(),
                 "estimate": session.estimate,
                 "chosen": spec["tasks"] != "all",
+                "chosen_by": spec.get("tasks_chosen_by"),
                 "stop": window["stop"],
                 "prompt_tokens": window["prompt_tokens"],
                 "output_tokens": tokens,
@@ -109,7 +111,7 @@ def generations_table(
                 "answer_tokens": answer,
                 "answer_by": score["answer_by"],
                 "babble_tokens": babble,
-                "babble_j": _babble_j(session, window, answer),
+                "babble_j": 0.0 if babble == 0 else _babble_j(session, window, answer),
                 "output": window["text"],
                 "answer": score["answer"],
             }

@@ -22,7 +22,6 @@ class RawSession:
         facts: session.json.
         windows: windows.jsonl, in order.
         curves: By (segment, domain); a domain that was lost early has a curve that ends early.
-        power: By (segment, domain): times in ns and watts as the meter gave them, where it did.
         events: What went wrong with the meters.
     """
 
@@ -37,14 +36,27 @@ class RawSession:
 
     def domains(self, segment: int) -> list[dict[str, Any]]:
         """The domains that the segment's meters found."""
-        found = next(s for s in self.facts["segments"] if s["segment"] == segment)
-        return found["meters"]["found"]
+        return self._segment(segment)["meters"]["found"]
 
     def headline(self, segment: int) -> list[dict[str, Any]]:
-        """The domains whose sum is the `total`: the measured ones; the estimate only where
-        nothing was measured, for the two are never added up."""
+        """The domains whose sum is the `total`: the measured ones, if the processor that did the
+        work is among them; else the estimate, for the two are never added up.
+
+        A GPU that idles beside inference on the CPU says nothing of that inference; memory alone
+        says nothing without its processor.
+        """
         domains = self.domains(segment)
-        return [d for d in domains if not d["estimate"]] or domains
+        worker: tuple[str, ...] = ("gpu:", "cpu:package")
+        if self._segment(segment)["device"] == "cpu":
+            domains = [d for d in domains if d["domain"].startswith("cpu:")]
+            worker = ("cpu:package",)
+        measured = [d for d in domains if not d["estimate"]]
+        estimated = [d for d in domains if d["estimate"]]
+        whole = any(d["domain"].startswith(worker) for d in measured)
+        return measured if whole else estimated or measured
+
+    def _segment(self, segment: int) -> dict[str, Any]:
+        return next(s for s in self.facts["segments"] if s["segment"] == segment)
 
     def meter(self) -> str:
         """What the total is read from, in words for a figure."""

@@ -147,6 +147,7 @@ class Lab:
         self.folder = self.campaign / "raw" / self.name
         self.windows, self.events, self.scores, self.segments, self.samples = [], [], [], [], []
         self.segment = 0
+        self.device = "cuda:0"
         self.now = 0.0
 
     def begin(self, *, seconds=60.0, **keywords):
@@ -160,7 +161,7 @@ class Lab:
                 "started_utc": "2026-01-01T00:00:00+00:00",
                 "host": {"cpu_model": "A Processor"},
                 "code": {"commit": None, "dirty": None},
-                "device": "cpu",
+                "device": self.device,
                 "dtype": "float32",
                 "threads": 1,
                 "meters": {"found": found, "missing": self.missing},

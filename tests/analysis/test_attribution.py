@@ -182,3 +182,13 @@ def test_a_torn_last_sample_is_dropped(lab, analyse):
         trace.write("1,10,gpu")
     session = read_session(one.folder)
     assert set(session.curves) == {(1, "gpu:0")}
+
+
+def test_an_idle_gpu_beside_work_on_the_processor_is_not_its_energy(lab, known, analyse):
+    one = lab(known.GPU, known.ESTIMATE)
+    one.device = "cpu"
+    one.begin().window("idle", 5)
+    session, windows, _ = analyse(one)
+    total = of(windows).iloc[0]
+    assert (total.sums, bool(total.estimate)) == ("cpu:estimate", True)
+    assert session.estimate

@@ -87,11 +87,9 @@ def test_what_comes_behind_the_answer_is_babbling_but_not_its_end(
     name = one.generation("T/0", tokens=21, stop=stop, answer=answer, token_s=0.2)
     row = row_of(analyse(one)[2], name)
     assert row.babble_tokens == babble
-    if answer is None:
-        assert pd.isna(row.answer_tokens) and np.isnan(row.babble_j)
-    else:
-        assert row.answer_tokens == answer
-        assert row.babble_j == pytest.approx(100 * 0.2 * (21 - answer), abs=2)
+    assert pd.isna(row.answer_tokens) if answer is None else row.answer_tokens == answer
+    expected_j = 100 * 0.2 * (21 - answer) if babble else 0
+    assert row.babble_j == pytest.approx(expected_j, abs=2)
 
 
 def test_repetitions_and_conditions_are_rows_of_their_own(lab, analyse):

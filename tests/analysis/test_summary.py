@@ -29,6 +29,8 @@ def generation(task, condition="baseline", repetition=0, model="m", **numbers):
         "duration_s": 1.0,
         "output_tokens": 10,
         "babble_tokens": 0,
+        "babble_j": 0.0,
+        "prefill_status": "ok",
         "passed": True,
     }
     assert set(numbers) <= set(row)
@@ -195,3 +197,35 @@ def test_savings_of_repetitions_and_models():
 
 def test_without_pairs_there_are_no_savings():
     assert savings_table(pairs(generation("a")), BOUND).empty
+
+
+def test_prefills_that_the_meter_does_not_resolve_have_no_mean():
+    short = {"prefill_status": "unresolved"}
+    table = summary(generation("a", **short), generation("b", **short), generation("c"))
+    for metric in ("prefill energy", "prefill share"):
+        assert np.isnan(value(table, metric))
+    assert value(table, "energy per generation") == 100
+
+
+def test_passes_are_counted_where_the_meter_was_lost_too():
+    lost = {"total_j": np.nan}
+    table = savings_table(
+        pairs(
+            generation("a"),
+            generation("a", "suppressed"),
+            generation("b", passed=False, **lost),
+            generation("b", "suppressed", **lost),
+        ),
+        BOUND,
+    ).set_index("scope")
+    row = table.loc["all tasks"]
+    assert (row.tasks, row.passed_baseline, row.passed_suppressed, row.passes_added) == (1, 1, 2, 1)
+
+
+def test_babble_has_joules():
+    table = summary(
+        generation("a", babble_j=60.0, babble_tokens=6),
+        generation("b", babble_j=20.0, babble_tokens=2),
+    )
+    assert value(table, "babble energy") == 40
+    assert value(table, "babble share of energy") == pytest.approx(80 / 200)

@@ -17,10 +17,13 @@ def draw(campaign: Campaign) -> Figure:
     table = summary.set_index(["model", "workload", "condition", "metric"])
     fig = style.figure(7.2, 1.5 + 0.55 * len(bars))
     axes = fig.subplots()
+    shown: set[str] = set()
     for row, key in enumerate(bars):
         left = 0.0
         for part, metric in PARTS.items():
             value = table.value[(*key, metric)]
+            if pd.isna(value):
+                continue
             axes.barh(
                 row,
                 value,
@@ -28,8 +31,9 @@ def draw(campaign: Campaign) -> Figure:
                 height=0.6,
                 edgecolor="white",
                 **style.PHASES[part],
-                label=part if row == 0 else None,
+                label=None if part in shown else part,
             )
+            shown.add(part)
             left += value
         whole = table.loc[(*key, "energy per generation")]
         share = table.value[(*key, "prefill share")]
@@ -40,7 +44,8 @@ def draw(campaign: Campaign) -> Figure:
             xerr = [[whole.value - whole.low], [whole.high - whole.value]]
             axes.errorbar(whole.value, row, xerr=xerr, color="black", capsize=3, lw=1)
         reach = whole.value if pd.isna(whole.high) else whole.high
-        axes.text(reach, row, f"  prefill {share:.1%}", va="center", fontsize=8)
+        prefill = "not resolved" if pd.isna(share) else f"{share:.1%}"
+        axes.text(reach, row, f"  prefill {prefill}", va="center", fontsize=8)
     axes.set_yticks(range(len(bars)), [f"{m}\n{w}, {c}" for m, w, c in bars])
     axes.invert_yaxis()
     level = f"{100 * summary.confidence.iloc[0]:g} %"

@@ -26,7 +26,6 @@ matplotlib.rcParams.update(
         "figure.titlesize": 11,
         "hatch.linewidth": 0.6,
         "legend.frameon": False,
-        "svg.hashsalt": "inference-energy",
     }
 )
 
@@ -45,10 +44,16 @@ def foot(fig: Figure, generations: pd.DataFrame, note: str = "", energy: bool = 
     if energy and generations.estimate.any():
         lines.append("ESTIMATE: no energy meter was read. Compare within this figure only.")
     if generations.chosen.any():
-        lines.append(f"{generations.task.nunique()} tasks chosen by hand, not the whole benchmark.")
+        lines.append(f"{chosen(generations)}: no pass@1, not the whole benchmark.")
     if note:
         lines.append(note)
     fig.supxlabel("\n".join(lines), fontsize=7.5, color="#444444", x=0.01, ha="left")
+
+
+def chosen(generations: pd.DataFrame) -> str:
+    """How the tasks were chosen, as far as the configuration says."""
+    how = " and ".join(generations.chosen_by.dropna().unique()) or "hand, perhaps by outcome"
+    return f"{generations.task.nunique()} tasks chosen by {how}"
 
 
 def empty(axes: Axes, why: str) -> None:
