@@ -21,6 +21,8 @@ rule phases_session:
         session=unmeasured(),
     conda:
         "../envs/pytorch.yaml"
+    # All of them, whatever the framework uses: nothing else may run beside a measurement.
+    threads: workflow.cores or 1
     resources:
         gpu=gpus,
     params:

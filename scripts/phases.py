@@ -26,7 +26,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 import torch
 
-from generation.decode import Engine, Generation, Settings
+from generation.decode import Engine, Generation, Settings, left_out
 from generation.sandbox import Pool, SandboxError
 from generation.suppression import Suppressor
 from generation.workloads import WORKLOADS, Posed, read_tasks
@@ -76,6 +76,12 @@ def measure(spec: dict[str, Any], model: Path, tasks: Path, out: Path, partial: 
     if recording.finished:
         progress.say(f"goes on after {len(recording.finished)} finished generations")
     device = choose_device(spec["device"])
+    for earlier in recording.segments:
+        if earlier["device"] != str(device):
+            raise SessionError(
+                f"{spec['session']} was begun on {earlier['device']} and would go on on {device};"
+                f" give that device, or delete {recording.partial} to begin again"
+            )
     threads = len(os.sched_getaffinity(0)) if spec["threads"] == "auto" else spec["threads"]
     torch.set_num_threads(threads)
     facts = {
@@ -90,6 +96,8 @@ def measure(spec: dict[str, Any], model: Path, tasks: Path, out: Path, partial: 
     if left:
         progress.say(f"loading {spec['model']} on {device}, {torch.get_num_threads()} threads")
         lab = Lab(spec, tasks, model, device)
+        if lab.facts["left_out"]:
+            progress.say(f"greedy or sampled as configured here, without {lab.facts['left_out']}")
         with contextlib.ExitStack() as stack:
             sampler = stack.enter_context(
                 Sampler(
@@ -174,7 +182,12 @@ class Lab:
         self._spec = spec
         self._device = device
         self._tokenizer = tokenizer
-        self._engine = Engine(model, tokenizer)
+        try:
+            self._engine = Engine(model, tokenizer)
+        except ValueError as error:
+            raise SessionError(f"{spec['model']}: {error}") from None
+        if spec["prompt"] == "chat" and not tokenizer.chat_template:
+            raise SessionError(f"{spec['model']}: prompt 'chat', but there is no chat template")
         workload = WORKLOADS[spec["workload"]]
         wanted = read_tasks(tasks).values()
         if spec["tasks"] != "all":
@@ -184,6 +197,7 @@ class Lab:
             "dtype": dtype,
             "parameters": sum(p.numel() for p in model.parameters()),
             "load_s": time.monotonic() - started,
+            "left_out": left_out(model),
             "model": json.loads(ready.read_text()),
             "torch": {
                 "attention": model.config._attn_implementation,

@@ -18,8 +18,7 @@ class Progress:
     def __init__(self, name: str, total: int, done: int = 0) -> None:
         self._name = name
         self._total = total
-        self._before = done
-        self._done = done
+        self._before = self._done = done
         self._started: float | None = None
 
     def say(self, text: str) -> None:

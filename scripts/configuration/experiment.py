@@ -110,6 +110,8 @@ def session_spec(session: Session, config: Mapping[str, Any], models: Mapping[st
         "model": session.model,
         "source": entry["source"],
         "prompt": entry["prompt"],
+        # Other weights under the same name are another experiment.
+        "entry": entry,
         "workload": session.workload,
         "round": session.round,
         "device": config["device"],

@@ -26,6 +26,13 @@ from transformers import (
 # Returns whether to stop.
 Watcher = Callable[[str, int, int], bool]
 
+# Fields of a generation configuration that change which token is chosen.
+LOGITS_FIELDS = (
+    *("repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngram_size", "bad_words_ids"),
+    *("suppress_tokens", "begin_suppress_tokens", "forced_bos_token_id", "forced_eos_token_id"),
+    *("top_k", "min_p", "typical_p", "min_length", "min_new_tokens", "sequence_bias"),
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -138,7 +145,11 @@ class Engine:
 
 
 class _Picker:
-    """Chooses the next token as `model.generate` does for the same settings and seed."""
+    """Chooses the next token as `model.generate` does for the same temperature, top-p and seed.
+
+    Nothing else shapes the logits: a repetition penalty or the like that a model's generation
+    configuration asks for is left out, and `left_out` names it.
+    """
 
     def __init__(self, settings: Settings, device: torch.device) -> None:
         self._sample = settings.temperature > 0
@@ -156,6 +167,12 @@ class _Picker:
         # In float32, as generate: in bfloat16 the tail of the distribution rounds away.
         probabilities = self._warp(ids, logits.float()).softmax(-1)
         return torch.multinomial(probabilities, 1, generator=self._random)
+
+
+def left_out(model: PreTrainedModel) -> dict[str, object]:
+    """What the model's generation configuration would do to the logits and this engine does not."""
+    asked = model.generation_config.to_diff_dict()
+    return {name: asked[name] for name in LOGITS_FIELDS if asked.get(name)}
 
 
 def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

@@ -37,7 +37,6 @@ def host_facts(
         "memory_bytes": _memory_bytes(_read(proc / "meminfo") or ""),
         "kernel": platform.release(),
         "os": _os_name(),
-        "boot_id": _read(proc / "sys/kernel/random/boot_id"),
         "virtualisation": _virtualisation(cpuinfo, sys),
         "cgroup_cpu_limit": _cgroup_cpu_limit(proc, sys),
         "load_average": _load_average(_read(proc / "loadavg")),

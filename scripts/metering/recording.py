@@ -39,7 +39,7 @@ class Recording:
         self._keep_whole_windows(covered)
         self.finished = {w["generation"] for w in self._windows() if w["kind"] == "generation"}
         # A process that was killed before it could begin has left samples of its segment.
-        self.segment = 1 + max([0, *covered, *(s["segment"] for s in self._segments())])
+        self.segment = 1 + max([0, *covered, *(s["segment"] for s in self.segments)])
 
     @property
     def trace(self) -> Path:
@@ -50,6 +50,11 @@ class Recording:
     def events(self) -> Path:
         """Where the sampler says what went wrong."""
         return self.partial / "events.jsonl"
+
+    @property
+    def segments(self) -> list[dict[str, Any]]:
+        """What was taken down of each process that worked on the session before."""
+        return _read(self.partial / "segments.jsonl")
 
     def begin(self, facts: Mapping[str, Any]) -> None:
         """Takes down who measures, where, and with what: one segment."""
@@ -64,7 +69,7 @@ class Recording:
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Puts everything in its final place, the sampler having ended; until `session.json`
         stands there, the unfinished session is still whole."""
-        session = {"format": 1, "spec": self._spec, "segments": self._segments(), **facts}
+        session = {"format": 1, "spec": self._spec, "segments": self.segments, **facts}
         self._final.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             (self.partial / name).touch()
@@ -76,9 +81,6 @@ class Recording:
 
     def _windows(self) -> list[dict[str, Any]]:
         return _read(self.partial / "windows.jsonl")
-
-    def _segments(self) -> list[dict[str, Any]]:
-        return _read(self.partial / "segments.jsonl")
 
     def _keep_whole_windows(self, covered: Mapping[int, int]) -> None:
         """Drops what a killed process left unfinished: windows of a generation that has no line

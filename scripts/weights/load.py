@@ -47,14 +47,18 @@ def load(
                 use_safetensors=True,
                 trust_remote_code=False,
             )
+            model = model.to(device)
             if info["missing_keys"]:
                 # transformers fills them with random numbers and goes on.
                 first = sorted(info["missing_keys"])[0]
                 raise ValueError(f"{len(info['missing_keys'])} tensors are missing, as {first}")
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         why = " ".join(str(error).split())[:300]
-        raise WeightsError(f"{record['name']}: cannot be loaded from {folder}: {why}") from None
-    return model.to(device).eval(), tokenizer
+        raise WeightsError(
+            f"{record['name']}: cannot be loaded from {folder}: {why}; if files are missing there,"
+            f" delete {ready.parent} to prepare the model again"
+        ) from None
+    return model.eval(), tokenizer
 
 
 def _seeded(folder: Path, seed: int, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:

@@ -74,7 +74,6 @@ def test_facts_of_a_described_machine(tmp_path, nvml):
     assert facts["memory_bytes"] == 1024 * 1024
     assert facts["governors"] == ["performance"] and facts["boost"] is False
     assert facts["load_average"] == [0.5, 1.0, 2.0]
-    assert facts["boot_id"] == "b007"
     assert facts["cgroup_cpu_limit"] == 1.5  # the group above limits the group below
     assert facts["virtualisation"]["hypervisor"] is True
     assert facts["gpus"][0]["uuid"] == "GPU-aaaa"
@@ -93,7 +92,7 @@ def test_the_quota_of_a_version_1_group(tmp_path):
 def test_what_cannot_be_read_is_none(tmp_path):
     facts = host.host_facts(tmp_path, tmp_path)
     unknown = ["cpu_model", "sockets", "physical_cores", "governors", "boost", "memory_bytes"]
-    unknown += ["boot_id", "cgroup_cpu_limit", "load_average"]
+    unknown += ["cgroup_cpu_limit", "load_average"]
     assert {name: facts[name] for name in unknown} == dict.fromkeys(unknown)
     assert facts["virtualisation"]["hypervisor"] is None
 
