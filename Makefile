@@ -21,7 +21,7 @@ dev: .venv/dev-ready
 
 # The stamp comes last: an installation that broke off starts from nothing the next time.
 .venv/ready: requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "error: Python 3.11 or newer is needed; this is " + sys.version.split()[0] + " (make PYTHON=...)")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "error: Python 3.11 is needed; this is " + sys.version.split()[0] + " (make PYTHON=...)")'
 	@echo "installing the workflow's software into .venv"
 	$(PYTHON) -m venv --clear .venv
 	$(PIP) install --quiet -r requirements.txt
@@ -31,7 +31,7 @@ dev: .venv/dev-ready
 .venv/dev-ready: .venv/ready requirements-dev.txt
 	@echo "installing the tools of the tests into .venv"
 	$(PIP) install --quiet -r requirements-dev.txt
-	$(PIP) install --quiet --upgrade --target .venv/borrowed $$(grep '^pytest==' requirements-dev.txt) 2> /dev/null
+	$(PIP) install --quiet --upgrade --target .venv/borrowed $$(grep '^pytest==' requirements-dev.txt)
 	@touch $@
 
 check: dev

@@ -154,7 +154,11 @@ def _pip_install(venv: Path, name: str, pins: list[str]) -> None:
 
 def _freeze(venv: Path) -> list[str]:
     command = [venv / "bin" / "python", "-m", "pip", "freeze"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        why = " ".join(done.stderr.split())[-300:]
+        raise SoftwareError(f"pip freeze failed after the installation: {why}")
+    return done.stdout.splitlines()
 
 
 if __name__ == "__main__":
