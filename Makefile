@@ -31,7 +31,8 @@ dev: .venv/dev-ready
 .venv/dev-ready: .venv/ready requirements-dev.txt
 	@echo "installing the tools of the tests into .venv"
 	$(PIP) install --quiet -r requirements-dev.txt
-	$(PIP) install --quiet --upgrade --target .venv/borrowed $$(grep '^pytest==' requirements-dev.txt)
+	$(PIP) install --quiet --upgrade --no-deps --target .venv/borrowed \
+	    $$($(PIP) freeze | grep -iE '^(pytest|iniconfig|pluggy|packaging|pygments)==')
 	@touch $@
 
 check: dev

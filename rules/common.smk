@@ -37,9 +37,7 @@ def checked_configuration():
         str(registry),
     )
     if checked["software"] == "host" and shutil.which(checked["host_python"]) is None:
-        raise ConfigurationError(
-            f"host_python: there is no program '{checked['host_python']}'"
-        )
+        raise ConfigurationError(f"host_python: there is no program '{checked['host_python']}'")
     # On a cluster the GPU is on the node that runs the job: the session checks there.
     if not workflow.non_local_exec:
         check_device(checked["device"], nvidia_devices())
