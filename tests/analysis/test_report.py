@@ -255,3 +255,9 @@ def test_tables_are_the_same_again(lab, known, tabulate):
     again = Campaign(labs[0].campaign)
     for name, table in first.items():
         pd.testing.assert_frame_equal(table, getattr(again, name))
+
+
+def test_rounds_read_by_different_meters_are_refused(lab, known, tabulate):
+    rounds = fill(lab(known.GPU, round=1)), fill(lab(known.ESTIMATE, round=2))
+    with pytest.raises(SystemExit, match="different meters, which are never mixed"):
+        tabulate(*rounds)
