@@ -104,6 +104,12 @@ def raw_of(session):
     return Path("results", CAMPAIGN, "raw", session, "session.json")
 
 
+def finished_sessions():
+    """The names of the sessions whose raw data are there."""
+    files = Path("results", CAMPAIGN, "raw").glob("*/session.json")
+    return sorted(file.parent.name for file in files)
+
+
 def unmeasured():
     """A pattern for the planned sessions that have no raw data yet.
 
@@ -132,7 +138,14 @@ def gpus(wildcards):
 
 
 def planned_sessions():
-    """The names of the planned sessions, none of which was measured with another configuration."""
+    """The names of the planned sessions; their campaign holds none but them, and none that was
+    measured with another configuration."""
+    names = [session.name for session in SESSIONS]
+    for other in sorted(set(finished_sessions()) - set(names)):
+        raise WorkflowError(
+            f"campaign '{CAMPAIGN}' holds {other}, which this configuration does not plan; choose"
+            " another name (--config campaign=NAME), or read it with the target analyse"
+        )
     for session in SESSIONS:
         done = raw_of(session.name)
         if done.is_file():
@@ -141,7 +154,7 @@ def planned_sessions():
                 check_unchanged(session, session_spec(session, config, MODELS), measured)
             except ConfigurationError as error:
                 raise WorkflowError(str(error)) from None
-    return [session.name for session in SESSIONS]
+    return names
 
 
 def planned_raw(wildcards):
@@ -158,7 +171,7 @@ def measured_sessions():
     target `analyse`, which takes what was measured, planned or not."""
     if "analyse" not in workflow.dag_settings.targets:
         return planned_sessions()
-    found = sorted(p.parent.name for p in Path("results", CAMPAIGN, "raw").glob("*/session.json"))
+    found = finished_sessions()
     if not found:
         raise WorkflowError(f"analyse: results/{CAMPAIGN}/raw holds no finished session")
     return found
