@@ -210,8 +210,8 @@ def test_a_sampler_told_to_stop_finishes_its_trace(sampler, powercap, tmp_path, 
 def test_a_parent_killed_outright_leaves_no_sampler_and_a_whole_trace(parent, tmp_path, wait_until):
     process, sampler_pid = parent
     assert not ended(sampler_pid)
-    process.kill()
     killed_ns = time.monotonic_ns()
+    process.kill()
     wait_until(lambda: ended(sampler_pid))
     assert (tmp_path / "trace.csv").read_text().endswith("\n")
     assert samples(tmp_path)[-1].t_ns > killed_ns  # it took its last sample
