@@ -14,6 +14,7 @@ SOFTWARE := .software/pytorch/ready.json .software/analysis/ready.json
 
 all: env
 	$(BIN)/snakemake --cores $(CORES)
+	@echo "done: open results/quickstart/report.html"
 
 env: .venv/ready
 

@@ -15,6 +15,8 @@ from analysis.figures.style import chosen
 from analysis.generations import closure
 
 TEMPLATE = Path(__file__).with_name("analysis") / "report.html.j2"
+# Work of others, as a share of an estimate, that a reader must know of.
+SHARED = 0.1
 # The captions are those of Snakemake's own report.
 CAPTIONS = Path(__file__).parents[1] / "report"
 FIGURES = {
@@ -84,6 +86,7 @@ def render(campaign: Path, sessions: list[dict], scores: list[dict]) -> str:
         chosen=chosen(generations) if generations.chosen.any() else "",
         closure=float(closure(generations).abs().max()),
         status=pd.crosstab(total.kind, total.status).to_dict("index"),
+        shared=_shared(generations, sessions),
         missing=list(
             {
                 (m["meter"], m["why"]): m
@@ -126,6 +129,20 @@ def _protections(sessions: list[dict], scores: list[dict]) -> list[dict]:
         if known["on"] and not protection["on"]:
             together[protection["name"]] = protection
     return list(together.values())
+
+
+def _shared(generations: pd.DataFrame, sessions: list[dict]) -> int:
+    """During how many generations the estimate holds much work that was not the session's.
+
+    The estimate counts the busy time of the whole machine; the session knows its own.
+    """
+    domains = [d for s in sessions for g in s["segments"] for d in g["meters"]["found"]]
+    details = [d["details"] for d in domains if d["estimate"]]
+    if not generations.estimate.all() or not all("rated_power_w" in d for d in details):
+        return 0
+    power_w = details[0]["rated_power_w"] / details[0]["logical_cpus"]
+    own_j = generations.cpu_share * generations.duration_s * power_w
+    return int((own_j < (1 - SHARED) * generations.total_j).sum())
 
 
 def _events(campaign: Path, sessions: list[dict]) -> list[dict]:

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Judges the finished generations of one session: does the output pass, and since which token?
 
-Both conditions are scored alike: an unsuppressed output after the usual post-processing (cut at
-the end of the target function), a suppressed one as it stands; both verdicts of each are kept.
+An unsuppressed output counts after the usual post-processing (cut at the end of the target
+function), a suppressed one as it stands: each in the form in which it would be used. Both verdicts
+of each are kept.
 """
 
 from __future__ import annotations

@@ -261,3 +261,15 @@ def test_rounds_read_by_different_meters_are_refused(lab, known, tabulate):
     rounds = fill(lab(known.GPU, round=1)), fill(lab(known.ESTIMATE, round=2))
     with pytest.raises(SystemExit, match="different meters, which are never mixed"):
         tabulate(*rounds)
+
+
+def test_work_of_others_within_an_estimate_is_told():
+    import report
+
+    details = {"rated_power_w": 20.0, "logical_cpus": 2}
+    found = [{"estimate": True, "details": details}]
+    sessions = [{"segments": [{"meters": {"found": found}}]}]
+    # At 10 W a processor and one second of its own: alone, with a little, with much beside it.
+    rows = {"estimate": True, "cpu_share": 1.0, "duration_s": 1.0, "total_j": [10.0, 11.0, 16.0]}
+    assert report._shared(pd.DataFrame(rows), sessions) == 1
+    assert report._shared(pd.DataFrame({**rows, "estimate": False}), sessions) == 0

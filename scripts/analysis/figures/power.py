@@ -82,5 +82,6 @@ def _panel(axes: Axes, session: RawSession, name: str, answer) -> None:
         at = seconds(whole["token_ns"][int(answer) - 1])
         axes.axvline(at, color=style.GREEN, lw=1.6, ls="--", label="answer complete")
     axes.set_ylabel("power [W]")
+    axes.margins(y=0.1)
     axes.set_ylim(bottom=0)
     axes.set_title(f"{whole['task']}, {whole['condition']}: {len(whole['tokens'])} tokens")
