@@ -29,6 +29,9 @@ def draw(campaign: Campaign) -> Figure:
     panels = np.atleast_1d(fig.subplots(len(names), 1, sharex=True, sharey=True))
     for axes, name in zip(panels, names, strict=True):
         _panel(axes, session, name, chosen.answer_tokens)
+    # The panels share one axis, and the line must not touch its end.
+    highest = max(axes.dataLim.y1 for axes in panels)
+    panels[0].set_ylim(0, 1.1 * highest if np.isfinite(highest) and highest > 0 else None)
     panels[-1].set_xlabel("time since the prompt [s]")
     handles = {h.get_label(): h for axes in panels for h in axes.get_legend_handles_labels()[0]}
     fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=5)
@@ -82,6 +85,4 @@ def _panel(axes: Axes, session: RawSession, name: str, answer) -> None:
         at = seconds(whole["token_ns"][int(answer) - 1])
         axes.axvline(at, color=style.GREEN, lw=1.6, ls="--", label="answer complete")
     axes.set_ylabel("power [W]")
-    axes.margins(y=0.1)
-    axes.set_ylim(bottom=0)
     axes.set_title(f"{whole['task']}, {whole['condition']}: {len(whole['tokens'])} tokens")
