@@ -53,7 +53,7 @@ def generations_table(
     looked = defaultdict(list)
     for window in session.windows:
         if window["kind"] == "check":
-            looked[window["generation"]].append(window["outcome"])
+            looked[window["generation"]].append(window)
     rows = []
     for name, window in raw.items():
         energy, duration = by_kind["pooled_j"].loc[name], by_kind["duration_s"].loc[name]
@@ -91,7 +91,7 @@ def generations_table(
                 "decode_s": duration["decode"] - check_s,
                 "check_s": check_s,
                 "looks": len(looks),
-                "checks": sum(outcome not in UNCHECKED for outcome in looks),
+                "checks": sum(look["outcome"] not in UNCHECKED for look in looks),
                 "cpu_share": window["cpu_s"] / whole.duration_s[name],
                 "total_j": whole.pooled_j[name],
                 "total_u_j": whole.pooled_u_j[name],
@@ -111,7 +111,7 @@ def generations_table(
                 "answer_tokens": answer,
                 "answer_by": score["answer_by"],
                 "babble_tokens": babble,
-                "babble_j": 0.0 if babble == 0 else _babble_j(session, window, answer),
+                "babble_j": 0.0 if babble == 0 else _babble_j(session, window, looks, answer),
                 "output": window["text"],
                 "answer": score["answer"],
             }
@@ -131,18 +131,16 @@ def closure(generations: pd.DataFrame) -> pd.Series:
     return parts / generations.total_j - 1
 
 
-def _babble_j(session: RawSession, window: dict[str, Any], answer: int | None) -> float:
+def _babble_j(
+    session: RawSession, window: dict[str, Any], looks: list[dict[str, Any]], answer: int | None
+) -> float:
     """Energy from the answer's last token to the end, without the checks in between; NaN where
     there is no answer."""
     if answer is None:
         return np.nan
     since = window["token_ns"][min(answer, len(window["token_ns"])) - 1]
     spans = [(since, window["end_ns"])] + [
-        (look["start_ns"], look["end_ns"])
-        for look in session.windows
-        if look["kind"] == "check"
-        and look["generation"] == window["generation"]
-        and look["start_ns"] >= since
+        (look["start_ns"], look["end_ns"]) for look in looks if look["start_ns"] >= since
     ]
     whole, *checks = _total_j(session, window["segment"], *map(list, zip(*spans, strict=True)))
     return whole - sum(checks)
