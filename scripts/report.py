@@ -4,21 +4,17 @@
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 
+from analysis import page
 from analysis.figures.style import chosen
 from analysis.generations import closure
 
-TEMPLATE = Path(__file__).with_name("analysis") / "report.html.j2"
 # Work of others, as a share of an estimate, that a reader must know of.
 SHARED = 0.1
-# The captions are those of Snakemake's own report.
-CAPTIONS = Path(__file__).parents[1] / "report"
 FIGURES = {
     "power": "Power over time, its phases shaded",
     "phases": "Energy by phase",
@@ -48,66 +44,39 @@ def render(campaign: Path, sessions: list[dict], scores: list[dict]) -> str:
         name: pd.read_parquet(campaign / "tables" / f"{name}.parquet")
         for name in ("generations", "summary", "savings", "windows")
     }
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters |= {"number": number, "percent": percent}
     generations, windows = tables["generations"], tables["windows"]
     total = windows[windows.domain == "total"]
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        campaign=campaign.name,
-        sessions=sessions,
-        segments=[segment for session in sessions for segment in session["segments"]],
-        events=_events(campaign, sessions),
-        protections=_protections(sessions, scores),
-        figures=[
-            {
-                "title": title,
-                "caption": (CAPTIONS / f"{name}.rst").read_text(),
-                "image": base64.b64encode(
-                    (campaign / "figures" / f"{name}.png").read_bytes()
-                ).decode(),
-            }
-            for name, title in FIGURES.items()
-        ],
-        generations=generations.to_dict("records"),
-        summary=_summary_by_metric(tables["summary"]),
-        columns=list(
-            dict.fromkeys(
-                zip(
-                    *(tables["summary"][c] for c in ("model", "workload", "condition")), strict=True
+    return (
+        page.environment()
+        .get_template("report.html.j2")
+        .render(
+            campaign=campaign.name,
+            sessions=sessions,
+            segments=[segment for session in sessions for segment in session["segments"]],
+            events=page.events(campaign, sessions),
+            protections=_protections(sessions, scores),
+            figures=page.figures(campaign, FIGURES),
+            generations=generations.to_dict("records"),
+            summary=_summary_by_metric(tables["summary"]),
+            columns=list(
+                dict.fromkeys(
+                    zip(
+                        *(tables["summary"][c] for c in ("model", "workload", "condition")),
+                        strict=True,
+                    )
                 )
-            )
-        ),
-        savings=tables["savings"].to_dict("records"),
-        estimate=bool(generations.estimate.any()),
-        meters=list(dict.fromkeys(generations.meter)),
-        sums=list(dict.fromkeys(total.sums)),
-        chosen=chosen(generations) if generations.chosen.any() else "",
-        closure=float(closure(generations).abs().max()),
-        status=pd.crosstab(total.kind, total.status).to_dict("index"),
-        shared=_shared(generations, sessions),
-        missing=list(
-            {
-                (m["meter"], m["why"]): m
-                for s in sessions
-                for g in s["segments"]
-                for m in g["meters"]["missing"]
-            }.values()
-        ),
+            ),
+            savings=tables["savings"].to_dict("records"),
+            estimate=bool(generations.estimate.any()),
+            meters=list(dict.fromkeys(generations.meter)),
+            sums=list(dict.fromkeys(total.sums)),
+            chosen=chosen(generations) if generations.chosen.any() else "",
+            closure=float(closure(generations).abs().max()),
+            status=pd.crosstab(total.kind, total.status).to_dict("index"),
+            shared=_shared(generations, sessions),
+            missing=page.missing_meters(sessions),
+        )
     )
-
-
-def number(value: float) -> str:
-    """Three significant digits; a dash where there is no value."""
-    if pd.isna(value):
-        return "–"
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def percent(value: float) -> str:
-    """A share in percent; a dash where there is no value."""
-    return "–" if pd.isna(value) else f"{value:.1%}"
 
 
 def _summary_by_metric(summary: pd.DataFrame) -> dict[tuple[str, str], dict]:
@@ -143,15 +112,6 @@ def _shared(generations: pd.DataFrame, sessions: list[dict]) -> int:
     power_w = details[0]["rated_power_w"] / details[0]["logical_cpus"]
     own_j = generations.cpu_share * generations.duration_s * power_w
     return int((own_j < (1 - SHARED) * generations.total_j).sum())
-
-
-def _events(campaign: Path, sessions: list[dict]) -> list[dict]:
-    events = []
-    for session in sessions:
-        name = session["spec"]["session"]
-        lines = (campaign / "raw" / name / "events.jsonl").read_text().splitlines()
-        events += [{"session": name, **json.loads(line)} for line in lines]
-    return events
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -9,17 +11,30 @@ from analysis.raw import TOTAL, RawSession
 
 # What a generation is, besides its windows; kept out of the windows' table.
 PAYLOAD = ("text", "text_ends", "tokens", "token_ns", "prompt")
+# What tells the generations of the study of phases apart: of the session, and of the window.
+GENERATION_FACTS = ("model", "workload")
+GENERATION_COLUMNS = ("generation", "task", "condition", "repetition")
 
 
-def windows_table(session: RawSession, resolve_periods: float) -> pd.DataFrame:
+def windows_table(
+    session: RawSession,
+    resolve_periods: float,
+    *,
+    facts: Sequence[str] = GENERATION_FACTS,
+    columns: Sequence[str] = GENERATION_COLUMNS,
+) -> pd.DataFrame:
     """Every window under every domain, and under `total`.
 
-    Columns: the window's own (segment, window, kind, generation, task, condition, repetition,
+    Columns: the session and its `facts`; the window's own (segment, window, kind, `columns`,
     start_ns, end_ns); `domain`, `sums` (what the domain sums), `meter`, `estimate`; `duration_s`;
     `energy_j` with its standard uncertainty `energy_u_j`; `pooled_j`, which also short windows
     have and which only sums of adjacent windows may use; `above_idle_j`; `status`:
     `ok`, `unresolved` (shorter than `resolve_periods` periods of the meter: no energy of its own)
     or `not covered` (the meter was lost or does not reach the window).
+
+    Args:
+        facts: What to take from the session's configuration, by name.
+        columns: What a window may have of its own; missing where it has not.
     """
     windows = pd.DataFrame(
         [
@@ -27,7 +42,7 @@ def windows_table(session: RawSession, resolve_periods: float) -> pd.DataFrame:
             for number, window in enumerate(session.windows)
         ]
     )
-    for column in ("generation", "task", "condition", "repetition"):
+    for column in columns:
         if column not in windows:
             windows[column] = None
     windows["duration_s"] = (windows.end_ns - windows.start_ns) / 1e9
@@ -48,8 +63,8 @@ def windows_table(session: RawSession, resolve_periods: float) -> pd.DataFrame:
     together = pd.concat(parts, ignore_index=True)
     spec = session.facts["spec"]
     together.insert(0, "session", session.name)
-    together.insert(1, "model", spec["model"])
-    together.insert(2, "workload", spec["workload"])
+    for place, name in enumerate(facts, 1):
+        together.insert(place, name, spec[name])
     return together
 
 

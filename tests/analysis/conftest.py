@@ -257,7 +257,6 @@ class Lab:
 
     def write(self) -> "Lab":
         """The raw folder and the scores, on disk."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         spec = {
             "session": self.name,
             "model": self.model,
@@ -267,7 +266,17 @@ class Lab:
             "repetitions": self.repetitions,
             "conditions": list(self.conditions),
         }
-        facts = {"format": 1, "spec": spec, "segments": self.segments, "sampler": None}
+        self._write_raw({"spec": spec})
+        self.score_file = self.campaign / "scores" / f"{self.name}.json"
+        self.score_file.parent.mkdir(exist_ok=True)
+        self.score_file.write_text(
+            json.dumps({"protections": self.protections, "scores": self.scores})
+        )
+        return self
+
+    def _write_raw(self, facts: dict) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        facts = {"format": 1, **facts, "segments": self.segments, "sampler": None}
         (self.folder / "session.json").write_text(json.dumps(facts))
         for name, lines in (("windows", self.windows), ("events", self.events)):
             text = "".join(json.dumps(line) + "\n" for line in lines)
@@ -277,16 +286,116 @@ class Lab:
             for segment, t_ns, domain, value in self.samples:
                 fields = (domain["domain"], domain["quantity"], value, domain["unit"], "nvml")
                 trace.write(",".join(map(str, (segment, t_ns, *fields))) + "\n")
-        self.score_file = self.campaign / "scores" / f"{self.name}.json"
-        self.score_file.parent.mkdir(exist_ok=True)
-        self.score_file.write_text(
-            json.dumps({"protections": self.protections, "scores": self.scores})
-        )
-        return self
 
     @property
     def by_name(self) -> dict:
         return {score["generation"]: score for score in self.scores}
+
+
+TITLES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow", "mxnet": "MXNet"}
+
+
+@dataclasses.dataclass
+class Bench(Lab):
+    """Builds one session of the study of runtimes.
+
+    Attributes:
+        origin: The framework that an export came from; None for a framework itself.
+        parity: As in session.json.
+        excluded: As in session.json; such a session has no segment and no window.
+    """
+
+    system: str = "pytorch"
+    origin: str | None = None
+    provider: str = "cpu"
+    batch_sizes: tuple = (1, 8)
+    threads: int = 1
+    parity: list = dataclasses.field(default_factory=list)
+    excluded: dict | None = None
+    absent: dict = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        super().__post_init__()
+        parts = self.system if self.origin is None else f"{self.system}.{self.origin}"
+        self.name = f"{self.model}__{parts}__{self.provider}__r{self.round}"
+        self.folder = self.campaign / "raw" / self.name
+        self.device = "cpu" if self.provider == "cpu" else "cuda:0"
+
+    @property
+    def title(self) -> str:
+        if self.origin is None:
+            return TITLES[self.system]
+        return f"ONNX Runtime from {TITLES[self.origin]}"
+
+    def inference(self, batch, repetition, *, each_s, seconds=1.0, own=1.0, others=0.0):
+        """A window of about so many seconds; `own` and `others` are shares of its time that this
+        process and others had a CPU."""
+        inferences = max(1, round(seconds / each_s))
+        seconds = inferences * each_s
+        self.window(
+            "inference",
+            seconds,
+            inference=f"b{batch}:{repetition}",
+            batch=batch,
+            repetition=repetition,
+            inferences=inferences,
+            user_s=own * seconds,
+            system_s=0.0,
+            machine_busy_s=None if others is None else (own + others) * seconds,
+        )
+        self.now += 0.01
+
+    def write(self) -> "Bench":
+        """The raw folder, on disk."""
+        spec = {
+            "session": self.name,
+            "campaign": self.campaign.name,
+            "model": self.model,
+            "system": self.system,
+            "origin": self.origin,
+            "title": self.title,
+            "provider": self.provider,
+            "round": self.round,
+            "seed": 1,
+            "batch_sizes": list(self.batch_sizes),
+            "window_s": 1.0,
+            "repetitions": self.repetitions,
+            "threads": self.threads,
+            "precision": "float32",
+            "parity_tolerance": 1e-5,
+        }
+        version = {"name": self.title.partition(" from ")[0], "version": "1.2.3"}
+        for segment in self.segments:
+            segment |= {
+                "threads": self.threads,
+                "layout": "NCHW",
+                "precision": "float32",
+                "allocator": {"growth": True},
+                "framework": version,
+            }
+            segment["host"] |= {"logical_cpus": 2, "gpus": None}
+        self._write_raw(
+            {
+                "study": "runtimes",
+                "spec": spec,
+                "parity": self.parity,
+                "excluded": self.excluded,
+                "absent": self.absent,
+            }
+        )
+        return self
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """Makes a `Bench`; by default one processor at a constant 50 W, read through RAPL."""
+
+    def make(*meters, watts=50.0, **keywords):
+        constant = Truth(lambda t: np.full_like(t, watts), 400.0)
+        used = [(m, constant, {}) if isinstance(m, dict) else m for m in meters]
+        return Bench(tmp_path / "trial", meters=used or [(RAPL, constant, {})], **keywords)
+
+    return make
 
 
 @pytest.fixture
@@ -363,6 +472,32 @@ def tabulate(run_program):
             folder / "tables",
             "--resamples",
             resamples,
+        )
+        return Campaign(folder)
+
+    return make
+
+
+@pytest.fixture
+def tabulate_runtimes(run_program):
+    """The tables of several benches, and their folder as `Campaign`."""
+
+    def make(*benches, resamples=100, planned=None):
+        import runtime_tables
+
+        for one in benches:
+            one.write()
+        folder = benches[0].campaign
+        more = [] if planned is None else ["--planned", json.dumps(planned)]
+        run_program(
+            runtime_tables,
+            "--sessions",
+            *[one.folder / "session.json" for one in benches],
+            "--out",
+            folder / "tables",
+            "--resamples",
+            resamples,
+            *more,
         )
         return Campaign(folder)
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.figures import FIGURES, Campaign
+from analysis.figures import PHASES as FIGURES
+from analysis.figures import Campaign
 
 ON = {"name": "memory", "on": True, "detail": "1024 MB a process"}
 OFF = {"name": "network", "on": False, "detail": "no namespaces here"}

@@ -3,7 +3,21 @@
 import numpy as np
 import pytest
 
-from analysis.statistics import cliffs_delta, interval, ratio_of_sums, saved_share, wilcoxon_p
+from analysis.statistics import (
+    bounds,
+    cliffs_delta,
+    draws,
+    effect,
+    holm,
+    interval,
+    kruskal_wallis,
+    mann_whitney_p,
+    ratio_of_sums,
+    saved_share,
+    spearman,
+    spearman_rows,
+    wilcoxon_p,
+)
 
 
 def bound(statistic, *samples, seed=0):
@@ -74,3 +88,61 @@ def test_wilcoxon():
     assert wilcoxon_p(one + np.array([1, 2, 3, 4, 5]), one) == pytest.approx(2 / 32)
     assert np.isnan(wilcoxon_p(one, one))
     assert np.isnan(wilcoxon_p(one[:1], one[1:2]))
+
+
+def test_holm_by_hand():
+    # In order: 4 x 0.005, 3 x 0.01, 2 x 0.03, 1 x 0.04, none below the one before it.
+    adjusted = holm(np.array([0.01, 0.04, np.nan, 0.03, 0.005]))
+    assert adjusted == pytest.approx([0.03, 0.06, np.nan, 0.06, 0.02], nan_ok=True)
+    assert holm(np.array([0.6, 0.7])) == pytest.approx([1, 1])
+    assert len(holm(np.array([]))) == 0
+
+
+@pytest.mark.parametrize(
+    ("delta", "word"),
+    [(0, "negligible"), (-0.146, "negligible"), (0.147, "small"), (-0.4, "medium"), (1, "large")],
+)
+def test_effects_in_words(delta, word):
+    assert effect(delta) == word
+
+
+def test_draws_are_of_rounds_first():
+    rounds = np.array([1, 2, 1, 2, 2, 3])
+    drawn = draws(rounds, 2000, np.random.default_rng(0))
+    assert drawn.shape == (2000, 6)
+    assert set(drawn.ravel()) == set(range(6))
+    # Two slots of a round are never filled by two rounds; so one round may fill them all.
+    whole = (rounds[drawn] == rounds[drawn][:, :1]).all(axis=1).mean()
+    assert whole == pytest.approx(1 / 9, abs=0.03)
+
+
+def test_intervals_of_rounds_hold_the_truth_where_windows_alone_do_not():
+    """Windows of a round are alike: who takes them for independent is too sure."""
+    held = {"rounds": 0, "windows": 0}
+    for seed in range(100):
+        randoms = np.random.default_rng(seed)
+        values = np.repeat(randoms.normal(10, 1, 12), 5) + randoms.normal(0, 0.1, 60)
+        for name, units in (("rounds", np.repeat(np.arange(12), 5)), ("windows", np.arange(60))):
+            means = values[draws(units, 300, randoms)].mean(axis=1)
+            low, high = bounds(means, 0.95)
+            held[name] += low <= 10 <= high
+    assert held["rounds"] >= 85 > 75 > held["windows"]
+
+
+def test_tests_by_hand():
+    assert mann_whitney_p(np.arange(4), np.arange(4, 8)) == pytest.approx(2 / 70)
+    assert np.isnan(mann_whitney_p(np.arange(1), np.arange(4)))
+    # Ranks 1 2 3 and 4 5 6: H = 12 / (6 7) (6^2 / 3 + 15^2 / 3) - 3 7.
+    h, _, epsilon_squared = kruskal_wallis(np.arange(3), np.arange(3, 6))
+    assert h == pytest.approx(27 / 7)
+    assert epsilon_squared == pytest.approx(27 / 7 / 5)
+    assert np.isnan(kruskal_wallis(np.ones(3), np.ones(3))).all()
+
+
+def test_spearman_of_rows_is_that_of_each():
+    randoms = np.random.default_rng(0)
+    first, second = randoms.integers(0, 5, (2, 7, 12)).astype(float)
+    expected = [spearman(a, b)[0] for a, b in zip(first, second, strict=True)]
+    assert spearman_rows(first, second) == pytest.approx(expected)
+    assert np.isnan(spearman_rows(np.ones((1, 5)), first[:1, :5])).all()
+    assert np.isnan(spearman(np.ones(5), first[0, :5])).all()

@@ -1,14 +1,33 @@
 """The figures, one a module; each takes a `Campaign` and gives a matplotlib figure."""
 
-from analysis.figures import answer, phases, position, power, savings
+from analysis.figures import (
+    answer,
+    phases,
+    position,
+    power,
+    runtimes_correlation,
+    runtimes_energy,
+    runtimes_onnx,
+    runtimes_parity,
+    runtimes_providers,
+    savings,
+)
 from analysis.figures.campaign import Campaign
 
-FIGURES = {
+PHASES = {
     "power": power.draw,
     "phases": phases.draw,
     "position": position.draw,
     "answer": answer.draw,
     "savings": savings.draw,
 }
+RUNTIMES = {
+    "runtimes-energy": runtimes_energy.draw,
+    "runtimes-onnx": runtimes_onnx.draw,
+    "runtimes-providers": runtimes_providers.draw,
+    "runtimes-correlation": runtimes_correlation.draw,
+    "runtimes-parity": runtimes_parity.draw,
+}
+FIGURES = PHASES | RUNTIMES
 
-__all__ = ["FIGURES", "Campaign"]
+__all__ = ["FIGURES", "PHASES", "RUNTIMES", "Campaign"]

@@ -51,5 +51,5 @@ def draw(campaign: Campaign) -> Figure:
         "The answer ends where the output first passes the tests; where it never does, at the end"
         " of the target function."
     )
-    style.foot(fig, baseline, note, energy=False)
+    style.foot(fig, baseline, style.tasks_note(baseline), note, energy=False)
     return fig

@@ -37,6 +37,30 @@ class Campaign:
     def position(self) -> pd.DataFrame:
         return self._table("position")
 
+    @functools.cached_property
+    def inferences(self) -> pd.DataFrame:
+        return self._table("inferences")
+
+    @functools.cached_property
+    def runtimes(self) -> pd.DataFrame:
+        return self._table("runtimes")
+
+    @functools.cached_property
+    def comparisons(self) -> pd.DataFrame:
+        return self._table("comparisons")
+
+    @functools.cached_property
+    def correlation(self) -> pd.DataFrame:
+        return self._table("correlation")
+
+    @functools.cached_property
+    def parity(self) -> pd.DataFrame:
+        return self._table("parity")
+
+    @functools.cached_property
+    def excluded(self) -> pd.DataFrame:
+        return self._table("excluded")
+
     def session(self, name: str) -> RawSession:
         """The raw data of one session."""
         return read_session(self.folder / "raw" / name)

@@ -54,5 +54,5 @@ def draw(campaign: Campaign) -> Figure:
     )
     axes.margins(x=0.15)
     fig.legend(loc="outside upper center", ncols=3)
-    style.foot(fig, campaign.generations)
+    style.foot(fig, campaign.generations, style.tasks_note(campaign.generations))
     return fig

@@ -39,5 +39,6 @@ def draw(campaign: Campaign) -> Figure:
     axes.set_xlabel(f"position in the output [tokens] (means over {table.tokens.iloc[0]} tokens)")
     axes.set_ylabel("energy per decoded token [J/token]")
     fig.legend(loc="outside upper center", ncols=2)
-    style.foot(fig, campaign.generations, "Bars: 95 % of the mean over outputs that reach so far.")
+    note = "Bars: 95 % of the mean over outputs that reach so far."
+    style.foot(fig, campaign.generations, style.tasks_note(campaign.generations), note)
     return fig

@@ -35,7 +35,7 @@ def draw(campaign: Campaign) -> Figure:
     panels[-1].set_xlabel("time since the prompt [s]")
     handles = {h.get_label(): h for axes in panels for h in axes.get_legend_handles_labels()[0]}
     fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=5)
-    style.foot(fig, campaign.generations)
+    style.foot(fig, campaign.generations, style.tasks_note(campaign.generations))
     return fig
 
 

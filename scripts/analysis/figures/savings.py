@@ -32,7 +32,7 @@ def draw(campaign: Campaign) -> Figure:
         )
     handles, labels = panels[-1].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=3)
-    style.foot(fig, campaign.generations)
+    style.foot(fig, campaign.generations, style.tasks_note(campaign.generations))
     return fig
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
@@ -35,19 +37,28 @@ def figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def foot(fig: Figure, generations: pd.DataFrame, note: str = "", energy: bool = True) -> None:
-    """What a reader must know of the generations shown: the meter, whether it is one, and
-    whether the tasks were chosen by hand."""
+def foot(fig: Figure, shown: pd.DataFrame, *notes: str, energy: bool = True) -> None:
+    """What a reader must know of what is shown: its meters and whether they are any, and notes.
+
+    Args:
+        shown: Has the columns `meter` and `estimate`.
+        energy: Whether the figure shows any.
+    """
     lines = []
-    if energy:
-        lines.append("Meter: " + "; ".join(dict.fromkeys(generations.meter)))
-    if energy and generations.estimate.any():
-        lines.append("ESTIMATE: no energy meter was read. Compare within this figure only.")
-    if generations.chosen.any():
-        lines.append(f"{chosen(generations)}: no pass@1, not the whole benchmark.")
-    if note:
-        lines.append(note)
+    if energy and len(shown):
+        lines.append("Meter: " + "; ".join(dict.fromkeys(shown.meter)))
+    if energy and shown.estimate.any():
+        what = "no energy meter was read" if shown.estimate.all() else "where the meter says so"
+        lines.append(f"ESTIMATE: {what}. Compare within this figure only.")
+    lines += [note for note in notes if note]
     fig.supxlabel("\n".join(lines), fontsize=7.5, color="#444444", x=0.01, ha="left")
+
+
+def tasks_note(generations: pd.DataFrame) -> str:
+    """Whether the tasks of the generations were chosen by hand; empty where they are all."""
+    if not generations.chosen.any():
+        return ""
+    return f"{chosen(generations)}: no pass@1, not the whole benchmark."
 
 
 def chosen(generations: pd.DataFrame) -> str:
@@ -64,3 +75,37 @@ def empty(axes: Axes, why: str) -> None:
 
 def title(model: str, workload: str) -> str:
     return f"{model}, {workload}"
+
+
+DOMAINS = {
+    "gpu": {"color": BLUE, "hatch": "", "label": "GPU"},
+    "cpu:package": {"color": ORANGE, "hatch": "//", "label": "CPU package"},
+    "cpu:dram": {"color": GREEN, "hatch": "..", "label": "memory"},
+    "cpu:estimate": {
+        "color": GREY,
+        "hatch": "//",
+        "label": "CPU, ESTIMATE (utilisation x rated power)",
+    },
+}
+MARKERS = "osD^vP"
+COLOURS = (BLUE, ORANGE, GREEN, RED, "#CC79A7", "#56B4E9")
+
+
+def domain(name: str) -> dict[str, str]:
+    """How a domain is drawn: all GPUs alike, all packages alike."""
+    return next(
+        (how for start, how in DOMAINS.items() if name.startswith(start)),
+        {"color": RED, "hatch": "\\\\", "label": name},
+    )
+
+
+def lines(text: list[str], width: int, most: int) -> str:
+    """Texts as a list under a figure: wrapped, and no more lines than fit."""
+    wrapped = [
+        line
+        for each in text
+        for line in textwrap.wrap(each, width, initial_indent="· ", subsequent_indent="  ")
+    ]
+    if len(wrapped) > most:
+        wrapped = [*wrapped[: most - 1], "· and more: see the report"]
+    return "\n".join(wrapped)

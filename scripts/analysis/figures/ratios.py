@@ -1,0 +1,133 @@
+"""Ratios with their intervals, energy beside time: one line a comparison. Shared by figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from analysis.figures import style
+from analysis.runtimes.words import provider
+
+METRICS = {"energy per inference": "energy", "time per inference": "time"}
+# Marks of an axis of ratios, by how many times its end its start may be.
+MARKS = {
+    1.6: np.arange(1, 40) / 10,
+    4.0: np.array([0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 2.5, 3, 4]),
+    50.0: np.outer([0.01, 0.1, 1, 10, 100], [1, 2, 5]).ravel(),
+    np.inf: 10.0 ** np.arange(-6, 7),
+}
+
+
+def draw(comparisons: pd.DataFrame, name: Callable[[pd.Series], str], title: str) -> Figure:
+    """The comparisons, grouped by model and batch; several of one name share a line.
+
+    Args:
+        name: What a comparison is called at the axis.
+        title: What the ratio is.
+    """
+    reasons = list(filter(None, comparisons.reason.unique()))
+    if (comparisons.reason != "").all():
+        fig = style.figure(7.2, 3)
+        why = style.lines(reasons, 95, 10)
+        style.empty(fig.subplots(), f"nothing could be compared\n\n{why}")
+        return fig
+    table = comparisons.assign(
+        name=[name(row) for _, row in comparisons.iterrows()],
+        providers=[_providers(row) for _, row in comparisons.iterrows()],
+    )
+    heads, places, at = {}, {}, 0.0
+    for key, group in table.groupby(["model", "batch"], sort=False):
+        heads[key] = at
+        for line in group.name.unique():
+            at += 1
+            places[(*key, line)] = at
+        at += 1.3
+    fig = style.figure(7.2, 1.8 + 0.24 * at)
+    panels = fig.subplots(1, 2, sharex=True, sharey=True)
+    for axes, (metric, word) in zip(panels, METRICS.items(), strict=True):
+        _panel(axes, table[table.metric == metric], places, list(table.providers.unique()))
+        axes.set_xlabel(f"{word}: {title} [ratio]")
+        for y in list(heads.values())[1:]:
+            axes.axhline(y - 0.65, color="#dddddd", lw=0.8)
+    for (model, batch), y in heads.items():
+        panels[0].annotate(
+            f"{model}, batch {batch}",
+            (0, y),
+            xycoords=("axes fraction", "data"),
+            xytext=(-6, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            fontweight="bold",
+            fontsize=8,
+        )
+    _scale(panels[0], table)
+    panels[0].set_yticks(list(places.values()), [line for _, _, line in places], fontsize=8)
+    panels[0].set_ylim(at - 0.6, -0.7)
+    handles = {h.get_label(): h for axes in panels for h in axes.get_legend_handles_labels()[0]}
+    fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4)
+    level = f"{100 * comparisons.confidence.iloc[0]:g} %"
+    note = f"Ratios of medians; bars: {level} hierarchical bootstrap intervals. Left of 1 is less."
+    if reasons:
+        note += f"\nNot compared:\n{style.lines(reasons, 125, 8)}"
+    shown = comparisons[(comparisons.reason == "") & (comparisons.meter != "")]
+    style.foot(fig, shown, note)
+    return fig
+
+
+def _panel(axes: Axes, table: pd.DataFrame, places: dict[tuple, float], those: list[str]) -> None:
+    axes.axvline(1, color="black", lw=0.9, ls="--")
+    for key, line in table.groupby(["model", "batch", "name"], sort=False):
+        refused = list(line.providers[line.reason != ""])
+        if refused:
+            words = "" if len(refused) == len(line) else ", ".join(refused) + ": "
+            axes.annotate(
+                f"{words}not compared",
+                (0.02, places[key]),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                fontsize=7,
+                color="#777777",
+            )
+        for row in line[line.reason == ""].itertuples():
+            number = those.index(row.providers)
+            spread = 0.22 * (number - (len(those) - 1) / 2)
+            limits = [[row.ratio - row.ratio_low], [row.ratio_high - row.ratio]]
+            axes.errorbar(
+                row.ratio,
+                places[key] + spread,
+                # The median of a few windows can lie outside the interval of its resamples.
+                xerr=None if pd.isna(row.ratio_low) else np.maximum(limits, 0),
+                color=style.COLOURS[number],
+                marker=style.MARKERS[number],
+                ms=4.5,
+                capsize=2,
+                lw=1.1,
+                ls="",
+                label=row.providers,
+            )
+    axes.grid(axis="x", color="#eeeeee", lw=0.7)
+    axes.set_axisbelow(True)
+
+
+def _scale(axes: Axes, table: pd.DataFrame) -> None:
+    """A logarithmic axis that holds all intervals and 1: half as much is as far as twice."""
+    drawn = table[["ratio", "ratio_low", "ratio_high"]].to_numpy().ravel()
+    drawn = np.append(drawn[~np.isnan(drawn)], [0.95, 1.05])
+    low, high = drawn.min() / 1.06, drawn.max() * 1.06
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    marks = next(marks for span, marks in MARKS.items() if high / low <= span)
+    axes.xaxis.set_major_locator(FixedLocator(marks))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _providers(row: pd.Series) -> str:
+    first, second = provider(row["first_provider"]), provider(row["second_provider"])
+    return f"on {first}" if first == second else f"{first} against {second}"

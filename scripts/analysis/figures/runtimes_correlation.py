@@ -1,0 +1,121 @@
+"""Energy against time: one point a window, one panel a provider and meter."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from analysis.figures import style
+from analysis.figures.campaign import Campaign
+from analysis.raw import TOTAL
+from analysis.runtimes.correlation import ENOUGH, POOLED, WITHIN
+from analysis.runtimes.words import provider
+
+# From that many times on an axis is marked by powers of ten.
+WIDE = 300
+TAUTOLOGY = (
+    "Where energy is the estimate, utilisation x rated power, it is time times a constant on a busy"
+    " processor:\nthe correlation is then close to a tautology and says nothing of measured energy."
+)
+
+
+def draw(campaign: Campaign) -> Figure:
+    inferences = campaign.inferences
+    total = inferences[inferences.domain == TOTAL].dropna(subset=["inference_j", "inference_s"])
+    groups = list(total.groupby(["provider", "meter"], sort=False))
+    fig = style.figure(7.2, 1.7 + 3.2 * max(len(groups), 1))
+    if not groups:
+        style.empty(fig.subplots(), "no window of inference has an energy")
+        return fig
+    looks = _looks(total)
+    panels = fig.subplots(len(groups), 1, squeeze=False)[:, 0]
+    for axes, ((where, meter), group) in zip(panels, groups, strict=True):
+        _panel(axes, group, looks)
+        rho = campaign.correlation
+        rho = rho[(rho.provider == where) & (rho.meter == meter)].set_index("scope")
+        axes.set_title(f"{provider(where)}: {_rho(rho, POOLED)}; within cells: {_rho(rho, WITHIN)}")
+        axes.set_ylabel("energy per inference [J]")
+    panels[-1].set_xlabel("time per inference [s]")
+    handles = {h.get_label(): h for axes in panels for h in axes.get_legend_handles_labels()[0]}
+    fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3, fontsize=8)
+    notes = [
+        "ρ: Spearman, over all windows; it mostly reflects that models and batches differ."
+        " Within cells: each window\nover the median of its own model, batch and runtime."
+        " Brackets: bootstrap intervals that keep the cells."
+    ]
+    if total.estimate.any():
+        notes.append(TAUTOLOGY)
+    style.foot(fig, total, *notes)
+    return fig
+
+
+def _looks(total: pd.DataFrame) -> dict[str, dict]:
+    """A colour and a marker for each framework; hollow for what ONNX Runtime makes of it."""
+    names = total[["runtime", "system", "origin"]].drop_duplicates()
+    names = names.assign(framework=names.origin.fillna(names.system), export=names.origin.notna())
+    frameworks = list(names.framework.drop_duplicates())
+    looks = {}
+    for row in names.sort_values(["framework", "export"]).itertuples():
+        number = frameworks.index(row.framework)
+        colour = style.COLOURS[number % len(style.COLOURS)]
+        looks[row.runtime] = {
+            "marker": style.MARKERS[number % len(style.MARKERS)],
+            "edgecolors": colour,
+            "facecolors": "none" if row.export else colour,
+        }
+    return looks
+
+
+def _panel(axes: Axes, group: pd.DataFrame, looks: dict[str, dict]) -> None:
+    for runtime in looks:
+        cell = group[group.runtime == runtime]
+        axes.scatter(
+            cell.inference_s, cell.inference_j, s=24, lw=0.9, label=runtime, **looks[runtime]
+        )
+    for axis, values in ((axes.xaxis, group.inference_s), (axes.yaxis, group.inference_j)):
+        axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+        marks = (1,) if values.max() > WIDE * values.min() else (1, 2, 5)
+        axis.set_major_locator(LogLocator(subs=marks))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    _name_cells(axes, group)
+
+
+def _name_cells(axes: Axes, group: pd.DataFrame) -> None:
+    """Names in the two corners that the points leave free: the dear half above them, the cheap
+    half below, each in the order of its energies, so that no two lines cross."""
+    cells = sorted(group.groupby(["model", "batch"]), key=lambda cell: cell[1].inference_j.median())
+    cheap = (len(cells) + 1) // 2
+    right = 1 - 0.0105 * max(len(f"{model}, batch {batch}") for (model, batch), _ in cells)
+    for number, ((model, batch), cell) in enumerate(cells):
+        above = number >= cheap
+        step = 0.5 / max(cheap, 5)
+        top, low = 0.96 - step * (len(cells) - 1 - number), 0.05 + step * number
+        axes.annotate(
+            f"{model}, batch {batch}",
+            (cell.inference_s.median(), cell.inference_j.median()),
+            xytext=(0.02, top) if above else (right, low),
+            textcoords="axes fraction",
+            ha="left",
+            va="center",
+            fontsize=7.5,
+            color="#444444",
+            arrowprops={
+                "arrowstyle": "-",
+                "lw": 0.5,
+                "color": "#999999",
+                "shrinkB": 4,
+                "relpos": (1 if above else 0, 0.5),
+            },
+        )
+
+
+def _rho(table: pd.DataFrame, scope: str) -> str:
+    if scope not in table.index or pd.isna(table.rho[scope]):
+        return f"no ρ, fewer than {ENOUGH} windows" if scope not in table.index else "no ρ"
+    row = table.loc[scope]
+    interval = "" if pd.isna(row.rho_low) else f" [{row.rho_low:.3f}, {row.rho_high:.3f}]"
+    windows = f", n = {row.windows}" if scope == POOLED else ""
+    return f"ρ = {row.rho:.3f}{interval}{windows}"

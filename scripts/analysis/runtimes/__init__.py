@@ -1,0 +1,1 @@
+"""The study of runtimes: windows of inference to cells, comparisons and accounts."""

@@ -1,0 +1,115 @@
+"""One row a window of inference and domain. Pure functions on tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.attribution import windows_table
+from analysis.raw import RawSession
+from analysis.runtimes.columns import INFERENCES, table
+
+# Work of other programs, as a share of the session's own, that a reader must know of.
+OTHERS = 0.1
+# Of a CPU's time, what a thread that computes without rest should get.
+FED = 0.9
+
+
+def inferences_table(session: RawSession, resolve_periods: float) -> pd.DataFrame:
+    """The inference windows of one session under every domain, and under `total`.
+
+    A window is `inferences` inferences of `batch` samples, back to back; `inference_j` and
+    `inference_s` are one inference's share of it. Energies are NaN where `status` is not `ok`.
+    `flagged` is whether the machine was not the session's own, `flag` says how.
+    """
+    columns = ("inference", "batch", "repetition", "inferences", "user_s", "system_s")
+    windows = windows_table(
+        session, resolve_periods, facts=("model",), columns=(*columns, "machine_busy_s")
+    )
+    rows = windows[windows.kind == "inference"].reset_index(drop=True)
+    spec = session.facts["spec"]
+    segments = {segment["segment"]: segment for segment in session.facts["segments"]}
+    numbers = ["batch", "inferences", "user_s", "system_s", "machine_busy_s"]
+    rows[numbers] = rows[numbers].astype(float)
+    known = rows.status == "ok"
+    own_s = rows.user_s + rows.system_s
+    others_s = (rows.machine_busy_s - own_s).clip(lower=0)
+    samples = rows.batch * rows.inferences
+    above_idle_j = rows.above_idle_j.where(known)
+    inference_j, inference_s = rows.energy_j / rows.inferences, rows.duration_s / rows.inferences
+    rows = rows.assign(
+        runtime=spec["title"],
+        system=spec["system"],
+        origin=spec["origin"],
+        provider=spec["provider"],
+        device=rows.segment.map({n: s["device"] for n, s in segments.items()}),
+        machine=rows.segment.map({n: machine(s["host"]) for n, s in segments.items()}),
+        round=spec["round"],
+        samples=samples,
+        above_idle_j=above_idle_j,
+        inference_j=inference_j,
+        inference_above_idle_j=above_idle_j / rows.inferences,
+        sample_j=rows.energy_j / samples,
+        sample_above_idle_j=above_idle_j / samples,
+        power_w=rows.energy_j / rows.duration_s,
+        inference_s=inference_s,
+        samples_per_s=samples / rows.duration_s,
+        energy_delay_js=inference_j * inference_s,
+        threads=rows.segment.map({n: s["threads"] for n, s in segments.items()}),
+        cpu_share=own_s / rows.duration_s,
+        others_share=others_s / own_s.where(own_s > 0),
+    )
+    rows["flag"] = _flags(rows, on_cpu=spec["provider"] == "cpu")
+    rows["flagged"] = rows.flag != ""
+    return rows[list(INFERENCES)].astype(INFERENCES)
+
+
+def machine(host: dict[str, Any]) -> str:
+    """The processor and the GPUs, in words."""
+    boards = [gpu["name"] for gpu in host.get("gpus") or []]
+    processor = f"{host.get('cpu_model') or 'unknown processor'}, {host.get('logical_cpus')} CPUs"
+    return " + ".join([processor, *boards])
+
+
+def _flags(windows: pd.DataFrame, on_cpu: bool) -> list[str]:
+    flags = []
+    for row in windows.itertuples():
+        words = []
+        if row.others_share > OTHERS:
+            words.append(f"other programs' CPU time was {row.others_share:.0%} of its own")
+        if on_cpu and row.cpu_share < FED * row.threads:
+            given = row.cpu_share / row.threads
+            words.append(f"its threads had a CPU for {given:.0%} of the time")
+        flags.append("; ".join(words))
+    return flags
+
+
+def together(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """The windows of all sessions in one table, also of none: by model, in the order of the
+    sessions, then by batch."""
+    if not tables:
+        return table([], INFERENCES)
+    joined = pd.concat(tables, ignore_index=True)
+    order = {model: place for place, model in enumerate(joined.model.unique())}
+    keys = {"model": lambda column: column.map(order)}
+    for column in ("batch", "model"):
+        joined = joined.sort_values(column, kind="stable", key=keys.get(column))
+    return joined.reset_index(drop=True).astype(INFERENCES)
+
+
+def mixed_meters(inferences: pd.DataFrame) -> str | None:
+    """The first cell whose rounds were read by different meters, in words; None where none was."""
+    keys = ["model", "batch", "runtime", "provider", "domain"]
+    for key, group in inferences.groupby(keys, sort=False):
+        if group.meter.nunique() > 1:
+            meters = "; ".join(sorted(group.meter.unique()))
+            return f"{key[0]} by {key[2]} on {key[3]}: {meters}"
+    return None
+
+
+def with_values(windows: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """(values, their rounds) of the windows that have one."""
+    known = windows.dropna(subset=[column])
+    return known[column].to_numpy(float), known["round"].to_numpy(int)
