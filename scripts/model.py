@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--entry", required=True, help="its entry there, as JSON")
     parser.add_argument("--out", required=True, type=Path, help="the model.json to write")
     parser.add_argument(
-        "--tokenizer", type=Path, help="for source init: the model.json of the tokenizer's model"
+        "--tokenizer", type=Path, help="for seeded language models: whose tokenizer, its model.json"
     )
     args = parser.parse_args()
     # Terminated like interrupted: what is half made is removed on the way out.
@@ -55,7 +55,7 @@ def prepare(name: str, entry: dict, out: Path, tokenizer: Path | None) -> None:
             case "folder":
                 record = folder.prepare(entry, partial)
             case "init":
-                record = seeded.prepare(entry, partial, _weights_of(tokenizer))
+                record = seeded.prepare(entry, partial, tokenizer and _weights_of(tokenizer))
         record = {"name": name, **entry, **record}
         (partial / out.name).write_text(json.dumps(record, indent=2) + "\n")
         shutil.rmtree(target, ignore_errors=True)
@@ -64,9 +64,7 @@ def prepare(name: str, entry: dict, out: Path, tokenizer: Path | None) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _weights_of(ready: Path | None) -> Path:
-    if ready is None:
-        raise WeightsError("source init needs --tokenizer")
+def _weights_of(ready: Path) -> Path:
     return Path(ready.parent, json.loads(ready.read_text())["weights"])
 
 

@@ -129,7 +129,7 @@ def measure(spec: dict[str, Any], model: Path, tasks: Path, out: Path, partial: 
             # A slow counter must move once more to cover the last window.
             time.sleep(SETTLE_S)
         stats = sampler.stats
-    recording.finish({"spec_sha256": digest, "sampler": stats})
+    recording.finish({"spec_sha256": digest, "sampler": stats}, protect=True)
 
 
 def plan(spec: Mapping[str, Any], known: list[str]) -> list[tuple[str, str, int]]:

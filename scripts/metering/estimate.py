@@ -89,6 +89,15 @@ def find(
         return [], [Missing("estimate", why, "mount /proc")]
 
 
+def busy_s(proc_root: Path = Path("/proc")) -> float | None:
+    """Seconds that the machine's CPUs were busy since boot, all programs together; None where the
+    kernel does not tell."""
+    try:
+        return _ticks(proc_root / "stat")[0] / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def _ticks(stat: Path) -> tuple[int, int]:
     """(busy, total) clock ticks since boot, summed over all CPUs."""
     with open(stat, "rb") as file:

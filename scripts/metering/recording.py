@@ -26,18 +26,23 @@ class Recording:
         partial: Where they stand while the session runs.
         final: The folder that they go to.
         spec: The session's configuration.
+        whole: The kind of window that ends a piece of work, such as `generation`. Every window of
+            the piece names it under that word.
     """
 
-    def __init__(self, partial: Path, final: Path, spec: Mapping[str, Any]) -> None:
+    def __init__(
+        self, partial: Path, final: Path, spec: Mapping[str, Any], whole: str = "generation"
+    ) -> None:
         self.partial = partial
         self._final = final
         self._spec = dict(spec)
+        self._whole = whole
         partial.mkdir(parents=True, exist_ok=True)
         for name in (*FILES, "segments.jsonl"):
             cut_torn_line(partial / name)
         covered = _last_samples(self.trace)
         self._keep_whole_windows(covered)
-        self.finished = {w["generation"] for w in self._windows() if w["kind"] == "generation"}
+        self.finished = {w[whole] for w in self._windows() if w["kind"] == whole}
         # A process that was killed before it could begin has left samples of its segment.
         self.segment = 1 + max([0, *covered, *(s["segment"] for s in self.segments)])
 
@@ -61,14 +66,18 @@ class Recording:
         _append(self.partial / "segments.jsonl", [{"segment": self.segment, **facts}])
 
     def append(self, windows: Sequence[Mapping[str, Any]]) -> None:
-        """Adds windows that have ended. A generation's come in one call, its own line last: all
-        of them are on disk, or the generation is measured again."""
+        """Adds windows that have ended. Those of one piece of work come in one call, its own line
+        last: all of them are on disk, or it is measured again."""
         lines = [{"segment": self.segment, **window} for window in windows]
         _append(self.partial / "windows.jsonl", lines)
 
-    def finish(self, facts: Mapping[str, Any]) -> None:
+    def finish(self, facts: Mapping[str, Any], *, protect: bool = False) -> None:
         """Puts everything in its final place, the sampler having ended; until `session.json`
-        stands there, the unfinished session is still whole."""
+        stands there, the unfinished session is still whole.
+
+        Args:
+            protect: Take away the right to write the raw data.
+        """
         session = {"format": 1, "spec": self._spec, "segments": self.segments, **facts}
         self._final.mkdir(parents=True, exist_ok=True)
         for name in FILES:
@@ -77,21 +86,26 @@ class Recording:
             shutil.copyfile(self.partial / name, partial)
             os.replace(partial, self._final / name)
         _write_whole(self._final / "session.json", json.dumps(session, indent=1) + "\n")
+        if protect:
+            for name in (*FILES, "session.json"):
+                path = self._final / name
+                path.chmod(path.stat().st_mode & ~0o222)
         shutil.rmtree(self.partial)
 
     def _windows(self) -> list[dict[str, Any]]:
         return _read(self.partial / "windows.jsonl")
 
     def _keep_whole_windows(self, covered: Mapping[int, int]) -> None:
-        """Drops what a killed process left unfinished: windows of a generation that has no line
+        """Drops what a killed process left unfinished: windows of a piece of work that has no line
         of its own, or that ended after the last sample of its segment's meters."""
         windows = self._windows()
+        key = self._whole
         whole = {
-            w["generation"]
+            w[key]
             for w in windows
-            if w["kind"] == "generation" and w["end_ns"] <= covered.get(w["segment"], 0)
+            if w["kind"] == key and w["end_ns"] <= covered.get(w["segment"], 0)
         }
-        kept = [w for w in windows if w.get("generation") is None or w["generation"] in whole]
+        kept = [w for w in windows if w.get(key) is None or w[key] in whole]
         if len(kept) < len(windows):
             lines = "".join(json.dumps(w) + "\n" for w in kept)
             _write_whole(self.partial / "windows.jsonl", lines)

@@ -27,13 +27,15 @@ def weight_files(folder: Path) -> list[Path]:
     return files
 
 
-def check_layout(folder: Path) -> None:
-    """Refuses a model folder without what transformers needs beside the weights.
+def check_layout(folder: Path, task: str) -> None:
+    """Refuses a model folder without what transformers needs beside the weights: config.json, and
+    where the model generates text, its tokenizer.
 
     Raises:
         WeightsError: A file is missing.
     """
-    for name in ("config.json", "tokenizer.json"):
+    needed = ["config.json", *(["tokenizer.json"] if task == "text-generation" else [])]
+    for name in needed:
         if not (folder / name).is_file():
             raise WeightsError(f"{folder}: there is no {name}")
 

