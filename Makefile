@@ -7,14 +7,14 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 1
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SOFTWARE := .software/pytorch/ready.json .software/analysis/ready.json
+SOFTWARE := $(patsubst %,.software/%/ready.json,analysis pytorch tensorflow mxnet onnxruntime)
 
 .PHONY: all env dev check test benchmark docs
 .DELETE_ON_ERROR:
 
 all: env
 	$(BIN)/snakemake --cores $(CORES)
-	@echo "done: open results/quickstart/report.html"
+	@echo "done: open results/quickstart/runtimes.html and results/quickstart/report.html"
 
 env: .venv/ready
 
@@ -53,4 +53,4 @@ docs: env
 
 benchmark: env
 	$(BIN)/snakemake --cores $(CORES) $(SOFTWARE) resources/models/smollm2-135m-instruct/model.json resources/workloads/humaneval-0shot.jsonl
-	.software/pytorch/venv/bin/python tests/benchmarks/run.py
+	.software/pytorch/venv/bin/python tests/benchmarks/phases.py

@@ -8,26 +8,40 @@ configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/sessions.smk"
 include: "rules/software.smk"
 include: "rules/models.smk"
+include: "rules/convert.smk"
+include: "rules/runtimes.smk"
 include: "rules/phases.smk"
 include: "rules/analysis.smk"
 include: "rules/report.smk"
+include: "rules/report_runtimes.smk"
+
+
+onstart:
+    refuse_unmet()
 
 
 rule all:
     default_target: True
     input:
-        report=report_page(),
+        pages=pages_of_all,
 
 
-# The sessions alone: raw data, nothing analysed.
+# The study of runtime infrastructures, measured and drawn.
+rule runtimes:
+    input:
+        page=report_page("runtimes"),
+
+
+# The sessions of the study of phases alone: raw data, nothing analysed.
 rule phases:
     input:
-        raw=planned_raw,
+        raw=planned_raw("phases"),
 
 
 # Tables, figures and report from the raw data that are there: measures nothing.
 rule analyse:
     input:
-        report=report_page(),
+        pages=pages_of_measured,

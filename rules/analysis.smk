@@ -5,6 +5,7 @@
 
 localrules:
     tables,
+    runtime_tables,
 
 
 rule scores:
@@ -31,7 +32,7 @@ rule tables:
     input:
         software=software("analysis"),
         program=sources("tables.py", "analysis/*.py", "metering/[ct]*.py"),
-        sessions=campaign_sessions,
+        sessions=session_files("phases"),
         scores=campaign_scores,
     output:
         windows="results/{campaign}/tables/windows.parquet",
@@ -53,5 +54,41 @@ rule tables:
         resolve=config["analysis"]["resolve_periods"],
     shell:
         "{params.python} scripts/tables.py --sessions {input.sessions:q} --scores {input.scores:q}"
+        " --out {params.folder:q} --seed {params.seed} --confidence {params.confidence}"
+        " --resamples {params.resamples} --resolve-periods {params.resolve} &> {log:q}"
+
+
+rule runtime_tables:
+    input:
+        software=software("analysis"),
+        program=sources(
+            "runtime_tables.py",
+            "analysis/*.py",
+            "analysis/runtimes/*.py",
+            "metering/[ct]*.py",
+        ),
+        sessions=session_files("runtimes"),
+    output:
+        inferences="results/{campaign}/tables/inferences.parquet",
+        runtimes="results/{campaign}/tables/runtimes.parquet",
+        comparisons="results/{campaign}/tables/comparisons.parquet",
+        omnibus="results/{campaign}/tables/omnibus.parquet",
+        correlation="results/{campaign}/tables/correlation.parquet",
+        parity="results/{campaign}/tables/parity.parquet",
+        excluded="results/{campaign}/tables/excluded.parquet",
+    log:
+        "results/{campaign}/logs/runtime-tables.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        python=interpreter("analysis"),
+        folder=subpath(output.parity, parent=True),
+        planned=planned_runtimes,
+        seed=config["seed"],
+        confidence=config["analysis"]["confidence"],
+        resamples=config["analysis"]["resamples"],
+        resolve=config["analysis"]["resolve_periods"],
+    shell:
+        "{params.python} scripts/runtime_tables.py --sessions {input.sessions:q} {params.planned:q}"
         " --out {params.folder:q} --seed {params.seed} --confidence {params.confidence}"
         " --resamples {params.resamples} --resolve-periods {params.resolve} &> {log:q}"

@@ -11,14 +11,14 @@ rule phases_session:
         model=model_of,
         tasks=tasks_of,
     output:
-        session=protected("results/{campaign}/raw/{session}/session.json"),
-        windows=protected("results/{campaign}/raw/{session}/windows.jsonl"),
-        trace=protected("results/{campaign}/raw/{session}/trace.csv"),
-        events=protected("results/{campaign}/raw/{session}/events.jsonl"),
+        session="results/{campaign}/raw/{session}/session.json",
+        windows="results/{campaign}/raw/{session}/windows.jsonl",
+        trace="results/{campaign}/raw/{session}/trace.csv",
+        events="results/{campaign}/raw/{session}/events.jsonl",
     log:
         "results/{campaign}/logs/{session}.log",
     wildcard_constraints:
-        session=unmeasured(),
+        session=unmeasured("phases"),
     conda:
         "../envs/pytorch.yaml"
     # All of them, whatever the framework uses: nothing else may run beside a measurement.
@@ -27,7 +27,7 @@ rule phases_session:
         gpu=gpus,
     params:
         python=interpreter("pytorch"),
-        spec=spec_of,
+        spec=phases_spec,
         folder=subpath(output.session, parent=True),
     shell:
         "{params.python} scripts/phases.py --spec {params.spec:q} --model {input.model:q}"

@@ -18,7 +18,7 @@ rule figure_power:
         program=sources("figures.py", "analysis/figures/*.py"),
         generations="results/{campaign}/tables/generations.parquet",
         savings="results/{campaign}/tables/savings.parquet",
-        sessions=campaign_sessions,
+        sessions=session_files("phases"),
     output:
         png=report(
             "results/{campaign}/figures/power.png",
@@ -108,7 +108,7 @@ rule report_page:
         software=software("analysis"),
         program=sources("report.py", "analysis/*.py", "analysis/*.j2"),
         captions=expand("report/{figure}.rst", figure=FIGURES),
-        sessions=campaign_sessions,
+        sessions=session_files("phases"),
         scores=campaign_scores,
         summary="results/{campaign}/tables/summary.parquet",
         figures=expand("results/{{campaign}}/figures/{figure}.png", figure=FIGURES),

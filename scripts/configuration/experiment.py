@@ -65,6 +65,10 @@ def plan(config: Mapping[str, Any], models: Mapping[str, Any]) -> list[Session]:
 
 def _check_model(name: str, models: Mapping[str, Any], phases: Mapping[str, Any]) -> None:
     entry = models[name]
+    if (task := entry.get("task", "text-generation")) != "text-generation":
+        raise ConfigurationError(
+            f"phases.models: '{name}' is for {task}; this study measures language models"
+        )
     if entry["source"] != "init":
         return
     other = choice(entry["tokenizer"], models, "model", f"models.{name}.tokenizer")
@@ -79,7 +83,7 @@ def _check_model(name: str, models: Mapping[str, Any], phases: Mapping[str, Any]
         )
 
 
-def check_unchanged(session: Session, spec: str, measured: Mapping[str, Any]) -> None:
+def check_unchanged(spec: str, measured: Mapping[str, Any]) -> None:
     """Refuses to measure over a session that was measured otherwise.
 
     Args:
@@ -93,10 +97,10 @@ def check_unchanged(session: Session, spec: str, measured: Mapping[str, Any]) ->
     for key in sorted(now.keys() | measured.keys()):
         if now.get(key) != measured.get(key):
             raise ConfigurationError(
-                f"campaign '{now['campaign']}' holds {session.name}, measured with {key}:"
+                f"campaign '{now['campaign']}' holds {now['session']}, measured with {key}:"
                 f" {shown(measured.get(key), 200)}, and now it is {shown(now.get(key), 200)};"
                 " choose another name (--config campaign=NAME), or delete"
-                f" results/{now['campaign']}/raw/{session.name} to measure it again"
+                f" results/{now['campaign']}/raw/{now['session']} to measure it again"
             )
 
 

@@ -182,11 +182,11 @@ def _one_line(error: ValidationError, where: str, root: Mapping[str, Any]) -> st
 def _elsewhere(unknown: str, root: Mapping[str, Any]) -> str:
     """Where a key belongs that stands on the wrong level, if that is what is wrong."""
     key = unknown.rpartition(".")[2]
-    places = [parents for parents, name in _keys(root) if name == key]
+    places = [".".join(parents) for parents, name in _keys(root) if name == key]
     if not places:
         return ""
-    parent = ".".join(places[0])
-    return f"; '{key}' belongs {f'inside {parent!r}' if parent else 'on the top level'}"
+    told = " or ".join(f"inside {place!r}" if place else "on the top level" for place in places)
+    return f"; '{key}' belongs {told}"
 
 
 def _keys(

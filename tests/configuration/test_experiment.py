@@ -147,9 +147,9 @@ def test_another_experiment_is_told_otherwise_and_refused(change):
     plain = session_spec(SESSION, configured(), REGISTRY)
     changed = session_spec(SESSION, configured(**change), REGISTRY)
     assert changed != plain
-    check_unchanged(SESSION, plain, json.loads(plain))
+    check_unchanged(plain, json.loads(plain))
     with pytest.raises(ConfigurationError) as caught:
-        check_unchanged(SESSION, changed, json.loads(plain))
+        check_unchanged(changed, json.loads(plain))
     line, key = str(caught.value), next(iter(change))
     assert "campaign 'test' holds one__humaneval-0shot__r1" in line
     assert f"measured with {key}: " in line and "--config campaign=NAME" in line
@@ -162,7 +162,7 @@ def test_a_session_from_before_a_key_existed_is_another_experiment():
     older = json.loads(plain)
     del older["threads"]
     with pytest.raises(ConfigurationError, match="measured with threads: None"):
-        check_unchanged(SESSION, plain, older)
+        check_unchanged(plain, older)
 
 
 def test_the_seed_and_the_device_belong_to_the_experiment():

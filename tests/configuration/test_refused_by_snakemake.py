@@ -40,7 +40,10 @@ def refused(status, output, line):
     assert line in output.splitlines(), output
 
 
-KEYS = "allowed here: analysis, campaign, device, host_python, metering, models_file, phases, seed,"
+KEYS = (
+    "allowed here: analysis, campaign, device, host_python, metering, models_file, phases,"
+    " runtimes, seed,"
+)
 
 
 @pytest.mark.parametrize(
@@ -48,12 +51,13 @@ KEYS = "allowed here: analysis, campaign, device, host_python, metering, models_
     [
         (
             "devise=cpu",
-            f"configuration: unknown key 'devise'; did you mean 'device'? ({KEYS} software)",
+            "configuration: unknown key 'devise'; did you mean 'device'?"
+            f" ({KEYS} software, studies)",
         ),
         (
             "rounds=2",
-            "configuration: unknown key 'rounds'; 'rounds' belongs inside 'phases'"
-            f" ({KEYS} software)",
+            "configuration: unknown key 'rounds'; 'rounds' belongs inside 'runtimes' or inside"
+            f" 'phases' ({KEYS} software, studies)",
         ),
         ("seed=-1", "configuration: seed: -1 must be at least 0"),
         ("seed=x", "configuration: seed: 'x' is not a whole number"),

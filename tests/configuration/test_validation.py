@@ -56,8 +56,14 @@ def refusal(document, schema=SCHEMA, where="configuration"):
         ),
         ({7: 1}, ["unknown key '7'", "allowed here: analysis"]),
         # A key on the wrong level, and one written as a path.
-        ({"rounds": 2}, ["unknown key 'rounds'", "'rounds' belongs inside 'phases'"]),
-        ({"phases.rounds": 2}, ["'phases.rounds'", "'rounds' belongs inside 'phases'"]),
+        (
+            {"rounds": 2},
+            ["unknown key 'rounds'", "'rounds' belongs inside 'runtimes' or inside 'phases'"],
+        ),
+        (
+            {"phases.rounds": 2},
+            ["'phases.rounds'", "'rounds' belongs inside 'runtimes' or inside 'phases'"],
+        ),
         ({"unit": "line"}, ["'unit' belongs inside 'phases.suppression'"]),
         ({"phases": {"seed": 1}}, ["'phases.seed'", "'seed' belongs on the top level"]),
         # An unknown key comes before what else is wrong.

@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
-SOFTWARE = [".software/pytorch/ready.json", ".software/analysis/ready.json"]
+SOFTWARE = [
+    f".software/{name}/ready.json"
+    for name in ("analysis", "pytorch", "tensorflow", "mxnet", "onnxruntime")
+]
 RESOURCES = [
     "resources/models/smollm2-135m-instruct/model.json",
     "resources/workloads/humaneval-0shot.jsonl",
@@ -18,6 +22,7 @@ RESOURCES = [
 CONFIG = """
 campaign: small
 device: cpu
+studies: [phases]
 metering: {idle_s: 0.5}
 phases:
   tasks: [HumanEval/23, HumanEval/0]
@@ -27,12 +32,59 @@ phases:
 analysis: {resamples: 200}
 """
 SESSION = "smollm2-135m-instruct__humaneval-0shot__r1"
+# The three families, as small as they can be.
+TINY = """
+tiny-resnet:
+  source: init
+  task: image-classification
+  licence: none
+  architecture: {model_type: resnet, downsample_in_bottleneck: true, num_labels: 10,
+    embedding_size: 16, hidden_sizes: [32, 64], depths: [2, 1]}
+tiny-mobilenet:
+  source: init
+  task: image-classification
+  licence: none
+  architecture: {model_type: mobilenet_v2, tf_padding: true, num_labels: 10,
+    depth_multiplier: 0.35}
+tiny-bert:
+  source: init
+  task: feature-extraction
+  sequence_length: 16
+  licence: none
+  architecture: {model_type: bert, hidden_size: 32, num_hidden_layers: 2,
+    num_attention_heads: 4, intermediate_size: 64, vocab_size: 100}
+smollm2-135m-instruct: {source: folder, path: none, licence: none}
+"""
+RUNTIMES = """
+campaign: tiny
+models_file: tiny-models.yaml
+device: cpu
+studies: [runtimes]
+metering: {idle_s: 0.5}
+runtimes:
+  models: [tiny-resnet, tiny-mobilenet, tiny-bert]
+  batch_sizes: [1, 2]
+  rounds: 1
+  repetitions: 2
+  window_s: 0.2
+  warmup_s: 0
+  threads: 1
+phases: {tasks: all}
+analysis: {resamples: 200}
+"""
 
 
 class Clone:
-    """A copy of the project's files; software and weights are shared with the original."""
+    """A copy of the project's files; software, and if wanted weights, are the original's.
 
-    def __init__(self, folder: Path) -> None:
+    Attributes:
+        config: The configuration that is laid over the default.
+        results: The campaign's folder.
+    """
+
+    def __init__(
+        self, folder: Path, config: str = CONFIG, share: tuple = (".software", "resources")
+    ) -> None:
         self.folder = folder
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -44,11 +96,13 @@ class Clone:
             if (ROOT / name).is_file() and not name.startswith("results/"):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name)
-        for shared in (".software", "resources"):
+        for shared in share:
             (folder / shared).symlink_to(ROOT / shared)
         self.config = folder / "small.yaml"
-        self.config.write_text(CONFIG)
-        self.raw = folder / "results/small/raw" / SESSION
+        self.config.write_text(config)
+        (folder / "tiny-models.yaml").write_text(TINY)
+        self.results = folder / "results" / yaml.safe_load(config)["campaign"]
+        self.raw = self.results / "raw" / SESSION
 
     def command(self, *arguments: str) -> list[str]:
         return [
@@ -80,11 +134,21 @@ class Clone:
         )
 
 
-@pytest.fixture(scope="session")
-def ready():
-    """Software and weights of the original, made once as a user makes them."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", *SOFTWARE, *RESOURCES]
+def make(*targets: str) -> None:
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *targets]
     subprocess.run(command, cwd=ROOT, check=True)
+
+
+@pytest.fixture(scope="session")
+def software():
+    """The environments of the original, made once as a user makes them."""
+    make(*SOFTWARE)
+
+
+@pytest.fixture(scope="session")
+def ready(software):
+    """Software and weights of the original."""
+    make(*RESOURCES)
 
 
 @pytest.fixture
@@ -97,4 +161,12 @@ def measured(ready, tmp_path_factory):
     """A clone in which the small campaign has run."""
     clone = Clone(tmp_path_factory.mktemp("measured"))
     clone.output = clone.run()
+    return clone
+
+
+@pytest.fixture(scope="module")
+def compared(software, tmp_path_factory):
+    """A clone in which the study of runtimes has run on three tiny networks."""
+    clone = Clone(tmp_path_factory.mktemp("compared"), RUNTIMES, share=(".software",))
+    clone.output = clone.run("runtimes")
     return clone

@@ -1,0 +1,71 @@
+# Takes: a prepared encoder.
+# Gives: resources/networks/<model>/: the network as every framework can build it, with PyTorch's
+#        reference outputs; and for each framework its parity with them (conversion.json), its ONNX
+#        export (empty where there is none), and the export's parity (verified.json).
+# What fails there is a result with its reason: the sessions that rest on it are excluded.
+
+
+rule network:
+    input:
+        software=software("pytorch"),
+        program=sources("network.py", "weights/encoders.py", "runtimes/network.py"),
+        model="resources/models/{model}/model.json",
+    output:
+        network="resources/networks/{model}/network.json",
+        weights="resources/networks/{model}/weights.npz",
+        reference="resources/networks/{model}/reference.npz",
+    log:
+        "resources/logs/network-{model}.log",
+    conda:
+        "../envs/pytorch.yaml"
+    params:
+        python=interpreter("pytorch"),
+        length=sequence_length,
+        seed=config["seed"],
+    shell:
+        "{params.python} scripts/network.py --model {input.model:q} --out {output.network:q}"
+        " --sequence-length {params.length} --seed {params.seed} 2>&1 | tee -i {log:q}"
+
+
+rule convert:
+    input:
+        software=framework_software,
+        program=framework_program,
+        network="resources/networks/{model}/network.json",
+        weights="resources/networks/{model}/weights.npz",
+    output:
+        conversion="resources/networks/{model}/{framework}/conversion.json",
+        onnx="resources/networks/{model}/{framework}/model.onnx",
+        outputs="resources/networks/{model}/{framework}/outputs.npz",
+    log:
+        "resources/logs/convert-{model}-{framework}.log",
+    conda:
+        framework_conda
+    params:
+        python=framework_python,
+    shell:
+        "{params.python} scripts/convert.py --network {input.network:q}"
+        " --backend {wildcards.framework} --onnx {output.onnx:q} --outputs {output.outputs:q}"
+        " --out {output.conversion:q} 2>&1 | tee -i {log:q}"
+
+
+rule verify:
+    input:
+        software=software("onnxruntime"),
+        program=sources("verify.py", "runtimes/backends/onnxruntime.py"),
+        network="resources/networks/{model}/network.json",
+        conversion="resources/networks/{model}/{framework}/conversion.json",
+        onnx="resources/networks/{model}/{framework}/model.onnx",
+        outputs="resources/networks/{model}/{framework}/outputs.npz",
+    output:
+        verified="resources/networks/{model}/{framework}/verified.json",
+    log:
+        "resources/logs/verify-{model}-{framework}.log",
+    conda:
+        "../envs/onnxruntime.yaml"
+    params:
+        python=interpreter("onnxruntime"),
+    shell:
+        "{params.python} scripts/verify.py --network {input.network:q}"
+        " --conversion {input.conversion:q} --onnx {input.onnx:q} --outputs {input.outputs:q}"
+        " --out {output.verified:q} 2>&1 | tee -i {log:q}"

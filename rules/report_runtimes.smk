@@ -1,0 +1,140 @@
+# Takes: the tables of the study of runtimes.
+# Gives: results/<campaign>/figures/runtimes-*.png and *.pdf, and results/<campaign>/runtimes.html.
+RUNTIME_FIGURES = (
+    "runtimes-energy",
+    "runtimes-correlation",
+    "runtimes-onnx",
+    "runtimes-providers",
+    "runtimes-parity",
+)
+
+
+localrules:
+    figure_runtimes_energy,
+    figure_runtimes_correlation,
+    figure_runtimes_onnx,
+    figure_runtimes_providers,
+    figure_runtimes_parity,
+    runtimes_page,
+
+
+rule figure_runtimes_energy:
+    input:
+        software=software("analysis"),
+        program=sources("figures.py", "analysis/figures/*.py", "analysis/runtimes/*.py"),
+        inferences="results/{campaign}/tables/inferences.parquet",
+        runtimes="results/{campaign}/tables/runtimes.parquet",
+        comparisons="results/{campaign}/tables/comparisons.parquet",
+        correlation="results/{campaign}/tables/correlation.parquet",
+        parity="results/{campaign}/tables/parity.parquet",
+        excluded="results/{campaign}/tables/excluded.parquet",
+    output:
+        png=report(
+            "results/{campaign}/figures/runtimes-energy.png",
+            caption="../report/runtimes-energy.rst",
+            category="Runtimes",
+            labels={"figure": "Energy by runtime"},
+        ),
+        pdf="results/{campaign}/figures/runtimes-energy.pdf",
+    log:
+        "results/{campaign}/logs/figure-runtimes-energy.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        python=interpreter("analysis"),
+        name="runtimes-energy",
+    shell:
+        "{params.python} scripts/figures.py {params.name} --campaign results/{wildcards.campaign:q}"
+        " --png {output.png:q} --pdf {output.pdf:q} &> {log:q}"
+
+
+use rule figure_runtimes_energy as figure_runtimes_correlation with:
+    output:
+        png=report(
+            "results/{campaign}/figures/runtimes-correlation.png",
+            caption="../report/runtimes-correlation.rst",
+            category="Runtimes",
+            labels={"figure": "Energy against time"},
+        ),
+        pdf="results/{campaign}/figures/runtimes-correlation.pdf",
+    log:
+        "results/{campaign}/logs/figure-runtimes-correlation.log",
+    params:
+        python=interpreter("analysis"),
+        name="runtimes-correlation",
+
+
+use rule figure_runtimes_energy as figure_runtimes_onnx with:
+    output:
+        png=report(
+            "results/{campaign}/figures/runtimes-onnx.png",
+            caption="../report/runtimes-onnx.rst",
+            category="Runtimes",
+            labels={"figure": "ONNX against original"},
+        ),
+        pdf="results/{campaign}/figures/runtimes-onnx.pdf",
+    log:
+        "results/{campaign}/logs/figure-runtimes-onnx.log",
+    params:
+        python=interpreter("analysis"),
+        name="runtimes-onnx",
+
+
+use rule figure_runtimes_energy as figure_runtimes_providers with:
+    output:
+        png=report(
+            "results/{campaign}/figures/runtimes-providers.png",
+            caption="../report/runtimes-providers.rst",
+            category="Runtimes",
+            labels={"figure": "Provider against provider"},
+        ),
+        pdf="results/{campaign}/figures/runtimes-providers.pdf",
+    log:
+        "results/{campaign}/logs/figure-runtimes-providers.log",
+    params:
+        python=interpreter("analysis"),
+        name="runtimes-providers",
+
+
+use rule figure_runtimes_energy as figure_runtimes_parity with:
+    output:
+        png=report(
+            "results/{campaign}/figures/runtimes-parity.png",
+            caption="../report/runtimes-parity.rst",
+            category="Runtimes",
+            labels={"figure": "Parity, and what was excluded"},
+        ),
+        pdf="results/{campaign}/figures/runtimes-parity.pdf",
+    log:
+        "results/{campaign}/logs/figure-runtimes-parity.log",
+    params:
+        python=interpreter("analysis"),
+        name="runtimes-parity",
+
+
+rule runtimes_page:
+    input:
+        software=software("analysis"),
+        program=sources(
+            "runtime_report.py", "analysis/*.py", "analysis/*.j2", "analysis/runtimes/*"
+        ),
+        captions=expand("report/{figure}.rst", figure=RUNTIME_FIGURES),
+        sessions=session_files("runtimes"),
+        tables=rules.runtime_tables.output,
+        figures=expand("results/{{campaign}}/figures/{figure}.png", figure=RUNTIME_FIGURES),
+    output:
+        page=report(
+            "results/{campaign}/runtimes.html",
+            caption="../report/runtimes.rst",
+            category="Report",
+            labels={"figure": "The whole report on runtimes"},
+        ),
+    log:
+        "results/{campaign}/logs/runtimes-page.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        python=interpreter("analysis"),
+    shell:
+        "{params.python} scripts/runtime_report.py --campaign results/{wildcards.campaign:q}"
+        " --sessions {input.sessions:q} --out {output.page:q} &> {log:q}"

@@ -1,0 +1,35 @@
+# Takes: a network, the verdicts on all networks, and for an engine a framework's export.
+# Gives: the raw data of one session, results/<campaign>/raw/<session>/, as in phases.smk. A session
+#        that may not be measured writes why in its session.json, and can be tried again.
+
+
+rule runtime_session:
+    input:
+        unpack(network_files),
+        software=runtime_software,
+        gate=parity_records,
+    output:
+        session="results/{campaign}/raw/{session}/session.json",
+        windows="results/{campaign}/raw/{session}/windows.jsonl",
+        trace="results/{campaign}/raw/{session}/trace.csv",
+        events="results/{campaign}/raw/{session}/events.jsonl",
+    log:
+        "results/{campaign}/logs/{session}.log",
+    wildcard_constraints:
+        session=unmeasured("runtimes"),
+    priority: order
+    conda:
+        runtime_conda
+    # All of them, whatever the framework uses: nothing else may run beside a measurement.
+    threads: workflow.cores or 1
+    resources:
+        gpu=gpus,
+    params:
+        python=runtime_python,
+        spec=runtime_told,
+        files=network_options,
+        folder=subpath(output.session, parent=True),
+    shell:
+        "{params.python} scripts/infer.py --spec {params.spec:q} {params.files:q}"
+        " --out {params.folder:q} --partial results/{wildcards.campaign:q}/partial"
+        " 2>&1 | tee -i {log:q}"

@@ -1,0 +1,270 @@
+# Takes: the table of sessions, the raw data that are there.
+# Gives: which sessions are planned, measured, and left; what each is told and takes as input.
+import json
+import re
+
+from configuration import Session
+from configuration.experiment import check_unchanged, session_spec
+from configuration.runtimes import RuntimeSession, environment_of, runtime_spec
+
+
+def entry_of(model):
+    """A model of the registry, as its programs are told."""
+    return json.dumps(MODELS[model], sort_keys=True)
+
+
+def registry_entry(wildcards):
+    return entry_of(wildcards.model)
+
+
+def tokenizer_model(wildcards):
+    """A language model with seeded weights borrows its tokenizer from another of the registry."""
+    lender = MODELS[wildcards.model].get("tokenizer")
+    return f"resources/models/{lender}/model.json" if lender else []
+
+
+def tokenizer_option(wildcards, input):
+    return ["--tokenizer", input.tokenizer] if input.tokenizer else []
+
+
+def sequence_length(wildcards):
+    return MODELS[wildcards.model].get("sequence_length", 128)
+
+
+def raw_of(name):
+    """The file that says that a session is finished."""
+    return Path("results", CAMPAIGN, "raw", name, "session.json")
+
+
+def is_finished(name):
+    """Whether a session was measured; one that was excluded may still be."""
+    file = raw_of(name)
+    return file.is_file() and not json.loads(file.read_text()).get("excluded")
+
+
+def study_of(name):
+    """The study that a session's name belongs to, by its number of parts."""
+    return "runtimes" if name.count("__") == 3 else "phases"
+
+
+def told(session):
+    """What a session's program is told, as JSON."""
+    if study_of(session.name) == "runtimes":
+        return runtime_spec(session, config, MODELS, BACKENDS)
+    return session_spec(session, config, MODELS)
+
+
+def recorded_sessions(study):
+    """The names of the sessions whose raw data are there, the excluded among them."""
+    files = Path("results", CAMPAIGN, "raw").glob("*/session.json")
+    names = sorted(file.parent.name for file in files)
+    return [name for name in names if study_of(name) == study]
+
+
+def unmeasured(study):
+    """A pattern for the planned sessions that have no raw data yet.
+
+    Only these have a rule. Raw data that are there are sources, whatever becomes of weights,
+    software and code: they are analysed, and never measured again.
+    """
+    names = [s.name for s in SESSIONS[study] if not is_finished(s.name)]
+    return "|".join(map(re.escape, names)) or r"(?!)"
+
+
+def planned_sessions(study):
+    """The names of a study's planned sessions; their campaign holds none but them, and none that
+    was measured with another configuration."""
+    names = [session.name for session in SESSIONS[study]]
+    for other in sorted(set(recorded_sessions(study)) - set(names)):
+        raise WorkflowError(
+            f"campaign '{CAMPAIGN}' holds {other}, which this configuration does not plan; choose"
+            " another name (--config campaign=NAME), or read it with the target analyse"
+        )
+    for session in SESSIONS[study]:
+        if is_finished(session.name):
+            measured = json.loads(raw_of(session.name).read_text())["spec"]
+            try:
+                check_unchanged(told(session), measured)
+            except ConfigurationError as error:
+                raise WorkflowError(str(error)) from None
+    return names
+
+
+def planned_raw(study):
+    """The last file of every planned session's raw data."""
+
+    def files(wildcards):
+        return expand(
+            "results/{campaign}/raw/{session}/session.json",
+            campaign=CAMPAIGN,
+            session=planned_sessions(study),
+        )
+
+    return files
+
+
+def measured_sessions(study):
+    """The names of the sessions that a study's tables are made from: the plan, but for the target
+    `analyse`, which takes what was measured, planned or not."""
+    if "analyse" not in workflow.dag_settings.targets:
+        return planned_sessions(study)
+    return recorded_sessions(study)
+
+
+def session_files(study):
+    """A function of wildcards: session.json of every session that a study's tables are made from."""
+
+    def files(wildcards):
+        return expand(
+            "results/{campaign}/raw/{session}/session.json",
+            campaign=wildcards.campaign,
+            session=measured_sessions(study),
+        )
+
+    return files
+
+
+def campaign_scores(wildcards):
+    return expand(
+        "results/{campaign}/scores/{session}.json",
+        campaign=wildcards.campaign,
+        session=measured_sessions("phases"),
+    )
+
+
+def gpus(wildcards):
+    """How many GPUs a session occupies."""
+    if study_of(wildcards.session) == "runtimes":
+        return 0 if RuntimeSession.parse(wildcards.session).provider == "cpu" else 1
+    return 0 if config["device"] == "cpu" else 1
+
+
+# The study of phases.
+
+
+def model_of(wildcards):
+    return f"resources/models/{Session.parse(wildcards.session).model}/model.json"
+
+
+def tasks_of(wildcards):
+    return f"resources/workloads/{Session.parse(wildcards.session).workload}.jsonl"
+
+
+def phases_spec(wildcards):
+    return told(Session.parse(wildcards.session))
+
+
+# The study of runtimes.
+
+
+def runtime_told(wildcards):
+    return told(RuntimeSession.parse(wildcards.session))
+
+
+def runtime_env(wildcards):
+    """The environment of a session's runtime on its provider."""
+    session = RuntimeSession.parse(wildcards.session)
+    return environment_of(session.system, session.provider, ENVIRONMENTS)
+
+
+def runtime_conda(wildcards):
+    return f"../envs/{runtime_env(wildcards)}.yaml"
+
+
+def runtime_software(wildcards):
+    return software(runtime_env(wildcards))
+
+
+def runtime_python(wildcards):
+    return interpreter(runtime_env(wildcards))
+
+
+def framework_env(wildcards):
+    """The environment of a framework where it only converts, on the processor."""
+    return environment_of(wildcards.framework, "cpu", ENVIRONMENTS)
+
+
+def framework_conda(wildcards):
+    return f"../envs/{framework_env(wildcards)}.yaml"
+
+
+def framework_software(wildcards):
+    return software(framework_env(wildcards))
+
+
+def framework_python(wildcards):
+    return interpreter(framework_env(wildcards))
+
+
+def framework_program(wildcards):
+    return sources(
+        "convert.py",
+        "runtimes/*.py",
+        "runtimes/networks/*.py",
+        f"runtimes/backends/{wildcards.framework}.py",
+    )
+
+
+def conversion_files(session):
+    """By option, the files about its network that a session reads."""
+    folder = f"resources/networks/{session.model}"
+    files = {
+        "network": f"{folder}/network.json",
+        "conversion": f"{folder}/{session.framework}/conversion.json",
+    }
+    if session.origin is not None:
+        files["verified"] = f"{folder}/{session.framework}/verified.json"
+        files["onnx"] = f"{folder}/{session.framework}/model.onnx"
+    return files
+
+
+def network_files(wildcards):
+    return conversion_files(RuntimeSession.parse(wildcards.session))
+
+
+def network_options(wildcards, input):
+    """The same as command-line options."""
+    names = conversion_files(RuntimeSession.parse(wildcards.session))
+    return [word for name in names for word in (f"--{name}", input[name])]
+
+
+def parity_records(wildcards):
+    """The verdicts of all networks: nothing is measured before the last of them is there."""
+    files = [conversion_files(session) for session in SESSIONS["runtimes"]]
+    names = ("conversion", "verified")
+    return sorted({found[name] for found in files for name in names if name in found})
+
+
+def order(wildcards):
+    """A session's priority: rounds one after the other, each in its random order."""
+    names = [session.name for session in SESSIONS["runtimes"]]
+    return len(names) - names.index(wildcards.session)
+
+
+def planned_runtimes(wildcards):
+    """The planned sessions in words, so that none can be missing from the tables in silence."""
+    if "analyse" in workflow.dag_settings.targets:
+        return []
+    keys = ("session", "model", "title", "provider", "round")
+    specs = [json.loads(told(session)) for session in SESSIONS["runtimes"]]
+    return ["--planned", json.dumps([{key: spec[key] for key in keys} for spec in specs])]
+
+
+# What the targets ask for.
+
+
+def report_page(study):
+    page = {"phases": "report", "runtimes": "runtimes"}[study]
+    return f"results/{CAMPAIGN}/{page}.html"
+
+
+def pages_of_all(wildcards):
+    return [report_page(study) for study in config["studies"]]
+
+
+def pages_of_measured(wildcards):
+    """The page of each study that has raw data."""
+    pages = [report_page(study) for study in SESSIONS if recorded_sessions(study)]
+    if not pages:
+        raise WorkflowError(f"analyse: results/{CAMPAIGN}/raw holds no finished session")
+    return pages

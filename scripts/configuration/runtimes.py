@@ -1,0 +1,208 @@
+"""The study of runtimes: from a validated configuration to its sessions. Pure: no devices."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from configuration.validation import ConfigurationError, choice
+from runtimes.base import Backend
+from runtimes.network import FAMILIES
+
+TEXT_GENERATION = "text-generation"
+ON_GPU = ("cuda", "tensorrt")
+
+
+@dataclasses.dataclass(frozen=True)
+class RuntimeSession:
+    """One process to be measured: one network in one runtime on one provider.
+
+    Attributes:
+        system: The name of the runtime's module.
+        origin: The framework whose export it runs; None for a framework itself.
+    """
+
+    model: str
+    system: str
+    origin: str | None
+    provider: str
+    round: int
+
+    @property
+    def name(self) -> str:
+        """The session's folder under `results/<campaign>/raw/`."""
+        runtime = self.system if self.origin is None else f"{self.system}.{self.origin}"
+        return f"{self.model}__{runtime}__{self.provider}__r{self.round}"
+
+    @classmethod
+    def parse(cls, name: str) -> RuntimeSession:
+        """The session that a folder's name tells of. Raises ValueError for another name."""
+        found = re.fullmatch(
+            r"([A-Za-z0-9.-]+)__([a-z0-9_]+?)(?:\.([a-z0-9_]+?))?__([a-z]+)__r([1-9][0-9]*)", name
+        )
+        if found is None:
+            raise ValueError(f"'{name}' names no session of the study of runtimes")
+        return cls(found[1], found[2], found[3], found[4], int(found[5]))
+
+    @property
+    def framework(self) -> str:
+        """The framework whose network it is."""
+        return self.origin or self.system
+
+
+def plan_runtimes(
+    config: Mapping[str, Any],
+    models: Mapping[str, Any],
+    backends: Mapping[str, Backend],
+    environments: Collection[str],
+    gpus: int | None,
+) -> list[RuntimeSession]:
+    """The sessions that a configuration asks for, in the order of measuring: rounds one after the
+    other, each in a random order of its own, so that drift favours no runtime.
+
+    Args:
+        config: Validated against config.schema.yaml.
+        models: The registry, validated against models.schema.yaml.
+        backends: Every runtime's module by its name.
+        environments: The names of the files in envs/.
+        gpus: GPUs on this machine; None where another machine measures.
+
+    Raises:
+        ConfigurationError: A name that there is not, or a model that is no encoder.
+    """
+    study = config["runtimes"]
+    for name in study["models"]:
+        choice(name, models, "model", f"runtimes.models ({config['models_file']})")
+        _check_model(name, models[name])
+    for name in study["systems"]:
+        choice(name, backends, "runtime", "runtimes.systems (scripts/runtimes/backends/)")
+        _check_environment(name, environments)
+    for name in study["onnx_from"]:
+        choice(name, backends, "framework", "runtimes.onnx_from (scripts/runtimes/backends/)")
+        _check_environment(name, environments)
+        if backends[name].SOURCE != "network":
+            raise ConfigurationError(
+                f"runtimes.onnx_from: '{name}' runs the exports of others and has none of its own"
+            )
+    providers = providers_of(config, gpus)
+    columns = [
+        (system, origin, provider)
+        for system in study["systems"]
+        for origin in (study["onnx_from"] if backends[system].SOURCE == "onnx" else [None])
+        for provider in providers
+        if provider in backends[system].PROVIDERS
+    ]
+    if not columns:
+        raise ConfigurationError(
+            f"runtimes: none of {', '.join(study['systems'])} has a provider of"
+            f" {', '.join(providers)}, or onnx_from is empty"
+        )
+    sessions = []
+    for number in range(1, study["rounds"] + 1):
+        block = [
+            RuntimeSession(model, *column, number)
+            for model in study["models"]
+            for column in columns
+        ]
+        random.Random(f"{config['seed']}/{number}").shuffle(block)
+        sessions += block
+    return sessions
+
+
+def providers_of(config: Mapping[str, Any], gpus: int | None) -> list[str]:
+    """The providers to plan for.
+
+    `auto` is every provider that the device allows: on a machine without a GPU the processor's. A
+    session finds out whether a provider is really there.
+
+    Raises:
+        ConfigurationError: A GPU's provider is asked for by name where the device is the CPU.
+    """
+    asked, device = config["runtimes"]["providers"], config["device"]
+    if asked == "auto":
+        if device == "cpu" or (device == "auto" and gpus == 0):
+            return ["cpu"]
+        return list(ON_GPU) if device.startswith("cuda") else ["cpu", *ON_GPU]
+    for provider in asked:
+        if provider in ON_GPU and device == "cpu":
+            raise ConfigurationError(
+                f"runtimes.providers: '{provider}' needs a GPU, and device is 'cpu'"
+            )
+    return list(asked)
+
+
+def unmet(config: Mapping[str, Any], gpus: int) -> str | None:
+    """What the providers that are asked for by name lack on this machine; None where nothing."""
+    asked = config["runtimes"]["providers"]
+    wanted = [p for p in ON_GPU if asked != "auto" and p in asked]
+    if gpus or not wanted:
+        return None
+    return (
+        f"runtimes.providers: {' and '.join(wanted)} asked for, but this machine shows no NVIDIA"
+        " GPU (allowed here: auto, [cpu])"
+    )
+
+
+def _check_model(name: str, entry: Mapping[str, Any]) -> None:
+    task = entry.get("task", TEXT_GENERATION)
+    if task not in FAMILIES.values():
+        raise ConfigurationError(
+            f"runtimes.models: '{name}' is for {task}; this study measures encoders (task:"
+            f" {', '.join(dict.fromkeys(FAMILIES.values()))})"
+        )
+    if entry["source"] == "init":
+        family = entry["architecture"]["model_type"]
+        choice(family, FAMILIES, "family", f"models.{name}.architecture.model_type")
+        if FAMILIES[family] != task:
+            raise ConfigurationError(
+                f"models.{name}.task: '{task}', but a {family} is for {FAMILIES[family]}"
+            )
+
+
+def _check_environment(system: str, environments: Collection[str]) -> None:
+    if system not in environments:
+        raise ConfigurationError(f"runtimes.systems: '{system}' has no envs/{system}.yaml")
+
+
+def environment_of(system: str, provider: str, environments: Collection[str]) -> str:
+    """The environment that a runtime computes in: that of the provider where there is one, that of
+    CUDA for any GPU's provider, else the runtime's."""
+    names = [f"{system}-{provider}", *([f"{system}-cuda"] if provider in ON_GPU else []), system]
+    return next(name for name in names if name in environments)
+
+
+def runtime_spec(
+    session: RuntimeSession,
+    config: Mapping[str, Any],
+    models: Mapping[str, Any],
+    backends: Mapping[str, Backend],
+) -> str:
+    """What the session's program is told: one line of JSON, equal when the experiment is equal."""
+    study = config["runtimes"]
+    title = backends[session.system].TITLE
+    if session.origin is not None:
+        title += f" from {backends[session.origin].TITLE}"
+    planned = ("models", "systems", "onnx_from", "rounds")
+    spec = {
+        "session": session.name,
+        "campaign": config["campaign"],
+        "model": session.model,
+        # Other weights under the same name are another experiment.
+        "entry": models[session.model],
+        "system": session.system,
+        "origin": session.origin,
+        "title": title,
+        "provider": session.provider,
+        "round": session.round,
+        "device": config["device"],
+        "seed": config["seed"],
+        "metering": config["metering"],
+        **{k: v for k, v in study.items() if k not in planned},
+        # Which others were asked for is no part of this session; how they were asked for is.
+        "providers": "auto" if study["providers"] == "auto" else "named",
+    }
+    return json.dumps(spec, sort_keys=True)

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""Builds a network in one framework, compares it with PyTorch, and exports it to ONNX.
+
+Whatever goes wrong with the network is a result, written down with its reason: the campaign goes on
+without that pair.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runtimes.base import Backend, Executable, Settings, backend, environment, exports, lacking
+from runtimes.network import PARITY_BATCHES, Network, relative_error
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--network", required=True, type=Path, help="the network.json")
+    parser.add_argument("--backend", required=True, help="the framework's module")
+    parser.add_argument("--onnx", required=True, type=Path, help="the ONNX file to write")
+    parser.add_argument("--outputs", required=True, type=Path, help="its outputs (npz) to write")
+    parser.add_argument("--out", required=True, type=Path, help="the conversion.json to write")
+    args = parser.parse_args()
+    module, settings = backend(args.backend), Settings()
+    variables = environment(module, settings, "default")
+    if lacking(variables):
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **variables})
+    network = Network.read(args.network)
+    record = {
+        "model": network.name,
+        "backend": args.backend,
+        "title": module.TITLE,
+        "network_sha256": network.sha256,
+    }
+    executable, record["framework"], record["parity"] = compared(
+        module, network, settings, args.outputs
+    )
+    record["export"] = exported(args.backend, module, executable, network, args.onnx)
+    args.out.write_text(json.dumps(record, indent=1) + "\n")
+    for what in ("parity", "export"):
+        if record[what]["why"]:
+            print(f"{network.name}, {module.TITLE}: {what}: {record[what]['why']}", file=sys.stderr)
+
+
+def compared(
+    module: Backend, network: Network, settings: Settings, outputs: Path
+) -> tuple[Executable | None, dict[str, Any] | None, dict[str, Any]]:
+    """The loaded network (None where it cannot be), its facts, and its parity with PyTorch."""
+    parity = {"batch_sizes": list(PARITY_BATCHES), "relative_error": [], "why": None}
+    found: dict[str, np.ndarray] = {}
+    executable = facts = None
+    try:
+        executable = module.load(network, settings)
+        facts = executable.facts
+        for batch in PARITY_BATCHES:
+            inputs, expected = network.reference(batch)
+            output = executable.fetch(executable.run(executable.stage(inputs)))
+            found[str(batch)] = output
+            parity["relative_error"].append(relative_error(output, expected))
+    except Exception as error:  # whatever a framework raises, the other pairs go on
+        parity["why"] = one_line(error)
+        parity["relative_error"] = [None] * len(PARITY_BATCHES)
+    np.savez(outputs, **found)
+    return executable, facts, parity
+
+
+def exported(
+    name: str, module: Backend, executable: Executable | None, network: Network, path: Path
+) -> dict[str, Any]:
+    """Writes the ONNX file, empty where there is none, and says what is in it."""
+    path.unlink(missing_ok=True)
+    record: dict[str, Any] = {"exporter": None, "opset": None, "notes": None, "why": None}
+    if executable is None or not exports(name):
+        record["why"] = f"{module.TITLE} {'was not loaded' if exports(name) else 'has no export'}"
+    else:
+        try:
+            record |= module.export(executable, network, path)
+            record |= graph_facts(path)
+        except Exception as error:  # whatever an exporter raises, the other pairs go on
+            record["why"] = one_line(error)
+            path.unlink(missing_ok=True)
+    path.touch()
+    return record
+
+
+def graph_facts(path: Path) -> dict[str, Any]:
+    """What changes the energy of a graph: its operators, folded normalisation, free weights."""
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False).graph
+    initializers = {tensor.name for tensor in graph.initializer}
+    ops = Counter(node.op_type for node in graph.node)
+    return {
+        "nodes": len(graph.node),
+        "operators": dict(ops.most_common()),
+        "batch_normalizations": ops["BatchNormalization"],
+        "initializers_among_inputs": sum(node.name in initializers for node in graph.input),
+        "bytes": path.stat().st_size,
+    }
+
+
+def one_line(error: BaseException) -> str:
+    """An exception as one short line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,360 @@
+#!/usr/bin/env python3
+"""One session of the study of runtimes: one network, one runtime, one provider, every batch size.
+
+The measured loop only runs inferences between two readings of the clock; a process of its own reads
+the meters. What is written: session.json, windows.jsonl, trace.csv, events.jsonl. A session that
+may not be measured writes why instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import hashlib
+import json
+import math
+import os
+import random
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from metering.estimate import busy_s
+from metering.host import code_facts, host_facts, software_facts
+from metering.meter import MeterError
+from metering.recording import Recording
+from metering.sampler import Sampler
+from progress import Progress
+from runtimes import RuntimeUnavailableError, gate
+from runtimes.base import (
+    Backend,
+    Executable,
+    Settings,
+    backend,
+    environment,
+    lacking,
+)
+from runtimes.network import PARITY_BATCHES, Network, relative_error
+
+SETTLE_S = 0.3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spec", required=True, help="the session's configuration, as JSON")
+    parser.add_argument("--network", required=True, type=Path, help="the network.json")
+    parser.add_argument("--conversion", required=True, type=Path, help="the conversion.json")
+    parser.add_argument("--verified", type=Path, help="for an export: what verify.py wrote")
+    parser.add_argument("--onnx", type=Path, help="for an export: the file")
+    parser.add_argument("--out", required=True, type=Path, help="the session's folder")
+    parser.add_argument("--partial", required=True, type=Path, help="where unfinished ones stand")
+    args = parser.parse_args()
+    spec = json.loads(args.spec)
+    module, settings = backend(spec["system"]), settings_of(spec)
+    variables = environment(module, settings, spec["allocator"])
+    if lacking(variables):
+        # Threads and allocators are told before the process starts, or not at all.
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **variables})
+    try:
+        measure(spec, args, module, settings, variables)
+    except (RuntimeUnavailableError, MeterError) as error:
+        sys.exit(f"error: {spec['session']}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"{spec['session']}: interrupted; what is finished is kept, run again to go on")
+
+
+def settings_of(spec: Mapping[str, Any]) -> Settings:
+    """What the runtime is told."""
+    threads = spec["threads"]
+    return Settings(
+        provider=spec["provider"],
+        gpu=int(spec["device"].partition(":")[2] or 0),
+        threads=len(os.sched_getaffinity(0)) if threads == "auto" else threads,
+        precision=spec["precision"] if spec["provider"] != "cpu" else "float32",
+    )
+
+
+def measure(
+    spec: dict[str, Any],
+    args: argparse.Namespace,
+    module: Backend,
+    settings: Settings,
+    variables: Mapping[str, str],
+) -> None:
+    """Measures what is left of a session and completes its raw data.
+
+    Raises:
+        RuntimeUnavailableError: The provider was asked for by name and cannot be used.
+        MeterError: The sampler died.
+    """
+    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+    partial = args.partial / f"{spec['session']}-{digest[:12]}"
+    recording = Recording(partial, args.out, spec, whole="inference")
+    blocks = plan(spec)
+    left = [block for block in blocks if block_id(*block) not in recording.finished]
+    progress = Progress(spec["session"], len(blocks), done=len(blocks) - len(left))
+    parity = checked_pairs(spec, args)
+    facts = {
+        "study": "runtimes",
+        "spec_sha256": digest,
+        "parity": parity,
+        "excluded": gate.exclusion(parity),
+        "absent": absent(spec, module, settings),
+        "sampler": None,
+    }
+    if facts["excluded"] is None and left:
+        try:
+            bench = Bench(spec, args, module, settings, progress)
+            parity.append(bench.parity())
+            facts["excluded"] = gate.exclusion(parity)
+        except RuntimeUnavailableError as error:
+            if spec["providers"] != "auto":
+                raise
+            facts["excluded"] = {"stage": "provider", "why": str(error)}
+    if facts["excluded"] is not None:
+        progress.say(f"excluded, {facts['excluded']['stage']}: {facts['excluded']['why']}")
+    elif left:
+        with Sampler(
+            recording.trace,
+            recording.events,
+            segment=recording.segment,
+            period_s=spec["metering"]["period_s"],
+            cpu_rated_power_w=spec["metering"]["cpu_rated_power_w"],
+        ) as sampler:
+            for missing in sampler.meters["missing"]:
+                progress.say(f"no {missing['meter']}: {missing['why']}; {missing['remedy']}")
+            for found in sampler.meters["found"]:
+                progress.say(f"meter: {found['label']}")
+            recording.begin(
+                {**segment_facts(settings, variables), **bench.facts, "meters": sampler.meters}
+            )
+            recording.append(bench.prepare())
+            for batch, repetition in left:
+                window = bench.window(batch, repetition)
+                sampler.check()
+                recording.append([window])
+                progress.step(told(window, settings))
+            # A slow counter must move once more to cover the last window.
+            time.sleep(SETTLE_S)
+        facts["sampler"] = sampler.stats
+    # What may not be measured can be tried again when the conversion or the software is mended.
+    recording.finish(facts, protect=facts["excluded"] is None)
+
+
+def plan(spec: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """(batch, repetition) in the order of measuring: in each repetition every batch size once, in
+    random order, so that drift favours none."""
+    order = random.Random(f"{spec['seed']}/{spec['session']}")
+    sizes = spec["batch_sizes"]
+    return [
+        (batch, repetition)
+        for repetition in range(spec["repetitions"])
+        for batch in order.sample(sizes, len(sizes))
+    ]
+
+
+def block_id(batch: int, repetition: int) -> str:
+    """The name of a window within its session."""
+    return f"b{batch}:{repetition}"
+
+
+def checked_pairs(spec: Mapping[str, Any], args: argparse.Namespace) -> list[dict[str, Any]]:
+    """The pairs that this session rests on, with their verdicts."""
+    conversion = json.loads(args.conversion.read_text())
+    pairs = [gate.of_conversion(conversion, spec["parity_tolerance"])]
+    if args.verified is not None:
+        verified = json.loads(args.verified.read_text())
+        pairs.append(gate.of_export(conversion, verified, spec["parity_tolerance"]))
+    return pairs
+
+
+def absent(spec: Mapping[str, Any], module: Backend, settings: Settings) -> dict[str, str]:
+    """The providers that `auto` would have taken and this runtime does not have here, and why."""
+    if spec["providers"] != "auto":
+        return {}
+    why = {
+        provider: module.unavailable(
+            Settings(provider, settings.gpu, settings.threads, settings.precision)
+        )
+        for provider in module.PROVIDERS
+    }
+    return {provider: reason for provider, reason in why.items() if reason is not None}
+
+
+def segment_facts(settings: Settings, variables: Mapping[str, str]) -> dict[str, Any]:
+    """Who measures, where, and with what."""
+    return {
+        "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": host_facts(),
+        "software": software_facts(),
+        "code": code_facts(Path(__file__).parent),
+        "device": settings.device,
+        "allocator": {k: v for k, v in variables.items() if k.startswith("MALLOC_")},
+        "environment": dict(variables),
+    }
+
+
+def told(window: Mapping[str, Any], settings: Settings) -> str:
+    """One line of progress; it says where another program took the processor."""
+    seconds = (window["end_ns"] - window["start_ns"]) / 1e9
+    own_s = window["user_s"] + window["system_s"]
+    text = (
+        f"batch {window['batch']}: {window['inferences']} inferences in {seconds:.2f} s,"
+        f" {own_s / seconds:.0%} of a core"
+    )
+    if settings.provider == "cpu" and own_s < 0.9 * seconds * settings.threads:
+        text += f" (of {settings.threads} asked for: is the machine busy?)"
+    return text
+
+
+def attempt(what: str, call: Callable[[], Any]) -> Any:
+    """What `call` returns.
+
+    Raises:
+        RuntimeUnavailableError: It raised anything. Each framework has exceptions of its own for a
+            device that it cannot use.
+    """
+    try:
+        return call()
+    except RuntimeUnavailableError:
+        raise
+    except Exception as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise RuntimeUnavailableError(f"{what} failed: {why}") from error
+
+
+class Bench:
+    """A loaded network and its staged inputs.
+
+    Attributes:
+        executable: The loaded network.
+        staged: By batch size, the inputs where the network reads them.
+        inferences: By batch size, how many fill a window.
+        facts: What the session records of it.
+
+    Raises:
+        RuntimeUnavailableError: The runtime cannot compute where it was asked to.
+    """
+
+    def __init__(
+        self,
+        spec: Mapping[str, Any],
+        args: argparse.Namespace,
+        module: Backend,
+        settings: Settings,
+        progress: Progress,
+    ) -> None:
+        self._spec = spec
+        self._progress = progress
+        self._network = Network.read(args.network)
+        progress.say(f"loading on {settings.provider}, {settings.threads} thread(s)")
+        started = time.monotonic()
+        source = self._network if module.SOURCE == "network" else args.onnx
+        self.executable: Executable = attempt("loading", lambda: module.load(source, settings))
+        self.facts = {
+            **self.executable.facts,
+            "load_s": time.monotonic() - started,
+            "network": {
+                "name": self._network.name,
+                "family": self._network.family,
+                "parameters": self._network.parameters,
+                "sha256": self._network.sha256,
+                "inputs": self._network.inputs,
+            },
+        }
+        self.staged: dict[int, Any] = {}
+        self.inferences: dict[int, int] = {}
+
+    def parity(self) -> dict[str, Any]:
+        """This session's own outputs, where it computes, against PyTorch's on the CPU."""
+        errors = attempt(
+            "a first inference", lambda: [self._error(batch) for batch in PARITY_BATCHES]
+        )
+        spec = self._spec
+        return gate.judged(
+            "device",
+            {"batch_sizes": PARITY_BATCHES, "relative_error": errors},
+            spec["device_tolerance"],
+            model=self._network.name,
+            subject=spec["title"],
+            against="PyTorch",
+            where=spec["provider"],
+        )
+
+    def _error(self, batch: int) -> float | None:
+        inputs, expected = self._network.reference(batch)
+        output = self.executable.run(self.executable.stage(inputs))
+        self.executable.wait()
+        return relative_error(self.executable.fetch(output), expected)
+
+    def prepare(self) -> list[dict[str, Any]]:
+        """Warms up on every batch size, finds how many inferences fill a window, records idle."""
+        warmup_s, idle_s = self._spec["warmup_s"], self._spec["metering"]["idle_s"]
+        self._progress.say(f"warming up for {warmup_s:g} s on each batch size")
+        windows = []
+        for batch in self._spec["batch_sizes"]:
+            inputs = self._network.random_inputs(batch, self._spec["seed"])
+            self.staged[batch] = self.executable.stage(inputs)
+            # The first may build an engine or choose algorithms: it says nothing of the next.
+            start_ns, _ = time.monotonic_ns(), self._run(batch, 1)
+            took_s = self._run(batch, 1)
+            while (time.monotonic_ns() - start_ns) / 1e9 < warmup_s:
+                count = max(1, math.ceil(min(warmup_s / 4, 1.0) / took_s))
+                took_s = self._run(batch, count) / count
+            self.inferences[batch] = max(1, math.ceil(self._spec["window_s"] / took_s))
+            end_ns = time.monotonic_ns()
+            windows.append(
+                {"kind": "warmup", "batch": batch, "start_ns": start_ns, "end_ns": end_ns}
+            )
+        # What stands now stays: the collector need not walk it between windows.
+        gc.collect()
+        gc.freeze()
+        self._progress.say(f"recording idle for {idle_s:g} s")
+        start_ns = time.monotonic_ns()
+        time.sleep(idle_s)
+        return [*windows, {"kind": "idle", "start_ns": start_ns, "end_ns": time.monotonic_ns()}]
+
+    def window(self, batch: int, repetition: int) -> dict[str, Any]:
+        """Inferences back to back, the device idle at both edges."""
+        count = self.inferences[batch]
+        # After a pause or another batch the first inference finds cold caches.
+        self._run(batch, 1)
+        busy, usage = busy_s(), resource.getrusage(resource.RUSAGE_SELF)
+        start_ns, end_ns = self._timed(batch, count)
+        after, busy_after = resource.getrusage(resource.RUSAGE_SELF), busy_s()
+        return {
+            "kind": "inference",
+            "inference": block_id(batch, repetition),
+            "batch": batch,
+            "repetition": repetition,
+            "inferences": count,
+            "start_ns": start_ns,
+            "end_ns": end_ns,
+            "user_s": after.ru_utime - usage.ru_utime,
+            "system_s": after.ru_stime - usage.ru_stime,
+            "machine_busy_s": None if busy is None else busy_after - busy,
+            "preemptions": after.ru_nivcsw - usage.ru_nivcsw,
+            "page_faults": after.ru_minflt - usage.ru_minflt,
+        }
+
+    def _run(self, batch: int, count: int) -> float:
+        """Seconds that `count` inferences took."""
+        start_ns, end_ns = self._timed(batch, count)
+        return (end_ns - start_ns) / 1e9
+
+    def _timed(self, batch: int, count: int) -> tuple[int, int]:
+        run, staged = self.executable.run, self.staged[batch]
+        self.executable.wait()
+        start_ns = time.monotonic_ns()
+        for _ in range(count):
+            run(staged)
+        self.executable.wait()
+        return start_ns, time.monotonic_ns()
+
+
+if __name__ == "__main__":
+    main()

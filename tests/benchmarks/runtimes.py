@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""What the harness costs each runtime: a session's window against the same calls in a bare loop.
+
+Side by side in one run, window and loop in turns; prints ratios, asserts nothing. Run from the
+project's folder after the main job has prepared the networks: `make benchmark`. Without --backend
+it calls itself in the environment of each runtime.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+
+from infer import Bench
+from metering.sampler import Sampler
+from progress import Progress
+from runtimes.base import Settings, backend, environment, lacking
+
+FOLDER = Path("resources/networks")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="mobilenetv2-init")
+    parser.add_argument("--backend", help="only this one, in this interpreter")
+    parser.add_argument("--framework", default="pytorch", help="whose export an engine runs")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--pairs", type=int, default=15, help="of a window and a loop")
+    parser.add_argument("--window-s", type=float, default=1.0)
+    args = parser.parse_args()
+    if args.backend is None:
+        for name in ("pytorch", "tensorflow", "mxnet", "onnxruntime"):
+            python = f".software/{name}/venv/bin/python"
+            subprocess.run([python, *sys.argv, "--backend", name], check=True)
+        return
+    module, settings = backend(args.backend), Settings()
+    variables = environment(module, settings, "retain")
+    if lacking(variables):
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **variables})
+    compare(args, module, settings)
+
+
+def compare(args: argparse.Namespace, module, settings: Settings) -> None:
+    """Prints the ratio of the medians, and the smallest and largest of a pair."""
+    spec = {
+        "model": args.model,
+        "title": module.TITLE,
+        "provider": "cpu",
+        "batch_sizes": [args.batch],
+        "seed": 0,
+        "window_s": args.window_s,
+        "warmup_s": 2,
+        "metering": {"idle_s": 0},
+        "device_tolerance": 1e-3,
+    }
+    files = argparse.Namespace(
+        network=FOLDER / args.model / "network.json",
+        onnx=FOLDER / args.model / args.framework / "model.onnx",
+    )
+    bench = Bench(spec, files, module, settings, Progress(module.TITLE, args.pairs))
+    bench.prepare()
+    # The same object, called by nobody but this loop.
+    executable, staged = bench.executable, bench.staged[args.batch]
+
+    def window() -> float:
+        # The sampler's own start is no part of a window, so it stays out of the time.
+        with Sampler(folder / "trace.csv", folder / "events.jsonl", segment=1):
+            made = bench.window(args.batch, 0)
+        return (made["end_ns"] - made["start_ns"]) / 1e9 / made["inferences"]
+
+    def bare() -> float:
+        count = bench.inferences[args.batch]
+        executable.run(staged)
+        executable.wait()
+        start = time.perf_counter()
+        for _ in range(count):
+            executable.run(staged)
+        executable.wait()
+        return (time.perf_counter() - start) / count
+
+    times: tuple[list[float], list[float]] = ([], [])
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        for number in range(args.pairs):
+            # First one, then the other goes first: drift favours none.
+            for which in (0, 1) if number % 2 else (1, 0):
+                times[which].append((window, bare)[which]())
+    medians = [statistics.median(t) for t in times]
+    ratios = sorted(a / b for a, b in zip(*times, strict=True))
+    print(
+        f"{module.TITLE}, {args.model}, batch {args.batch}: session / bare loop"
+        f" {statistics.median(ratios):.4f} (median of {args.pairs} pairs, middle half"
+        f" {ratios[len(ratios) // 4]:.4f} to {ratios[-1 - len(ratios) // 4]:.4f};"
+        f" {1e3 * medians[0]:.3f} ms, {1e3 * medians[1]:.3f} ms an inference)",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""The sessions of the study of runtimes that a configuration asks for."""
+
+import json
+import types
+from pathlib import Path
+
+import pytest
+import yaml
+
+from configuration import ConfigurationError, validated
+from configuration.runtimes import (
+    RuntimeSession,
+    environment_of,
+    plan_runtimes,
+    providers_of,
+    runtime_spec,
+    unmet,
+)
+from runtimes.base import backend, backends
+
+CONFIG = Path(__file__).parents[2] / "config"
+
+
+def schema(name):
+    return yaml.safe_load((CONFIG / "schemas" / name).read_text())
+
+
+def module(title, source, providers, *, exports=False):
+    made = types.SimpleNamespace(TITLE=title, SOURCE=source, PROVIDERS=providers)
+    if exports:
+        made.export = lambda *_: {}
+    return made
+
+
+BACKENDS = {
+    "alpha": module("Alpha", "network", ("cpu", "cuda"), exports=True),
+    "beta": module("Beta", "network", ("cpu", "cuda"), exports=True),
+    "engine": module("Engine", "onnx", ("cpu", "cuda", "tensorrt")),
+}
+ENVIRONMENTS = {"alpha", "beta", "beta-cuda", "engine", "engine-cuda", "engine-tensorrt"}
+INIT = {"source": "init", "licence": "none"}
+REGISTRY = validated(
+    {
+        "small": {
+            **INIT,
+            "task": "feature-extraction",
+            "architecture": {"model_type": "bert"},
+        },
+        "eyes": {
+            **INIT,
+            "task": "image-classification",
+            "architecture": {"model_type": "resnet"},
+        },
+        "blind": {
+            **INIT,
+            "task": "feature-extraction",
+            "architecture": {"model_type": "resnet"},
+        },
+        "vit": {**INIT, "task": "image-classification", "architecture": {"model_type": "vit"}},
+        "speaks": {
+            "source": "folder",
+            "licence": "none",
+            "path": "~/speaks",
+        },
+    },
+    schema("models.schema.yaml"),
+    "models.yaml",
+)
+
+
+def configured(device="auto", **study):
+    study = {
+        "models": ["small", "eyes"],
+        "systems": ["alpha", "beta", "engine"],
+        "onnx_from": ["alpha", "beta"],
+        "rounds": 1,
+        **study,
+    }
+    document = {"campaign": "test", "device": device, "runtimes": study}
+    return validated(document, schema("config.schema.yaml"), "configuration")
+
+
+def planned(gpus=0, device="auto", **study):
+    return plan_runtimes(configured(device, **study), REGISTRY, BACKENDS, ENVIRONMENTS, gpus)
+
+
+def columns(sessions):
+    return {(s.system, s.origin, s.provider) for s in sessions}
+
+
+def test_each_framework_and_each_export_in_the_engine_for_each_model():
+    sessions = planned(models=["small"])
+    assert sorted(s.name for s in sessions) == [
+        "small__alpha__cpu__r1",
+        "small__beta__cpu__r1",
+        "small__engine.alpha__cpu__r1",
+        "small__engine.beta__cpu__r1",
+    ]
+
+
+def test_rounds_follow_each_other_each_in_an_order_of_its_own():
+    sessions = planned(rounds=3)
+    assert [s.round for s in sessions] == [1] * 8 + [2] * 8 + [3] * 8
+    orders = [[(s.model, s.system, s.origin) for s in sessions if s.round == n] for n in (1, 2, 3)]
+    assert sorted(orders[0], key=str) == sorted(orders[1], key=str)
+    assert len({str(order) for order in orders}) == 3
+    assert sessions == planned(rounds=3)
+
+
+def test_a_name_parses_back():
+    for session in [*planned(gpus=1), RuntimeSession("a-1.5b", "two_words", "on_e", "cpu", 12)]:
+        assert RuntimeSession.parse(session.name) == session
+
+
+@pytest.mark.parametrize("name", ["small__alpha__cpu", "small__humaneval-0shot__r1", "a__b__c__r0"])
+def test_another_name_names_no_session(name):
+    with pytest.raises(ValueError, match="names no session"):
+        RuntimeSession.parse(name)
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "providers"),
+    [
+        ("auto", 0, ["cpu"]),
+        ("cpu", 1, ["cpu"]),
+        ("auto", 1, ["cpu", "cuda", "tensorrt"]),
+        ("cuda:1", 2, ["cuda", "tensorrt"]),
+        # Another machine measures, and finds out there.
+        ("auto", None, ["cpu", "cuda", "tensorrt"]),
+    ],
+)
+def test_auto_takes_what_the_device_allows(device, gpus, providers):
+    assert providers_of(configured(device), gpus) == providers
+
+
+def test_a_provider_is_planned_for_the_runtimes_that_have_it():
+    found = columns(planned(gpus=1, providers=["tensorrt"]))
+    assert found == {("engine", "alpha", "tensorrt"), ("engine", "beta", "tensorrt")}
+
+
+@pytest.mark.parametrize(
+    ("study", "words"),
+    [
+        ({"models": ["smal"]}, ["no model 'smal'", "did you mean 'small'"]),
+        ({"models": ["speaks"]}, ["'speaks' is for text-generation", "feature-extraction"]),
+        ({"models": ["vit"]}, ["models.vit.architecture.model_type", "no family 'vit'"]),
+        ({"models": ["blind"]}, ["models.blind.task", "a resnet is for image-classification"]),
+        ({"systems": ["alhpa"]}, ["no runtime 'alhpa'", "did you mean 'alpha'"]),
+        ({"onnx_from": ["engine"]}, ["onnx_from: 'engine' runs the exports of others"]),
+        ({"systems": ["alpha"], "providers": ["tensorrt"]}, ["none of alpha", "tensorrt"]),
+        ({"systems": ["engine"], "onnx_from": []}, ["onnx_from is empty"]),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(study, words):
+    with pytest.raises(ConfigurationError) as caught:
+        planned(gpus=1, **study)
+    line = str(caught.value)
+    assert "\n" not in line and [word for word in words if word not in line] == [], line
+
+
+def test_a_gpus_provider_on_the_cpu_is_refused():
+    with pytest.raises(ConfigurationError, match="'cuda' needs a GPU, and device is 'cpu'"):
+        planned(device="cpu", providers=["cpu", "cuda"])
+
+
+def test_a_runtime_without_an_environment_is_refused():
+    with pytest.raises(ConfigurationError, match=r"'alpha' has no envs/alpha.yaml"):
+        plan_runtimes(configured(), REGISTRY, BACKENDS, ENVIRONMENTS - {"alpha"}, 0)
+
+
+def test_providers_that_are_asked_for_by_name_need_their_gpu():
+    named = configured(providers=["cpu", "cuda"])
+    assert "cuda asked for, but this machine shows no NVIDIA GPU" in unmet(named, 0)
+    assert unmet(named, 1) is None
+    assert unmet(configured(), 0) is None
+
+
+@pytest.mark.parametrize(
+    ("system", "provider", "environment"),
+    [
+        ("alpha", "cpu", "alpha"),
+        ("alpha", "cuda", "alpha"),
+        ("beta", "cuda", "beta-cuda"),
+        ("engine", "tensorrt", "engine-tensorrt"),
+        ("beta", "tensorrt", "beta-cuda"),
+    ],
+)
+def test_the_environment_is_that_of_the_provider_where_there_is_one(system, provider, environment):
+    assert environment_of(system, provider, ENVIRONMENTS) == environment
+
+
+def test_a_session_is_told_what_it_measures_and_not_what_else_is_measured():
+    session = RuntimeSession("small", "engine", "alpha", "cpu", 1)
+    spec = json.loads(runtime_spec(session, configured(), REGISTRY, BACKENDS))
+    assert spec["title"] == "Engine from Alpha"
+    assert (spec["system"], spec["origin"], spec["providers"]) == ("engine", "alpha", "auto")
+    more = configured(models=["small"], systems=["engine"], rounds=9)
+    assert json.loads(runtime_spec(session, more, REGISTRY, BACKENDS)) == spec
+    other = configured(batch_sizes=[2])
+    assert json.loads(runtime_spec(session, other, REGISTRY, BACKENDS)) != spec
+
+
+def test_the_shipped_runtimes_are_found_and_tell_of_themselves():
+    assert {"pytorch", "tensorflow", "mxnet", "onnxruntime"} <= set(backends())
+    environments = {path.stem for path in (CONFIG.parent / "envs").glob("*.yaml")}
+    for name in backends():
+        found = backend(name)
+        assert found.TITLE and found.SOURCE in ("network", "onnx") and found.PROVIDERS
+        assert name in environments
+        assert hasattr(found, "export") == (found.SOURCE == "network")
