@@ -83,11 +83,10 @@ def draw(comparisons: pd.DataFrame, name: Callable[[pd.Series], str], title: str
 def _panel(axes: Axes, table: pd.DataFrame, places: dict[tuple, float], those: list[str]) -> None:
     axes.axvline(1, color="black", lw=0.9, ls="--")
     for key, line in table.groupby(["model", "batch", "name"], sort=False):
-        refused = list(line.providers[line.reason != ""])
-        if refused:
-            words = "" if len(refused) == len(line) else ", ".join(refused) + ": "
+        # Where one of several could not be compared, the list under the figure says so.
+        if (line.reason != "").all():
             axes.annotate(
-                f"{words}not compared",
+                "not compared",
                 (0.02, places[key]),
                 xycoords=("axes fraction", "data"),
                 va="center",

@@ -24,6 +24,7 @@ def draw(campaign: Campaign) -> Figure:
         return _nothing(excluded)
     models, batches = list(cells.model.unique()), sorted(cells.batch.unique())
     rows = {model: _rows(model, cells, excluded) for model in models}
+    several = len({where for names in rows.values() for _, where in names}) > 1
     counts = [len(rows[model]) for model in models]
     fig = style.figure(3.2 + 2.4 * len(batches), 0.9 + sum(0.65 + 0.26 * n for n in counts))
     panels = fig.subplots(
@@ -34,7 +35,6 @@ def draw(campaign: Campaign) -> Figure:
             part = cells[(cells.model == model) & (cells.batch == batch)]
             _panel(axes, part, excluded[excluded.model == model], rows[model])
             axes.set_title(f"{model}, batch {batch}")
-        several = cells.provider.nunique() > 1
         names = [
             f"{title}, {provider(where)}" if several else title for title, where in rows[model]
         ]

@@ -75,6 +75,8 @@ def excluded_table(
             own = total[total.session == spec["session"]]
             rows += [who | lacking for lacking in _lacking(own, spec["batch_sizes"])]
         for provider, why in facts["absent"].items():
+            if provider == spec["provider"]:
+                continue  # that is why this session is excluded
             key = spec["model"], spec["title"], provider, why
             names = {"model": spec["model"], "runtime": spec["title"], "provider": provider}
             absent[key] = {"session": "", **names, "stage": "absent", "why": why}
