@@ -66,7 +66,7 @@ wildcard_constraints:
     model=r"[A-Za-z0-9.-]+",
     workload=r"[A-Za-z0-9.-]+",
     framework=r"[a-z0-9_]+",
-    env=r"[a-z-]+",
+    env=r"[a-z0-9_-]+",
 
 
 def software(env):

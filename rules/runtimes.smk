@@ -7,6 +7,7 @@ rule runtime_session:
     input:
         unpack(network_files),
         software=runtime_software,
+        all_software=all_software,
         gate=parity_records,
     output:
         session="results/{campaign}/raw/{session}/session.json",

@@ -61,12 +61,20 @@ def recorded_sessions(study):
     return [name for name in names if study_of(name) == study]
 
 
+def only_analyses():
+    """Whether the target is `analyse`, which takes what was measured and measures nothing."""
+    settings = workflow.dag_settings
+    return settings is not None and "analyse" in settings.targets
+
+
 def unmeasured(study):
     """A pattern for the planned sessions that have no raw data yet.
 
     Only these have a rule. Raw data that are there are sources, whatever becomes of weights,
     software and code: they are analysed, and never measured again.
     """
+    if only_analyses():
+        return r"(?!)"
     names = [s.name for s in SESSIONS[study] if not is_finished(s.name)]
     return "|".join(map(re.escape, names)) or r"(?!)"
 
@@ -106,7 +114,7 @@ def planned_raw(study):
 def measured_sessions(study):
     """The names of the sessions that a study's tables are made from: the plan, but for the target
     `analyse`, which takes what was measured, planned or not."""
-    if "analyse" not in workflow.dag_settings.targets:
+    if not only_analyses():
         return planned_sessions(study)
     return recorded_sessions(study)
 
@@ -235,6 +243,14 @@ def parity_records(wildcards):
     return sorted({found[name] for found in files for name in names if name in found})
 
 
+def all_software(wildcards):
+    """The environments of all planned sessions: one that is made later would let the runtimes that
+    need none go first, round after round."""
+    sessions = SESSIONS["runtimes"]
+    names = {environment_of(s.system, s.provider, ENVIRONMENTS) for s in sessions}
+    return [file for name in sorted(names) if (file := software(name))]
+
+
 def order(wildcards):
     """A session's priority: rounds one after the other, each in its random order."""
     names = [session.name for session in SESSIONS["runtimes"]]
@@ -243,7 +259,7 @@ def order(wildcards):
 
 def planned_runtimes(wildcards):
     """The planned sessions in words, so that none can be missing from the tables in silence."""
-    if "analyse" in workflow.dag_settings.targets:
+    if only_analyses():
         return []
     keys = ("session", "model", "title", "provider", "round")
     specs = [json.loads(told(session)) for session in SESSIONS["runtimes"]]

@@ -41,6 +41,8 @@ from runtimes.base import (
 from runtimes.network import PARITY_BATCHES, Network, relative_error
 
 SETTLE_S = 0.3
+# Inferences beyond those that just fill a window at the speed seen so far.
+MARGIN = 1.05
 
 
 def main() -> None:
@@ -109,8 +111,10 @@ def measure(
     if facts["excluded"] is None and left:
         try:
             bench = Bench(spec, args, module, settings, progress)
-            parity.append(bench.parity())
+            verdict = bench.parity()
+            parity.append(verdict)
             facts["excluded"] = gate.exclusion(parity)
+            bench.meet_shapes()
         except RuntimeUnavailableError as error:
             if spec["providers"] != "auto":
                 raise
@@ -130,7 +134,12 @@ def measure(
             for found in sampler.meters["found"]:
                 progress.say(f"meter: {found['label']}")
             recording.begin(
-                {**segment_facts(settings, variables), **bench.facts, "meters": sampler.meters}
+                {
+                    **segment_facts(settings, variables),
+                    **bench.facts,
+                    "parity": verdict,
+                    "meters": sampler.meters,
+                }
             )
             recording.append(bench.prepare())
             for batch, repetition in left:
@@ -141,6 +150,9 @@ def measure(
             # A slow counter must move once more to cover the last window.
             time.sleep(SETTLE_S)
         facts["sampler"] = sampler.stats
+    else:
+        # Every window was measured before the process was killed: the verdict stands there.
+        parity += [segment["parity"] for segment in recording.segments[-1:]]
     # What may not be measured can be tried again when the conversion or the software is mended.
     recording.finish(facts, protect=facts["excluded"] is None)
 
@@ -206,8 +218,8 @@ def told(window: Mapping[str, Any], settings: Settings) -> str:
         f"batch {window['batch']}: {window['inferences']} inferences in {seconds:.2f} s,"
         f" {own_s / seconds:.0%} of a core"
     )
-    if settings.provider == "cpu" and own_s < 0.9 * seconds * settings.threads:
-        text += f" (of {settings.threads} asked for: is the machine busy?)"
+    if settings.provider == "cpu" and settings.threads == 1 and own_s < 0.9 * seconds:
+        text += " (is the machine busy?)"
     return text
 
 
@@ -291,21 +303,33 @@ class Bench:
         self.executable.wait()
         return relative_error(self.executable.fetch(output), expected)
 
+    def meet_shapes(self) -> None:
+        """Stages the inputs of every batch size and runs each once, then once more: the first may
+        build an engine or choose algorithms, also anew for the shapes before.
+
+        Raises:
+            RuntimeUnavailableError: One of them fails, as for want of memory.
+        """
+        for batch in self._spec["batch_sizes"]:
+            inputs = self._network.random_inputs(batch, self._spec["seed"])
+            self.staged[batch] = attempt(
+                f"staging batch {batch}", lambda inputs=inputs: self.executable.stage(inputs)
+            )
+        for batch in self._spec["batch_sizes"] * 2:
+            attempt(f"an inference of batch {batch}", lambda batch=batch: self._run(batch, 1))
+
     def prepare(self) -> list[dict[str, Any]]:
         """Warms up on every batch size, finds how many inferences fill a window, records idle."""
         warmup_s, idle_s = self._spec["warmup_s"], self._spec["metering"]["idle_s"]
         self._progress.say(f"warming up for {warmup_s:g} s on each batch size")
         windows = []
         for batch in self._spec["batch_sizes"]:
-            inputs = self._network.random_inputs(batch, self._spec["seed"])
-            self.staged[batch] = self.executable.stage(inputs)
-            # The first may build an engine or choose algorithms: it says nothing of the next.
-            start_ns, _ = time.monotonic_ns(), self._run(batch, 1)
-            took_s = self._run(batch, 1)
+            start_ns = time.monotonic_ns()
+            fastest_s = self._run(batch, 1)
             while (time.monotonic_ns() - start_ns) / 1e9 < warmup_s:
-                count = max(1, math.ceil(min(warmup_s / 4, 1.0) / took_s))
-                took_s = self._run(batch, count) / count
-            self.inferences[batch] = max(1, math.ceil(self._spec["window_s"] / took_s))
+                count = max(1, math.ceil(min(warmup_s / 4, 1.0) / fastest_s))
+                fastest_s = min(fastest_s, self._run(batch, count) / count)
+            self.inferences[batch] = math.ceil(MARGIN * self._spec["window_s"] / fastest_s)
             end_ns = time.monotonic_ns()
             windows.append(
                 {"kind": "warmup", "batch": batch, "start_ns": start_ns, "end_ns": end_ns}
@@ -320,17 +344,24 @@ class Bench:
 
     def window(self, batch: int, repetition: int) -> dict[str, Any]:
         """Inferences back to back, the device idle at both edges."""
-        count = self.inferences[batch]
         # After a pause or another batch the first inference finds cold caches.
         self._run(batch, 1)
+        while True:
+            window = self._window(batch, self.inferences[batch])
+            short = self._spec["window_s"] * 1e9 / (window["end_ns"] - window["start_ns"])
+            if short <= 1:
+                break
+            # It got faster since it was warm: more inferences fill the window, from now on.
+            self.inferences[batch] = math.ceil(MARGIN * short * self.inferences[batch])
+        named = {"inference": block_id(batch, repetition), "repetition": repetition}
+        return {"kind": "inference", **named, **window}
+
+    def _window(self, batch: int, count: int) -> dict[str, Any]:
         busy, usage = busy_s(), resource.getrusage(resource.RUSAGE_SELF)
         start_ns, end_ns = self._timed(batch, count)
         after, busy_after = resource.getrusage(resource.RUSAGE_SELF), busy_s()
         return {
-            "kind": "inference",
-            "inference": block_id(batch, repetition),
             "batch": batch,
-            "repetition": repetition,
             "inferences": count,
             "start_ns": start_ns,
             "end_ns": end_ns,

@@ -47,7 +47,14 @@ class RawSession:
         """
         domains = self.domains(segment)
         worker: tuple[str, ...] = ("gpu:", "cpu:package")
-        if self._segment(segment)["device"] == "cpu":
+        device = self._segment(segment)["device"]
+        own = device.replace("cuda", "gpu")
+        if any(d["domain"] == own for d in domains):
+            # The other boards of the machine did none of the work.
+            domains = [
+                d for d in domains if d["domain"] == own or not d["domain"].startswith("gpu:")
+            ]
+        if device == "cpu":
             domains = [d for d in domains if d["domain"].startswith("cpu:")]
             worker = ("cpu:package",)
         measured = [d for d in domains if not d["estimate"]]

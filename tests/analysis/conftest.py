@@ -142,6 +142,8 @@ class Lab:
     missing: list = dataclasses.field(default_factory=list)
     protections: list = dataclasses.field(default_factory=list)
 
+    sampler: dict | None = None
+
     def __post_init__(self):
         self.name = f"{self.model}__humaneval-0shot__r{self.round}"
         self.folder = self.campaign / "raw" / self.name
@@ -276,7 +278,7 @@ class Lab:
 
     def _write_raw(self, facts: dict) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        facts = {"format": 1, **facts, "segments": self.segments, "sampler": None}
+        facts = {"format": 1, **facts, "segments": self.segments, "sampler": self.sampler}
         (self.folder / "session.json").write_text(json.dumps(facts))
         for name, lines in (("windows", self.windows), ("events", self.events)):
             text = "".join(json.dumps(line) + "\n" for line in lines)

@@ -102,6 +102,15 @@ def test_measured_domains_are_added_up_and_named(lab, known, analyse):
     assert total.energy_u_j == pytest.approx(squares**0.5, rel=1e-12)
 
 
+def test_the_other_boards_of_the_machine_are_no_part_of_the_total(lab, known, analyse):
+    one = lab(known.GPU, {**known.GPU, "domain": "gpu:1"}, known.RAPL)
+    one.device = "cuda:1"
+    one.begin().window("idle", 5)
+    _, windows, _ = analyse(one)
+    assert of(windows).iloc[0].sums == "gpu:1 + cpu:package-0"
+    assert set(windows.domain) == {"gpu:0", "gpu:1", "cpu:package-0", "total"}
+
+
 def test_measured_and_estimate_are_never_added_up(lab, known, analyse):
     one = lab(known.GPU, known.ESTIMATE).begin()
     one.window("idle", 5)

@@ -65,6 +65,8 @@ def excluded_table(
     rows: list[dict[str, Any]] = []
     absent: dict[tuple, dict[str, Any]] = {}
     total = inferences[inferences.domain == TOTAL]
+    specs = [facts["spec"] for facts in sessions]
+    tried = {(spec["model"], spec["title"], spec["provider"]) for spec in specs}
     for facts in sessions:
         spec = facts["spec"]
         who = {name: spec[name] for name in ("session", "model", "provider", "round")}
@@ -75,8 +77,8 @@ def excluded_table(
             own = total[total.session == spec["session"]]
             rows += [who | lacking for lacking in _lacking(own, spec["batch_sizes"])]
         for provider, why in facts["absent"].items():
-            if provider == spec["provider"]:
-                continue  # that is why this session is excluded
+            if (spec["model"], spec["title"], provider) in tried:
+                continue  # that session tells itself, and with the software of that provider
             key = spec["model"], spec["title"], provider, why
             names = {"model": spec["model"], "runtime": spec["title"], "provider": provider}
             absent[key] = {"session": "", **names, "stage": "absent", "why": why}

@@ -13,7 +13,7 @@ from analysis.runtimes.columns import INFERENCES, table
 
 # Work of other programs, as a share of the session's own, that a reader must know of.
 OTHERS = 0.1
-# Of a CPU's time, what a thread that computes without rest should get.
+# Of a CPU's time, what the one thread that computes without rest should get.
 FED = 0.9
 
 
@@ -35,7 +35,7 @@ def inferences_table(session: RawSession, resolve_periods: float) -> pd.DataFram
     rows[numbers] = rows[numbers].astype(float)
     known = rows.status == "ok"
     own_s = rows.user_s + rows.system_s
-    others_s = (rows.machine_busy_s - own_s).clip(lower=0)
+    others_s = (rows.machine_busy_s - own_s - _sampler_s(session, rows)).clip(lower=0)
     samples = rows.batch * rows.inferences
     above_idle_j = rows.above_idle_j.where(known)
     inference_j, inference_s = rows.energy_j / rows.inferences, rows.duration_s / rows.inferences
@@ -66,6 +66,12 @@ def inferences_table(session: RawSession, resolve_periods: float) -> pd.DataFram
     return rows[list(INFERENCES)].astype(INFERENCES)
 
 
+def _sampler_s(session: RawSession, rows: pd.DataFrame) -> pd.Series:
+    """CPU time of the sampler in each window, by its mean over the session: it is no stranger."""
+    stats = session.facts.get("sampler")
+    return rows.duration_s * (stats["cpu_s"] / stats["wall_s"] if stats else 0.0)
+
+
 def machine(host: dict[str, Any]) -> str:
     """The processor and the GPUs, in words."""
     boards = [gpu["name"] for gpu in host.get("gpus") or []]
@@ -79,9 +85,9 @@ def _flags(windows: pd.DataFrame, on_cpu: bool) -> list[str]:
         words = []
         if row.others_share > OTHERS:
             words.append(f"other programs' CPU time was {row.others_share:.0%} of its own")
-        if on_cpu and row.cpu_share < FED * row.threads:
-            given = row.cpu_share / row.threads
-            words.append(f"its threads had a CPU for {given:.0%} of the time")
+        # Several threads also rest where the work has serial parts.
+        if on_cpu and row.threads == 1 and row.cpu_share < FED:
+            words.append(f"its thread had a CPU for {row.cpu_share:.0%} of the time")
         flags.append("; ".join(words))
     return flags
 

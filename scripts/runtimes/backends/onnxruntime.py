@@ -147,12 +147,14 @@ def _session(path: Path, settings: Settings, profile: Path | None = None) -> Any
         options.profile_file_prefix = str(profile)
     try:
         session = onnxruntime.InferenceSession(
-            path, options, providers=_providers(settings), disable_fallback=True
+            path, options, providers=_providers(settings), enable_fallback=0
         )
     except Exception as error:
         # Its exceptions are bare classes of an extension module, one for each status code.
         why = " ".join(str(error).split())[:300]
         raise RuntimeUnavailableError(f"ONNX Runtime cannot run {path.name}: {why}") from None
+    # Nor may it go on with another provider after an error while it runs.
+    session.disable_fallback()
     if session.get_providers()[0] != name:
         raise RuntimeUnavailableError(
             f"ONNX Runtime fell back from {name} to {', '.join(session.get_providers())}"
