@@ -7,7 +7,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 1
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SOFTWARE := $(patsubst %,.software/%/ready.json,analysis pytorch tensorflow mxnet onnxruntime)
+RUNTIMES := pytorch tensorflow mxnet onnxruntime
+SOFTWARE := $(patsubst %,.software/%/ready.json,analysis $(RUNTIMES))
 
 .PHONY: all env dev check test benchmark docs
 .DELETE_ON_ERROR:
@@ -52,5 +53,6 @@ docs: env
 	$(BIN)/python scripts/document.py
 
 benchmark: env
-	$(BIN)/snakemake --cores $(CORES) $(SOFTWARE) resources/models/smollm2-135m-instruct/model.json resources/workloads/humaneval-0shot.jsonl
+	$(BIN)/snakemake --cores $(CORES) $(SOFTWARE) resources/models/smollm2-135m-instruct/model.json resources/workloads/humaneval-0shot.jsonl resources/networks/mobilenetv2-init/pytorch/verified.json
 	.software/pytorch/venv/bin/python tests/benchmarks/phases.py
+	for name in $(RUNTIMES); do .software/$$name/venv/bin/python tests/benchmarks/runtimes.py --backend $$name || exit 1; done

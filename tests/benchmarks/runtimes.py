@@ -2,8 +2,8 @@
 """What the harness costs each runtime: a session's window against the same calls in a bare loop.
 
 Side by side in one run, window and loop in turns; prints ratios, asserts nothing. Run from the
-project's folder after the main job has prepared the networks: `make benchmark`. Without --backend
-it calls itself in the environment of each runtime.
+project's folder by the interpreter of the runtime's environment, after the main job has prepared
+the networks: `make benchmark`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,22 +24,19 @@ from progress import Progress
 from runtimes.base import Settings, backend, environment, lacking
 
 FOLDER = Path("resources/networks")
+# Windows of a turn, behind one that is not counted.
+EACH = 3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="mobilenetv2-init")
-    parser.add_argument("--backend", help="only this one, in this interpreter")
+    parser.add_argument("--backend", required=True, help="the runtime's module")
     parser.add_argument("--framework", default="pytorch", help="whose export an engine runs")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=15, help="of a window and a loop")
     parser.add_argument("--window-s", type=float, default=1.0)
     args = parser.parse_args()
-    if args.backend is None:
-        for name in ("pytorch", "tensorflow", "mxnet", "onnxruntime"):
-            python = f".software/{name}/venv/bin/python"
-            subprocess.run([python, *sys.argv, "--backend", name], check=True)
-        return
     module, settings = backend(args.backend), Settings()
     variables = environment(module, settings, "retain")
     if lacking(variables):
@@ -66,25 +62,29 @@ def compare(args: argparse.Namespace, module, settings: Settings) -> None:
         onnx=FOLDER / args.model / args.framework / "model.onnx",
     )
     bench = Bench(spec, files, module, settings, Progress(module.TITLE, args.pairs))
+    bench.meet_shapes()
     bench.prepare()
     # The same object, called by nobody but this loop.
     executable, staged = bench.executable, bench.staged[args.batch]
 
-    def window() -> float:
-        # The sampler's own start is no part of a window, so it stays out of the time.
+    def windows() -> list[float]:
         with Sampler(folder / "trace.csv", folder / "events.jsonl", segment=1):
-            made = bench.window(args.batch, 0)
-        return (made["end_ns"] - made["start_ns"]) / 1e9 / made["inferences"]
+            # As in a session, where the sampler's own start is long over.
+            made = [bench.window(args.batch, 0) for _ in range(1 + EACH)][1:]
+        return [(w["end_ns"] - w["start_ns"]) / 1e9 / w["inferences"] for w in made]
 
-    def bare() -> float:
+    def bare() -> list[float]:
         count = bench.inferences[args.batch]
-        executable.run(staged)
-        executable.wait()
-        start = time.perf_counter()
-        for _ in range(count):
+        times = []
+        for _ in range(1 + EACH):
             executable.run(staged)
-        executable.wait()
-        return (time.perf_counter() - start) / count
+            executable.wait()
+            start = time.perf_counter()
+            for _ in range(count):
+                executable.run(staged)
+            executable.wait()
+            times.append((time.perf_counter() - start) / count)
+        return times[1:]
 
     times: tuple[list[float], list[float]] = ([], [])
     with tempfile.TemporaryDirectory() as made:
@@ -92,7 +92,7 @@ def compare(args: argparse.Namespace, module, settings: Settings) -> None:
         for number in range(args.pairs):
             # First one, then the other goes first: drift favours none.
             for which in (0, 1) if number % 2 else (1, 0):
-                times[which].append((window, bare)[which]())
+                times[which].append(statistics.median((windows, bare)[which]()))
     medians = [statistics.median(t) for t in times]
     ratios = sorted(a / b for a, b in zip(*times, strict=True))
     print(
