@@ -63,6 +63,7 @@ studies: [runtimes]
 metering: {idle_s: 0.5}
 runtimes:
   models: [tiny-resnet, tiny-mobilenet, tiny-bert]
+  providers: auto
   batch_sizes: [1, 2]
   rounds: 1
   repetitions: 2
