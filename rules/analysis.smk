@@ -84,11 +84,13 @@ rule runtime_tables:
         python=interpreter("analysis"),
         folder=subpath(output.parity, parent=True),
         planned=planned_runtimes,
+        excluded=excluded_files,
         seed=config["seed"],
         confidence=config["analysis"]["confidence"],
         resamples=config["analysis"]["resamples"],
         resolve=config["analysis"]["resolve_periods"],
     shell:
-        "{params.python} scripts/runtime_tables.py --sessions {input.sessions:q} {params.planned:q}"
+        "{params.python} scripts/runtime_tables.py"
+        " --sessions {input.sessions:q} {params.excluded:q} {params.planned:q}"
         " --out {params.folder:q} --seed {params.seed} --confidence {params.confidence}"
         " --resamples {params.resamples} --resolve-periods {params.resolve} &> {log:q}"

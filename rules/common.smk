@@ -41,10 +41,14 @@ def checked_configuration():
     # On a cluster the GPU is on the node that runs the job: the session checks there.
     if not workflow.non_local_exec:
         check_device(checked["device"], nvidia_devices())
-    sessions = {
-        "runtimes": plan_runtimes(checked, models, BACKENDS, ENVIRONMENTS, nvidia_devices()),
-        "phases": plan(checked, models),
+    plans = {
+        "runtimes": lambda: plan_runtimes(
+            checked, models, BACKENDS, ENVIRONMENTS, nvidia_devices()
+        ),
+        "phases": lambda: plan(checked, models),
     }
+    wanted = checked["studies"]
+    sessions = {name: make() if name in wanted else [] for name, make in plans.items()}
     return checked, models, sessions
 
 

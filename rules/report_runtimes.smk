@@ -135,6 +135,7 @@ rule runtimes_page:
         "../envs/analysis.yaml"
     params:
         python=interpreter("analysis"),
+        excluded=excluded_files,
     shell:
         "{params.python} scripts/runtime_report.py --campaign results/{wildcards.campaign:q}"
-        " --sessions {input.sessions:q} --out {output.page:q} &> {log:q}"
+        " --sessions {input.sessions:q} {params.excluded:q} --out {output.page:q} &> {log:q}"

@@ -63,8 +63,7 @@ def recorded_sessions(study):
 
 def only_analyses():
     """Whether the target is `analyse`, which takes what was measured and measures nothing."""
-    settings = workflow.dag_settings
-    return settings is not None and "analyse" in settings.targets
+    return "analyse" in workflow.dag_settings.targets
 
 
 def unmeasured(study):
@@ -73,8 +72,6 @@ def unmeasured(study):
     Only these have a rule. Raw data that are there are sources, whatever becomes of weights,
     software and code: they are analysed, and never measured again.
     """
-    if only_analyses():
-        return r"(?!)"
     names = [s.name for s in SESSIONS[study] if not is_finished(s.name)]
     return "|".join(map(re.escape, names)) or r"(?!)"
 
@@ -83,6 +80,8 @@ def planned_sessions(study):
     """The names of a study's planned sessions; their campaign holds none but them, and none that
     was measured with another configuration."""
     names = [session.name for session in SESSIONS[study]]
+    if not names:
+        raise WorkflowError(f"studies: '{study}' is not among them, so none of it is planned")
     for other in sorted(set(recorded_sessions(study)) - set(names)):
         raise WorkflowError(
             f"campaign '{CAMPAIGN}' holds {other}, which this configuration does not plan; choose"
@@ -116,7 +115,15 @@ def measured_sessions(study):
     `analyse`, which takes what was measured, planned or not."""
     if not only_analyses():
         return planned_sessions(study)
-    return recorded_sessions(study)
+    return [name for name in recorded_sessions(study) if is_finished(name)]
+
+
+def excluded_files(wildcards):
+    """For `analyse`, session.json of the excluded sessions: as inputs they would be tried again."""
+    if not only_analyses():
+        return []
+    names = [name for name in recorded_sessions("runtimes") if not is_finished(name)]
+    return [str(raw_of(name)) for name in names]
 
 
 def session_files(study):

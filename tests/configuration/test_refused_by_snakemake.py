@@ -113,7 +113,8 @@ def test_names_are_looked_up_in_the_registry(dry_run, tmp_path):
     registry = tmp_path / "models.yaml"
     entry = "{source: folder, licence: MIT, path: /nowhere}"
     registry.write_text(f"small: {entry}\nlarge: {entry}\n")
-    status, output = dry_run(f"models_file={registry}", "phases={models: [smal]}")
+    phases = ("studies=[phases]", "phases={models: [smal]}")
+    status, output = dry_run(f"models_file={registry}", *phases)
     refused(
         status,
         output,

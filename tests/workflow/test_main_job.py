@@ -180,8 +180,9 @@ def test_with_conda_every_rule_is_planned_with_its_environment(clone):
         "FAKE_CONDA_SOFTWARE": str(clone.folder / ".software"),
     }
     (clone.folder / "resources").unlink()
-    output = clone.run("--use-conda", "-n", env=env)
-    for name in ("pytorch", "analysis"):
+    both = ("--config", "studies=[runtimes, phases]", "runtimes={providers: [cpu]}")
+    output = clone.run("--use-conda", "-n", *both, env=env)
+    for name in ("pytorch", "tensorflow", "mxnet", "onnxruntime", "analysis"):
         assert f"Conda environment envs/{name}.yaml will be created." in output
     rules = (clone.folder / "rules").glob("*.smk")
     text = "\n".join(file.read_text() for file in rules)
