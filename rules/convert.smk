@@ -29,7 +29,7 @@ rule network:
 
 rule convert:
     input:
-        software=framework_software,
+        software=software_of(framework_env),
         program=framework_program,
         network="resources/networks/{model}/network.json",
         weights="resources/networks/{model}/weights.npz",
@@ -40,9 +40,9 @@ rule convert:
     log:
         "resources/logs/convert-{model}-{framework}.log",
     conda:
-        framework_conda
+        conda_of(framework_env)
     params:
-        python=framework_python,
+        python=python_of(framework_env),
     shell:
         "{params.python} scripts/convert.py --network {input.network:q}"
         " --backend {wildcards.framework} --onnx {output.onnx:q} --outputs {output.outputs:q}"

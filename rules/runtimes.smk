@@ -6,7 +6,7 @@
 rule runtime_session:
     input:
         unpack(network_files),
-        software=runtime_software,
+        software=software_of(runtime_env),
         all_software=all_software,
         gate=parity_records,
     output:
@@ -20,13 +20,13 @@ rule runtime_session:
         session=unmeasured("runtimes"),
     priority: order
     conda:
-        runtime_conda
+        conda_of(runtime_env)
     # All of them, whatever the framework uses: nothing else may run beside a measurement.
     threads: workflow.cores or 1
     resources:
         gpu=gpus,
     params:
-        python=runtime_python,
+        python=python_of(runtime_env),
         spec=runtime_told,
         files=network_options,
         folder=subpath(output.session, parent=True),

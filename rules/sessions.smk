@@ -8,13 +8,9 @@ from configuration.experiment import check_unchanged, session_spec
 from configuration.runtimes import RuntimeSession, environment_of, runtime_spec
 
 
-def entry_of(model):
-    """A model of the registry, as its programs are told."""
-    return json.dumps(MODELS[model], sort_keys=True)
-
-
 def registry_entry(wildcards):
-    return entry_of(wildcards.model)
+    """A model of the registry, as its programs are told."""
+    return json.dumps(MODELS[wildcards.model], sort_keys=True)
 
 
 def tokenizer_model(wildcards):
@@ -182,33 +178,24 @@ def runtime_env(wildcards):
     return environment_of(session.system, session.provider, ENVIRONMENTS)
 
 
-def runtime_conda(wildcards):
-    return f"../envs/{runtime_env(wildcards)}.yaml"
-
-
-def runtime_software(wildcards):
-    return software(runtime_env(wildcards))
-
-
-def runtime_python(wildcards):
-    return interpreter(runtime_env(wildcards))
-
-
 def framework_env(wildcards):
     """The environment of a framework where it only converts, on the processor."""
     return environment_of(wildcards.framework, "cpu", ENVIRONMENTS)
 
 
-def framework_conda(wildcards):
-    return f"../envs/{framework_env(wildcards)}.yaml"
+# The three ways to software, for an environment that is a function of the wildcards.
 
 
-def framework_software(wildcards):
-    return software(framework_env(wildcards))
+def conda_of(env):
+    return lambda wildcards: f"../envs/{env(wildcards)}.yaml"
 
 
-def framework_python(wildcards):
-    return interpreter(framework_env(wildcards))
+def software_of(env):
+    return lambda wildcards: software(env(wildcards))
+
+
+def python_of(env):
+    return lambda wildcards: interpreter(env(wildcards))
 
 
 def framework_program(wildcards):

@@ -17,7 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from runtimes.base import Backend, Executable, Settings, backend, environment, exports, lacking
+from metering.meter import one_line
+from runtimes.base import (
+    Backend,
+    Executable,
+    Settings,
+    backend,
+    computed,
+    environment,
+    exports,
+    lacking,
+)
 from runtimes.network import PARITY_BATCHES, Network, relative_error
 
 
@@ -37,7 +47,7 @@ def main() -> None:
         module.unavailable(settings)
     except (ImportError, OSError) as error:
         # No verdict on the network: the environment is broken, and mending it must be seen.
-        sys.exit(f"error: {module.TITLE} cannot be imported: {one_line(error)}")
+        sys.exit(f"error: {module.TITLE} cannot be imported: {one_line(error, 300)}")
     network = Network.read(args.network)
     record = {
         "model": network.name,
@@ -67,11 +77,11 @@ def compared(
         facts = executable.facts
         for batch in PARITY_BATCHES:
             inputs, expected = network.reference(batch)
-            output = executable.fetch(executable.run(executable.stage(inputs)))
+            output = computed(executable, inputs)
             found[str(batch)] = output
             parity["relative_error"].append(relative_error(output, expected))
     except Exception as error:  # whatever a framework raises, the other pairs go on
-        parity["why"] = one_line(error)
+        parity["why"] = one_line(error, 300)
         parity["relative_error"] = [None] * len(PARITY_BATCHES)
     np.savez(outputs, **found)
     return executable, facts, parity
@@ -90,7 +100,7 @@ def exported(
             record |= module.export(executable, network, path)
             record |= graph_facts(path)
         except Exception as error:  # whatever an exporter raises, the other pairs go on
-            record["why"] = one_line(error)
+            record["why"] = one_line(error, 300)
             path.unlink(missing_ok=True)
     path.touch()
     return record
@@ -110,11 +120,6 @@ def graph_facts(path: Path) -> dict[str, Any]:
         "initializers_among_inputs": sum(node.name in initializers for node in graph.input),
         "bytes": path.stat().st_size,
     }
-
-
-def one_line(error: BaseException) -> str:
-    """An exception as one short line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
 if __name__ == "__main__":

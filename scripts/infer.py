@@ -9,8 +9,8 @@ may not be measured writes why instead.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import gc
-import hashlib
 import json
 import math
 import os
@@ -19,14 +19,13 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from metering.estimate import busy_s
-from metering.host import code_facts, host_facts, software_facts
-from metering.meter import MeterError
-from metering.recording import Recording
+from metering.host import run_facts, thread_count
+from metering.meter import MeterError, one_line
+from metering.recording import Recording, spec_digest
 from metering.sampler import Sampler
 from progress import Progress
 from runtimes import RuntimeUnavailableError, gate
@@ -35,6 +34,7 @@ from runtimes.base import (
     Executable,
     Settings,
     backend,
+    computed,
     environment,
     lacking,
 )
@@ -71,11 +71,10 @@ def main() -> None:
 
 def settings_of(spec: Mapping[str, Any]) -> Settings:
     """What the runtime is told."""
-    threads = spec["threads"]
     return Settings(
         provider=spec["provider"],
         gpu=int(spec["device"].partition(":")[2] or 0),
-        threads=len(os.sched_getaffinity(0)) if threads == "auto" else threads,
+        threads=thread_count(spec["threads"]),
         precision=spec["precision"] if spec["provider"] != "cpu" else "float32",
     )
 
@@ -93,7 +92,7 @@ def measure(
         RuntimeUnavailableError: The provider was asked for by name and cannot be used.
         MeterError: The sampler died.
     """
-    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+    digest = spec_digest(spec)
     partial = args.partial / f"{spec['session']}-{digest[:12]}"
     recording = Recording(partial, args.out, spec, whole="inference")
     blocks = plan(spec)
@@ -129,10 +128,7 @@ def measure(
             period_s=spec["metering"]["period_s"],
             cpu_rated_power_w=spec["metering"]["cpu_rated_power_w"],
         ) as sampler:
-            for missing in sampler.meters["missing"]:
-                progress.say(f"no {missing['meter']}: {missing['why']}; {missing['remedy']}")
-            for found in sampler.meters["found"]:
-                progress.say(f"meter: {found['label']}")
+            sampler.announce(progress.say)
             recording.begin(
                 {
                     **segment_facts(settings, variables),
@@ -189,9 +185,7 @@ def absent(spec: Mapping[str, Any], module: Backend, settings: Settings) -> dict
     if spec["providers"] != "auto":
         return {}
     why = {
-        provider: module.unavailable(
-            Settings(provider, settings.gpu, settings.threads, settings.precision)
-        )
+        provider: module.unavailable(dataclasses.replace(settings, provider=provider))
         for provider in module.PROVIDERS
     }
     return {provider: reason for provider, reason in why.items() if reason is not None}
@@ -200,10 +194,7 @@ def absent(spec: Mapping[str, Any], module: Backend, settings: Settings) -> dict
 def segment_facts(settings: Settings, variables: Mapping[str, str]) -> dict[str, Any]:
     """Who measures, where, and with what."""
     return {
-        "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "host": host_facts(),
-        "software": software_facts(),
-        "code": code_facts(Path(__file__).parent),
+        **run_facts(Path(__file__).parent),
         "device": settings.device,
         "allocator": {k: v for k, v in variables.items() if k.startswith("MALLOC_")},
         "environment": dict(variables),
@@ -235,8 +226,7 @@ def attempt(what: str, call: Callable[[], Any]) -> Any:
     except RuntimeUnavailableError:
         raise
     except Exception as error:
-        why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise RuntimeUnavailableError(f"{what} failed: {why}") from error
+        raise RuntimeUnavailableError(f"{what} failed: {one_line(error, 300)}") from error
 
 
 class Bench:
@@ -299,9 +289,7 @@ class Bench:
 
     def _error(self, batch: int) -> float | None:
         inputs, expected = self._network.reference(batch)
-        output = self.executable.run(self.executable.stage(inputs))
-        self.executable.wait()
-        return relative_error(self.executable.fetch(output), expected)
+        return relative_error(computed(self.executable, inputs), expected)
 
     def meet_shapes(self) -> None:
         """Stages the inputs of every batch size and runs each once, then once more: the first may

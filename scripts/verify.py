@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from metering.meter import one_line
 from runtimes import RuntimeUnavailableError
 from runtimes.backends import onnxruntime as engine
-from runtimes.base import Settings
+from runtimes.base import Settings, computed
 from runtimes.network import PARITY_BATCHES, Network, relative_error
 
 
@@ -57,14 +58,13 @@ def verified(
             errors = []
             for batch in PARITY_BATCHES:
                 inputs, _ = network.reference(batch)
-                output = executable.fetch(executable.run(executable.stage(inputs)))
-                errors.append(relative_error(output, sources[str(batch)]))
+                errors.append(relative_error(computed(executable, inputs), sources[str(batch)]))
         parity["relative_error"] = errors
     except RuntimeUnavailableError as error:
         parity["why"] = str(error)
     except Exception as error:
         # Its exceptions are bare classes of an extension module, one for each status code.
-        parity["why"] = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        parity["why"] = one_line(error, 300)
     return parity
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from configuration.validation import ConfigurationError, choice, shown
+from weights import TEXT_GENERATION, task_of
 
 # The ids of each workload's tasks, so that a wrong one is refused before the first job.
 TASKS = {"humaneval-0shot": tuple(f"HumanEval/{number}" for number in range(164))}
@@ -65,7 +66,7 @@ def plan(config: Mapping[str, Any], models: Mapping[str, Any]) -> list[Session]:
 
 def _check_model(name: str, models: Mapping[str, Any], phases: Mapping[str, Any]) -> None:
     entry = models[name]
-    if (task := entry.get("task", "text-generation")) != "text-generation":
+    if (task := task_of(entry)) != TEXT_GENERATION:
         raise ConfigurationError(
             f"phases.models: '{name}' is for {task}; this study measures language models"
         )

@@ -12,8 +12,8 @@ from typing import Any
 from configuration.validation import ConfigurationError, choice
 from runtimes.base import Backend
 from runtimes.network import FAMILIES
+from weights import task_of
 
-TEXT_GENERATION = "text-generation"
 ON_GPU = ("cuda", "tensorrt")
 
 
@@ -148,7 +148,7 @@ def unmet(config: Mapping[str, Any], gpus: int) -> str | None:
 
 
 def _check_model(name: str, entry: Mapping[str, Any]) -> None:
-    task = entry.get("task", TEXT_GENERATION)
+    task = task_of(entry)
     if task not in FAMILIES.values():
         raise ConfigurationError(
             f"runtimes.models: '{name}' is for {task}; this study measures encoders (task:"

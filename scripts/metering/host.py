@@ -8,6 +8,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -42,6 +43,21 @@ def host_facts(
         "load_average": _load_average(_read(proc / "loadavg")),
         "gpus": nvml.gpu_facts(environ),
     }
+
+
+def run_facts(repo: str | os.PathLike) -> dict:
+    """When a process began to measure, on which machine, with what software and code."""
+    return {
+        "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": host_facts(),
+        "software": software_facts(),
+        "code": code_facts(repo),
+    }
+
+
+def thread_count(asked: int | str) -> int:
+    """The threads that a configuration asks for; ``auto`` is one for each CPU we may use."""
+    return len(os.sched_getaffinity(0)) if asked == "auto" else asked
 
 
 def software_facts() -> dict:

@@ -95,6 +95,6 @@ def timed(read: Callable[[], T]) -> tuple[int, T]:
     return (before_ns + time.monotonic_ns()) // 2, value
 
 
-def one_line(error: BaseException) -> str:
-    """An exception as one line for a record or a message."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+def one_line(error: BaseException, limit: int | None = None) -> str:
+    """An exception as one line for a record or a message, of at most ``limit`` characters."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:limit]

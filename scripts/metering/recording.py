@@ -7,6 +7,7 @@ samples carry its number, since a clock and a counter only go on within one.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,6 +18,11 @@ from typing import Any
 from metering.trace import cut_torn_line, read_trace
 
 FILES = ("windows.jsonl", "trace.csv", "events.jsonl")
+
+
+def spec_digest(spec: Mapping[str, Any]) -> str:
+    """SHA-256 of a session's configuration: equal when the experiment is equal."""
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
 
 
 class Recording:

@@ -23,7 +23,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 
 from metering import discovery, rapl
@@ -122,6 +122,13 @@ class Sampler:
     def pid(self) -> int | None:
         """Process id of the sampler, None before it is started."""
         return self._process.pid if self._process else None
+
+    def announce(self, say: Callable[[str], None]) -> None:
+        """Say which meters there are, and for each one that is missing why and what to do."""
+        for missing in self.meters["missing"]:
+            say(f"no {missing['meter']}: {missing['why']}; {missing['remedy']}")
+        for found in self.meters["found"]:
+            say(f"meter: {found['label']}")
 
     def check(self) -> None:
         """Raise MeterError if the sampler is no longer running."""

@@ -32,14 +32,12 @@ class Settings:
         gpu: The number of the GPU among the visible ones; only read off the CPU.
         threads: Within one operator; operators run one after the other.
         precision: `float32`, or `tf32`, which lets a GPU round the inputs of matrix products.
-        cache: A folder for engines that are built once.
     """
 
     provider: str = "cpu"
     gpu: int = 0
     threads: int = 1
     precision: Precision = "float32"
-    cache: Path | None = None
 
     @property
     def device(self) -> str:
@@ -72,6 +70,13 @@ class Executable(Protocol):
     def fetch(self, output: Any) -> np.ndarray:
         """The output of `run` as float32 in the layout of PyTorch."""
         ...
+
+
+def computed(executable: Executable, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The output on given inputs, on the host."""
+    output = executable.run(executable.stage(inputs))
+    executable.wait()
+    return executable.fetch(output)
 
 
 class Backend(Protocol):

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from weights import WeightsError
+from weights import TEXT_GENERATION, WeightsError
 
 
 def sha256(path: Path) -> str:
@@ -34,7 +34,7 @@ def check_layout(folder: Path, task: str) -> None:
     Raises:
         WeightsError: A file is missing.
     """
-    needed = ["config.json", *(["tokenizer.json"] if task == "text-generation" else [])]
+    needed = ["config.json", *(["tokenizer.json"] if task == TEXT_GENERATION else [])]
     for name in needed:
         if not (folder / name).is_file():
             raise WeightsError(f"{folder}: there is no {name}")

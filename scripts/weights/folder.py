@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from weights import task_of
 from weights.digest import check_layout, compare, weight_files
 
 
@@ -17,6 +18,6 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         WeightsError: A file is missing or differs from the digest in the registry.
     """
     source = Path(os.path.expandvars(entry["path"])).expanduser().absolute()
-    check_layout(source, entry.get("task", "text-generation"))
+    check_layout(source, task_of(entry))
     digests = compare(weight_files(source), entry.get("sha256", {}), str(source), discard=False)
     return {"weights": str(source), "sha256": digests}

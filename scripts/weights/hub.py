@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from weights import WeightsError
+from weights import WeightsError, task_of
 from weights.digest import check_layout, compare, weight_files
 
 # No Python files and no pickles: neither remote code nor unpickling is ever needed.
@@ -42,5 +42,5 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         ) from None
     # Out of reach of the hub, its library gives what a broken-off transfer left in the cache.
     digests = compare(weight_files(snapshot), entry["sha256"], where, discard=True)
-    check_layout(snapshot, entry.get("task", "text-generation"))
+    check_layout(snapshot, task_of(entry))
     return {"weights": str(snapshot), "sha256": digests}

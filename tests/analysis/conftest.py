@@ -455,6 +455,21 @@ def run_program(monkeypatch):
 
 
 @pytest.fixture
+def draw_figures(run_program):
+    """Draws figures of a campaign by their program, as the rules do."""
+    import figures
+
+    def make(campaign, names):
+        folder = campaign.folder / "figures"
+        folder.mkdir()
+        for name in names:
+            files = "--png", folder / f"{name}.png", "--pdf", folder / f"{name}.pdf"
+            run_program(figures, name, "--campaign", campaign.folder, *files)
+
+    return make
+
+
+@pytest.fixture
 def tabulate(run_program):
     """The tables of a campaign of several labs, and its folder as `Campaign`."""
 

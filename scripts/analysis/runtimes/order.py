@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-PROVIDERS = ("cpu", "cuda", "tensorrt")
+from runtimes.base import PROVIDERS
 
 
 def rank(title: str, exported: bool, provider: str) -> tuple:

@@ -180,12 +180,6 @@ def _providers(settings: Settings) -> list[tuple[str, dict[str, str]]]:
     if settings.provider == "cuda":
         return [cuda, cpu]
     options = {"device_id": str(settings.gpu), "trt_fp16_enable": "0"}
-    if settings.cache is not None:
-        settings.cache.mkdir(parents=True, exist_ok=True)
-        options |= {
-            "trt_engine_cache_enable": "1",
-            "trt_engine_cache_path": str(settings.cache),
-        }
     return [(NAMES["tensorrt"], options), cuda, cpu]
 
 

@@ -1,0 +1,20 @@
+"""The command-line options that the programs of tables share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def tables_parser(description: str) -> argparse.ArgumentParser:
+    """A parser for sessions to read, the folder for their tables, and how to compute them."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "--sessions", nargs="+", required=True, type=Path, help="session.json files"
+    )
+    parser.add_argument("--out", required=True, type=Path, help="the folder for the tables")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--confidence", type=float, default=0.95)
+    parser.add_argument("--resamples", type=int, default=5000)
+    parser.add_argument("--resolve-periods", type=float, default=2)
+    return parser
