@@ -14,7 +14,7 @@ rule scores:
         program=sources("score.py", "generation/*.py", "generation/[sw]*/*.py"),
         session="results/{campaign}/raw/{session}/session.json",
         windows="results/{campaign}/raw/{session}/windows.jsonl",
-        tasks=tasks_of,
+        tasks=tasks_of_scores,
     output:
         scores="results/{campaign}/scores/{session}.json",
     log:
@@ -23,15 +23,17 @@ rule scores:
         "../envs/analysis.yaml"
     params:
         python=interpreter("analysis"),
+        tasks=tasks_option,
     shell:
         "{params.python} scripts/score.py --session {input.session:q} --windows {input.windows:q}"
-        " --tasks {input.tasks:q} --out {output.scores:q} 2>&1 | tee -i {log:q}"
+        " {params.tasks:q} --out {output.scores:q} 2>&1 | tee -i {log:q}"
 
 
 rule tables:
     input:
         software=software("analysis"),
-        program=sources("tables.py", "analysis/*.py", "metering/[ct]*.py"),
+        program=sources("tables.py", "analysis/*.py", "analysis/phases/*.py", "metering/[ct]*.py"),
+        published="config/published/phases.csv",
         sessions=session_files("phases"),
         scores=campaign_scores,
     output:
@@ -41,6 +43,16 @@ rule tables:
         pairs="results/{campaign}/tables/pairs.parquet",
         summary="results/{campaign}/tables/summary.parquet",
         savings="results/{campaign}/tables/savings.parquet",
+        probes="results/{campaign}/tables/probes.parquet",
+        estimators="results/{campaign}/tables/estimators.parquet",
+        agreement="results/{campaign}/tables/agreement.parquet",
+        amplification="results/{campaign}/tables/amplification.parquet",
+        ends="results/{campaign}/tables/ends.parquet",
+        context="results/{campaign}/tables/context.parquet",
+        law="results/{campaign}/tables/law.parquet",
+        law_points="results/{campaign}/tables/law_points.parquet",
+        identities="results/{campaign}/tables/identities.parquet",
+        beside="results/{campaign}/tables/published.parquet",
     log:
         "results/{campaign}/logs/tables.log",
     conda:

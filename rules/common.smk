@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
 
 from configuration import ConfigurationError, plan, validated
 from configuration.devices import check_device, nvidia_devices
+from configuration.registry import with_copies, with_twins
 from configuration.runtimes import plan_runtimes, unmet
 from runtimes.base import backend, backends
 
@@ -36,8 +37,15 @@ def checked_configuration():
         schema("models.schema.yaml"),
         str(registry),
     )
+    copies = checked["models_folder"] and os.path.expanduser(checked["models_folder"])
+    if copies is not None and not os.path.isdir(copies):
+        raise ConfigurationError(f"models_folder: there is no folder '{copies}'")
+    models = with_copies(with_twins(models), copies, Path.is_dir)
     if checked["software"] == "host" and shutil.which(checked["host_python"]) is None:
         raise ConfigurationError(f"host_python: there is no program '{checked['host_python']}'")
+    folder = checked["phases"]["longbench"]["folder"]
+    if folder is not None and not Path(folder).expanduser().is_dir():
+        raise ConfigurationError(f"phases.longbench.folder: there is no folder '{folder}'")
     # On a cluster the GPU is on the node that runs the job: the session checks there.
     if not workflow.non_local_exec:
         check_device(checked["device"], nvidia_devices())
@@ -68,7 +76,7 @@ wildcard_constraints:
     campaign=r"[A-Za-z0-9._-]+",
     session=r"[A-Za-z0-9._-]+",
     model=r"[A-Za-z0-9.-]+",
-    workload=r"[A-Za-z0-9.-]+",
+    benchmark=r"[A-Za-z0-9.-]+",
     framework=r"[a-z0-9_]+",
     env=r"[a-z0-9_-]+",
 

@@ -1,6 +1,6 @@
 # Takes: the registry of models.
 # Gives: resources/models/<model>/model.json, beside the weights or naming where they are;
-#        resources/workloads/<workload>.jsonl, the tasks of a benchmark.
+#        resources/workloads/<benchmark>.jsonl, its tasks, which several workloads may pose.
 
 
 localrules:
@@ -31,13 +31,14 @@ rule workload:
     input:
         software=software("analysis"),
     output:
-        tasks="resources/workloads/{workload}.jsonl",
+        tasks="resources/workloads/{benchmark}.jsonl",
     log:
-        "resources/logs/workload-{workload}.log",
+        "resources/logs/workload-{benchmark}.log",
     conda:
         "../envs/analysis.yaml"
     params:
         python=interpreter("analysis"),
+        options=workload_told,
     shell:
-        "{params.python} scripts/workload.py {wildcards.workload:q} --out {output.tasks:q}"
-        " 2> {log:q}"
+        "{params.python} scripts/workload.py {wildcards.benchmark:q} --options {params.options:q}"
+        " --out {output.tasks:q} 2>&1 | tee -i {log:q}"

@@ -1,4 +1,4 @@
-# Takes: a prepared model and a workload's tasks.
+# Takes: a prepared model, a workload's tasks, and for a replay a recorded session.
 # Gives: the raw data of one session, results/<campaign>/raw/<session>/: session.json,
 #        windows.jsonl, trace.csv and events.jsonl.
 # What was measured is never measured again: a finished session has no rule, and its raw data are
@@ -10,6 +10,7 @@ rule phases_session:
         software=software("pytorch"),
         model=model_of,
         tasks=tasks_of,
+        replayed=replayed_windows,
     output:
         session="results/{campaign}/raw/{session}/session.json",
         windows="results/{campaign}/raw/{session}/windows.jsonl",
@@ -28,8 +29,9 @@ rule phases_session:
     params:
         python=interpreter("pytorch"),
         spec=phases_spec,
+        replayed=replayed_option,
         folder=subpath(output.session, parent=True),
     shell:
         "{params.python} scripts/phases.py --spec {params.spec:q} --model {input.model:q}"
-        " --tasks {input.tasks:q} --out {params.folder:q}"
+        " --tasks {input.tasks:q} {params.replayed:q} --out {params.folder:q}"
         " --partial results/{wildcards.campaign:q}/partial 2>&1 | tee -i {log:q}"

@@ -1,12 +1,28 @@
 # Takes: the tables, and raw sessions for the figure of readings.
 # Gives: results/<campaign>/figures/*.png and *.pdf, and results/<campaign>/report.html.
-FIGURES = ("power", "phases", "position", "answer", "savings")
+FIGURES = (
+    "power",
+    "phases",
+    "position",
+    "estimators",
+    "amplification",
+    "context",
+    "law",
+    "published",
+    "answer",
+    "savings",
+)
 
 
 localrules:
     figure_power,
     figure_phases,
     figure_position,
+    figure_estimators,
+    figure_amplification,
+    figure_context,
+    figure_law,
+    figure_published,
     figure_answer,
     figure_savings,
     report_page,
@@ -69,6 +85,86 @@ use rule figure_power as figure_position with:
     params:
         python=interpreter("analysis"),
         name="position",
+
+
+use rule figure_power as figure_estimators with:
+    output:
+        png=report(
+            "results/{campaign}/figures/estimators.png",
+            caption="../report/estimators.rst",
+            category="Phases",
+            labels={"figure": "Three estimators of a phase"},
+        ),
+        pdf="results/{campaign}/figures/estimators.pdf",
+    log:
+        "results/{campaign}/logs/figure-estimators.log",
+    params:
+        python=interpreter("analysis"),
+        name="estimators",
+
+
+use rule figure_power as figure_amplification with:
+    output:
+        png=report(
+            "results/{campaign}/figures/amplification.png",
+            caption="../report/amplification.rst",
+            category="Phases",
+            labels={"figure": "Amplification of the decoded token"},
+        ),
+        pdf="results/{campaign}/figures/amplification.pdf",
+    log:
+        "results/{campaign}/logs/figure-amplification.log",
+    params:
+        python=interpreter("analysis"),
+        name="amplification",
+
+
+use rule figure_power as figure_context with:
+    output:
+        png=report(
+            "results/{campaign}/figures/context.png",
+            caption="../report/context.rst",
+            category="Phases",
+            labels={"figure": "Energy per token against context"},
+        ),
+        pdf="results/{campaign}/figures/context.pdf",
+    log:
+        "results/{campaign}/logs/figure-context.log",
+    params:
+        python=interpreter("analysis"),
+        name="context",
+
+
+use rule figure_power as figure_law with:
+    output:
+        png=report(
+            "results/{campaign}/figures/law.png",
+            caption="../report/law.rst",
+            category="Phases",
+            labels={"figure": "The law of prefill and decoding"},
+        ),
+        pdf="results/{campaign}/figures/law.pdf",
+    log:
+        "results/{campaign}/logs/figure-law.log",
+    params:
+        python=interpreter("analysis"),
+        name="law",
+
+
+use rule figure_power as figure_published with:
+    output:
+        png=report(
+            "results/{campaign}/figures/published.png",
+            caption="../report/published.rst",
+            category="Phases",
+            labels={"figure": "Beside the paper"},
+        ),
+        pdf="results/{campaign}/figures/published.pdf",
+    log:
+        "results/{campaign}/logs/figure-published.log",
+    params:
+        python=interpreter("analysis"),
+        name="published",
 
 
 use rule figure_power as figure_answer with:

@@ -4,8 +4,15 @@ import json
 import re
 
 from configuration import Session
-from configuration.experiment import check_unchanged, session_spec
+from configuration.experiment import (
+    SWEEP,
+    check_unchanged,
+    replayed_session,
+    session_spec,
+    workload_options,
+)
 from configuration.runtimes import RuntimeSession, environment_of, runtime_spec
+from generation.workloads import WORKLOADS
 
 
 def registry_entry(wildcards):
@@ -136,10 +143,10 @@ def session_files(study):
 
 
 def campaign_scores(wildcards):
+    """The scores of the sessions with outputs; a sweep has none."""
+    names = [n for n in measured_sessions("phases") if Session.parse(n).workload != SWEEP]
     return expand(
-        "results/{campaign}/scores/{session}.json",
-        campaign=wildcards.campaign,
-        session=measured_sessions("phases"),
+        "results/{campaign}/scores/{session}.json", campaign=wildcards.campaign, session=names
     )
 
 
@@ -158,11 +165,51 @@ def model_of(wildcards):
 
 
 def tasks_of(wildcards):
-    return f"resources/workloads/{Session.parse(wildcards.session).workload}.jsonl"
+    return f"resources/workloads/{Session.parse(wildcards.session).file}.jsonl"
+
+
+def tasks_of_scores(wildcards):
+    """The tasks, where tests judge the outputs: others carry what they are compared with."""
+    workload = Session.parse(wildcards.session).workload
+    return tasks_of(wildcards) if WORKLOADS[workload].judged_by == "tests" else []
+
+
+def tasks_option(wildcards, input):
+    return ["--tasks", input.tasks] if input.tasks else []
+
+
+def replayed_folder(session):
+    """The raw data of the session whose outputs a session forces; None where it forces none."""
+    replay = config["phases"]["replay"]
+    if replay is None or session.workload == SWEEP:
+        return None
+    return Path("results", replay["campaign"], "raw", replayed_session(session, replay).name)
+
+
+def replayed_windows(wildcards):
+    folder = replayed_folder(Session.parse(wildcards.session))
+    return [] if folder is None else f"{folder}/windows.jsonl"
+
+
+def refuse_unrecorded():
+    """Refuses, before the first job, a replay of outputs that are not there."""
+    for session in [s for s in SESSIONS["phases"] if not is_finished(s.name)]:
+        folder = replayed_folder(session)
+        if folder is not None and not (folder / "session.json").is_file():
+            raise WorkflowError(f"phases.replay: there is no finished session {folder}")
+
+
+def replayed_option(wildcards, input):
+    return ["--replayed", input.replayed] if input.replayed else []
 
 
 def phases_spec(wildcards):
     return told(Session.parse(wildcards.session))
+
+
+def workload_told(wildcards):
+    """How a workload's tasks are made, as JSON."""
+    return json.dumps(workload_options(wildcards.benchmark, config), sort_keys=True)
 
 
 # The study of runtimes.
@@ -278,3 +325,7 @@ def pages_of_measured(wildcards):
     if not pages:
         raise WorkflowError(f"analyse: results/{CAMPAIGN}/raw holds no finished session")
     return pages
+
+
+if not only_analyses():
+    refuse_unrecorded()

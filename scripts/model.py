@@ -16,7 +16,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")
 
-from weights import WeightsError, folder, hub, package, seeded
+from weights import WeightsError, architecture, folder, hub, package, seeded
 
 
 def main() -> None:
@@ -56,12 +56,20 @@ def prepare(name: str, entry: dict, out: Path, tokenizer: Path | None) -> None:
                 record = folder.prepare(entry, partial)
             case "init":
                 record = seeded.prepare(entry, partial, tokenizer and _weights_of(tokenizer))
+        if entry["source"] != "init" and "architecture" in entry:
+            _warn(name, entry, Path(partial, record["weights"]))
         record = {"name": name, **entry, **record}
         (partial / out.name).write_text(json.dumps(record, indent=2) + "\n")
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _warn(name: str, entry: dict, weights: Path) -> None:
+    """One line where the model is not what the registry says: its twin would be another."""
+    if why := architecture.difference(entry["architecture"], weights):
+        print(f"warning: model '{name}': architecture: {why}", file=sys.stderr, flush=True)
 
 
 def _weights_of(ready: Path) -> Path:

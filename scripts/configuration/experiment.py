@@ -3,39 +3,80 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from configuration.validation import ConfigurationError, choice, shown
+from generation.workloads import WORKLOADS
 from weights import TEXT_GENERATION, task_of
 
-# The ids of each workload's tasks, so that a wrong one is refused before the first job.
-TASKS = {"humaneval-0shot": tuple(f"HumanEval/{number}" for number in range(164))}
+# Prompts of many lengths for the laws: probes without a benchmark, on the texts of `longcode`.
+SWEEP = "sweep"
+LONGCODE_FILE = "longcode"
+# The ids of each benchmark's tasks, so that a wrong one is refused before the first job.
+TASKS = {
+    "humaneval": tuple(f"HumanEval/{number}" for number in range(164)),
+    "longbench": tuple(f"{name}/{n}" for name in ("lcc", "repobench-p") for n in range(500)),
+    "longcode": tuple(f"longcode/{number}" for number in range(40)),
+}
+DTYPES = ("float32", "bfloat16", "float16")
+SAMPLE = "a random sample"
 
 
 @dataclasses.dataclass(frozen=True)
 class Session:
-    """One process to be measured: one model, one workload, one round of both conditions."""
+    """One process to be measured: one model, one workload, one round of both conditions.
+
+    Attributes:
+        batch: Copies of a prompt that are decoded together.
+        dtype: Of weights and activations; `auto` follows the device.
+        decoding: `greedy` or `sampled`.
+    """
 
     model: str
     workload: str
     round: int
+    batch: int = 1
+    dtype: str = "auto"
+    decoding: str = "greedy"
 
     @property
     def name(self) -> str:
-        """The session's folder under `results/<campaign>/raw/`."""
-        return f"{self.model}__{self.workload}__r{self.round}"
+        """The session's folder under `results/<campaign>/raw/`; factors only where they are not
+        the study's."""
+        factors = [
+            *([f"b{self.batch}"] if self.batch > 1 else []),
+            *([self.dtype] if self.dtype != "auto" else []),
+            *([self.decoding] if self.decoding != "greedy" else []),
+        ]
+        return f"{self.model}__{'_'.join((self.workload, *factors))}__r{self.round}"
 
     @classmethod
     def parse(cls, name: str) -> Session:
         """The session that a folder's name tells of. Raises ValueError for another name."""
-        found = re.fullmatch(r"([A-Za-z0-9.-]+)__([A-Za-z0-9.-]+)__r([1-9][0-9]*)", name)
+        found = re.fullmatch(
+            r"([A-Za-z0-9.-]+)__([A-Za-z0-9.-]+)(?:_b([1-9][0-9]*))?"
+            rf"(?:_({'|'.join(DTYPES)}))?(?:_(sampled))?__r([1-9][0-9]*)",
+            name,
+        )
         if found is None:
             raise ValueError(f"'{name}' names no session")
-        return cls(found[1], found[2], int(found[3]))
+        model, workload, batch, dtype, decoding, number = found.groups()
+        return cls(
+            model, workload, int(number), int(batch or 1), dtype or "auto", decoding or "greedy"
+        )
+
+    @property
+    def file(self) -> str:
+        """The name of the file with its tasks."""
+        return file_of(self.workload)
+
+
+def file_of(workload: str) -> str:
+    """The name of the file with a workload's tasks."""
+    return LONGCODE_FILE if workload == SWEEP else WORKLOADS[workload].file
 
 
 def plan(config: Mapping[str, Any], models: Mapping[str, Any]) -> list[Session]:
@@ -46,21 +87,30 @@ def plan(config: Mapping[str, Any], models: Mapping[str, Any]) -> list[Session]:
         models: The registry, validated against models.schema.yaml.
 
     Raises:
-        ConfigurationError: A model that the registry lacks, or a condition that the model cannot
-            be measured in.
+        ConfigurationError: A name that there is not, or a model, a factor or a condition that
+            cannot be measured as asked.
     """
     phases = config["phases"]
     for name in phases["models"]:
         choice(name, models, "model", f"phases.models ({config['models_file']})")
         _check_model(name, models, phases)
-    if phases["tasks"] != "all":
-        for workload, task in itertools.product(phases["workloads"], phases["tasks"]):
-            choice(task, TASKS[workload], "task", f"phases.tasks ({workload})")
+    _check_tasks(phases)
+    _check_factors(phases)
+    if (replay := phases["replay"]) is not None:
+        choice(replay["model"], models, "model", "phases.replay.model")
+        if replay["campaign"] == config["campaign"]:
+            raise ConfigurationError(
+                f"phases.replay.campaign: '{replay['campaign']}' is this campaign; replay one that"
+                " is finished, under another name (--config campaign=NAME)"
+            )
     return [
-        Session(model, workload, number)
+        Session(model, workload, number, batch, dtype, decoding)
         for number in range(1, phases["rounds"] + 1)
         for model in phases["models"]
+        for dtype in phases["dtypes"]
         for workload in phases["workloads"]
+        for decoding in (phases["decoding"] if workload != SWEEP else ["greedy"])
+        for batch in phases["batch_sizes"]
     ]
 
 
@@ -77,11 +127,58 @@ def _check_model(name: str, models: Mapping[str, Any], phases: Mapping[str, Any]
         raise ConfigurationError(
             f"models.{name}.tokenizer: '{other}' has seeded weights and no tokenizer of its own"
         )
-    if "suppressed" in phases["conditions"]:
+    generates = set(phases["workloads"]) != {SWEEP}
+    if generates and "suppressed" in phases["conditions"] and phases["replay"] is None:
         raise ConfigurationError(
             f"phases.conditions: 'suppressed' means nothing for '{name}', whose weights are random"
-            " (source: init); measure it with conditions: [baseline]"
+            " (source: init); measure it with conditions: [baseline], or replay the outputs of a"
+            " model with weights (phases.replay)"
         )
+
+
+def _check_tasks(phases: Mapping[str, Any]) -> None:
+    asked = phases["tasks"]
+    if isinstance(asked, Mapping):
+        # One that is not measured does no harm: it may stand in a configuration below this one.
+        for workload in asked:
+            choice(workload, WORKLOADS, "workload", "phases.tasks")
+    for workload in (w for w in phases["workloads"] if w != SWEEP):
+        known = TASKS[file_of(workload)]
+        wanted = _tasks(workload, phases)
+        if isinstance(wanted, int) and wanted > len(known):
+            raise ConfigurationError(
+                f"phases.tasks ({workload}): {wanted} are asked for and there are {len(known)}"
+            )
+        if isinstance(wanted, list):
+            for task in wanted:
+                choice(task, known, "task", f"phases.tasks ({workload})")
+
+
+def _tasks(workload: str, phases: Mapping[str, Any]) -> Any:
+    """What is asked for of a workload: `all`, a number, or a list of ids."""
+    asked = phases["tasks"]
+    return asked.get(workload, "all") if isinstance(asked, Mapping) else asked
+
+
+def _check_factors(phases: Mapping[str, Any]) -> None:
+    if max(phases["batch_sizes"]) == 1:
+        return
+    if "sampled" in phases["decoding"]:
+        raise ConfigurationError(
+            "phases.batch_sizes: above 1 only greedy decoding is measured, since sampled copies of"
+            " a prompt differ (decoding: [greedy])"
+        )
+    if "baseline" not in phases["conditions"]:
+        raise ConfigurationError(
+            "phases.batch_sizes: above 1 only the baseline is measured, and conditions leaves it"
+            " out"
+        )
+
+
+def replayed_session(session: Session, replay: Mapping[str, str]) -> Session:
+    """The recorded session whose outputs a session forces: of the same workload and decoding, at
+    batch 1 and in its first round."""
+    return Session(replay["model"], session.workload, 1, decoding=session.decoding)
 
 
 def check_unchanged(spec: str, measured: Mapping[str, Any]) -> None:
@@ -106,7 +203,8 @@ def check_unchanged(spec: str, measured: Mapping[str, Any]) -> None:
 
 
 def session_spec(session: Session, config: Mapping[str, Any], models: Mapping[str, Any]) -> str:
-    """What the session's program is told: one line of JSON, equal when the experiment is equal."""
+    """What the session's program is told: one line of JSON, equal when the experiment is equal.
+    What does not bear on the session is not in it."""
     phases = config["phases"]
     entry = models[session.model]
     spec = {
@@ -119,9 +217,43 @@ def session_spec(session: Session, config: Mapping[str, Any], models: Mapping[st
         "entry": entry,
         "workload": session.workload,
         "round": session.round,
+        "batch_size": session.batch,
+        "dtype": session.dtype,
+        "decoding": session.decoding,
         "device": config["device"],
         "seed": config["seed"],
         "metering": config["metering"],
-        **{k: v for k, v in phases.items() if k not in ("models", "workloads", "rounds")},
+        "threads": phases["threads"],
+        "warmup_s": phases["warmup_s"],
+        "probe": phases["probe"],
     }
+    if session.workload == SWEEP:
+        return json.dumps({**spec, "sweep": phases["sweep"]}, sort_keys=True)
+    limit = phases["max_new_tokens"]
+    tasks = _tasks(session.workload, phases)
+    sampled = session.decoding == "sampled"
+    spec |= {
+        "tasks": tasks,
+        "tasks_chosen_by": SAMPLE if isinstance(tasks, int) else phases["tasks_chosen_by"],
+        "conditions": phases["conditions"] if session.batch == 1 else ["baseline"],
+        "repetitions": phases["seeds"] if sampled else phases["repetitions"],
+        "max_new_tokens": WORKLOADS[session.workload].limit if limit == "auto" else limit,
+        "suppression": phases["suppression"],
+        "replay": phases["replay"],
+    }
+    if sampled:
+        spec |= {"temperature": phases["temperature"], "top_p": phases["top_p"]}
+    if session.file == LONGCODE_FILE:
+        spec |= {"prompt_tokens": phases["longcode"]["prompt_tokens"]}
     return json.dumps(spec, sort_keys=True)
+
+
+def workload_options(file: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the program that writes a workload's tasks is told."""
+    phases = config["phases"]
+    match file:
+        case "longcode":
+            return {"seed": config["seed"], "characters": phases["longcode"]["characters"]}
+        case "longbench":
+            return dict(phases["longbench"])
+    return {}

@@ -1,6 +1,6 @@
 """Weights from four sources, and loading them. Every source ends in a folder and `model.json`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 TEXT_GENERATION = "text-generation"
@@ -9,6 +9,12 @@ TEXT_GENERATION = "text-generation"
 def task_of(entry: Mapping[str, Any]) -> str:
     """What a model of the registry is for; one that does not say so generates text."""
     return entry.get("task", TEXT_GENERATION)
+
+
+def fold(tokens: Sequence[int], vocabulary: int) -> list[int]:
+    """Token ids within a vocabulary of so many words. The number of tokens stays; where the
+    tokenizer knew more words, others stand in their place."""
+    return [token % vocabulary for token in tokens]
 
 
 class WeightsError(RuntimeError):

@@ -46,7 +46,7 @@ def compare(
     """The digests of `files` by name, equal to the expected ones where any are expected.
 
     Args:
-        expected: From the registry; empty where it gives none.
+        expected: From the registry or the hub; empty where there are none.
         where: What a message calls the source.
         discard: Delete a file that differs, so that no later run takes it for good. Not for a
             folder, which is its owner's.
@@ -56,7 +56,7 @@ def compare(
             found, so that a user who trusts the file can put it into the registry.
     """
     for name in sorted(expected.keys() - {path.name for path in files}):
-        raise WeightsError(f"{where}: '{name}' has a digest in the registry but is not there")
+        raise WeightsError(f"{where}: '{name}' has a digest but is not there")
     found = {}
     for path in files:
         digest = found[path.name] = sha256(path)
@@ -72,5 +72,5 @@ def compare(
         )
     if expected and (new := sorted(found.keys() - expected.keys())):
         digests = ", ".join(f"{name}: {found[name]}" for name in new)
-        raise WeightsError(f"{where}: the registry lacks a digest; sha256 is {digests}")
+        raise WeightsError(f"{where}: a digest is lacking; sha256 is {digests}")
     return found

@@ -10,12 +10,9 @@ import difflib
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from weights import WeightsError
-
-if TYPE_CHECKING:
-    from transformers import PretrainedConfig
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -34,8 +31,7 @@ def prepare(entry: Mapping[str, Any], folder: Path, tokenizer: Path | None) -> d
             measured on random inputs.
 
     Raises:
-        WeightsError: transformers knows no such architecture or no such field of it, or the
-            vocabulary is smaller than the tokenizer's.
+        WeightsError: transformers knows no such architecture or no such field of it.
     """
     from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
@@ -62,25 +58,26 @@ def prepare(entry: Mapping[str, Any], folder: Path, tokenizer: Path | None) -> d
     except (ValueError, TypeError, KeyError, StrictDataclassError) as error:
         why = " ".join(str(error).split())[:200]
         raise WeightsError(f"architecture '{model_type}': {why}") from None
+    record = {"weights": "weights", "sha256": {}, "seed": entry["seed"]}
     if tokenizer:
-        _lend(tokenizer, config, folder / "weights")
+        words = _lend(tokenizer, folder / "weights")
+        # Where the tokenizer knows more words, its ids are folded: see `weights.fold`.
+        vocabulary = {"tokenizer": words, "model": config.vocab_size}
+        record["vocabulary"] = vocabulary | {"folded": words > config.vocab_size}
     config.save_pretrained(folder / "weights")
-    return {"weights": "weights", "sha256": {}, "seed": entry["seed"]}
+    return record
 
 
-def _lend(tokenizer: Path, config: PretrainedConfig, folder: Path) -> None:
+def _lend(tokenizer: Path, folder: Path) -> int:
+    """Copies a tokenizer's files; the number of its words."""
     from transformers import AutoTokenizer
 
     words = len(AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=False))
-    if config.vocab_size < words:
-        raise WeightsError(
-            f"architecture '{config.model_type}': a vocabulary of {config.vocab_size} is smaller"
-            f" than the tokenizer's {words}"
-        )
     folder.mkdir(exist_ok=True)
     for name in TOKENIZER_FILES:
         if (tokenizer / name).is_file():
             shutil.copy(tokenizer / name, folder / name)
+    return words
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

@@ -8,7 +8,14 @@ import pytest
 import yaml
 
 from configuration import ConfigurationError, Session, plan, validated
-from configuration.experiment import TASKS, check_unchanged, session_spec
+from configuration.experiment import (
+    SWEEP,
+    TASKS,
+    check_unchanged,
+    replayed_session,
+    session_spec,
+    workload_options,
+)
 from generation.workloads import WORKLOADS
 
 SCHEMAS = Path(__file__).parents[2] / "config" / "schemas"
@@ -67,14 +74,55 @@ def test_one_session_for_each_model_and_round_in_the_order_of_the_lists():
     ]
 
 
+def test_factors_make_sessions_of_their_own():
+    config = configured(
+        workloads=["humaneval-0shot", "sweep"], batch_sizes=[1, 8], dtypes=["auto", "float16"]
+    )
+    assert [s.name for s in plan(config, REGISTRY)] == [
+        "one__humaneval-0shot__r1",
+        "one__humaneval-0shot_b8__r1",
+        "one__sweep__r1",
+        "one__sweep_b8__r1",
+        "one__humaneval-0shot_float16__r1",
+        "one__humaneval-0shot_b8_float16__r1",
+        "one__sweep_float16__r1",
+        "one__sweep_b8_float16__r1",
+    ]
+    sampled = configured(workloads=["humaneval-0shot", "sweep"], decoding=["greedy", "sampled"])
+    assert [s.name for s in plan(sampled, REGISTRY)] == [
+        "one__humaneval-0shot__r1",
+        "one__humaneval-0shot_sampled__r1",
+        "one__sweep__r1",
+    ]
+
+
 def test_a_name_parses_back():
-    for session in [Session("a-1.5b", "humaneval-0shot", 12), Session("a", "b", 1)]:
+    for session in [
+        Session("a-1.5b", "humaneval-0shot", 12),
+        Session("a", "b", 1),
+        Session("a", "b", 1, batch=64),
+        Session("a", "b", 3, dtype="bfloat16", decoding="sampled"),
+        Session("a", "b", 1, batch=2, dtype="float32", decoding="sampled"),
+    ]:
         assert Session.parse(session.name) == session
 
 
 @pytest.mark.parametrize(
     "name",
-    ["", "a", "a__b", "a__b__1", "a__b__rx", "a__b__r0", "a__b__r01", "a__b__c__r1", "__b__r1"],
+    [
+        *(
+            "",
+            "a",
+            "a__b",
+            "a__b__1",
+            "a__b__rx",
+            "a__b__r0",
+            "a__b__r01",
+            "a__b__c__r1",
+            "__b__r1",
+        ),
+        *("a__b_b0__r1", "a__b_int8__r1", "a__b_sampled_b8__r1", "a__b_greedy__r1"),
+    ],
 )
 def test_another_name_names_no_session(name):
     with pytest.raises(ValueError, match="names no session"):
@@ -97,6 +145,81 @@ def test_an_unknown_task():
     assert "did you mean 'HumanEval/64'?" in line and len(line) < 400
 
 
+def test_tasks_of_each_workload():
+    both = {"workloads": ["humaneval-0shot", "longcode"]}
+    tasks = {"humaneval-0shot": ["HumanEval/3"], "longcode": 4, "humaneval-cot": ["HumanEval/1"]}
+    config = configured(**both, tasks=tasks, tasks_chosen_by="hand")
+    told = [json.loads(session_spec(s, config, REGISTRY)) for s in plan(config, REGISTRY)]
+    assert [t["tasks"] for t in told] == [["HumanEval/3"], 4]
+    # What was drawn was not chosen.
+    assert [t["tasks_chosen_by"] for t in told] == ["hand", "a random sample"]
+    assert "phases.tasks (longcode): no task 'HumanEval/3'" in refusal(
+        **both, tasks=["HumanEval/3"]
+    )
+    assert "phases.tasks: no workload 'longbench'" in refusal(**both, tasks={"longbench": 3})
+    assert "41 are asked for and there are 40" in refusal(**both, tasks={"longcode": 41})
+
+
+def test_each_workload_has_its_own_limit_unless_one_is_given():
+    def limit(workload, **phases):
+        session = Session("one", workload, 1)
+        return json.loads(session_spec(session, configured(**phases), REGISTRY))["max_new_tokens"]
+
+    assert [limit(w) for w in ("humaneval-0shot", "humaneval-cot", "longbench-cu")] == [
+        300,
+        2000,
+        10,
+    ]
+    assert limit("humaneval-cot", max_new_tokens=64) == 64
+
+
+def test_larger_batches_are_greedy_baselines():
+    config = configured(batch_sizes=[1, 4])
+    told = [json.loads(session_spec(s, config, REGISTRY)) for s in plan(config, REGISTRY)]
+    assert [(t["batch_size"], t["conditions"]) for t in told] == [
+        (1, ["baseline", "suppressed"]),
+        (4, ["baseline"]),
+    ]
+    assert "sampled copies" in refusal(batch_sizes=[4], decoding=["sampled"])
+    assert "only the baseline" in refusal(batch_sizes=[4], conditions=["suppressed"])
+
+
+def test_a_sampled_session_knows_its_settings_and_a_greedy_one_does_not():
+    config = configured(decoding=["greedy", "sampled"], seeds=5)
+    greedy, sampled = (
+        json.loads(session_spec(s, config, REGISTRY)) for s in plan(config, REGISTRY)
+    )
+    assert (sampled["temperature"], sampled["top_p"], sampled["repetitions"]) == (0.1, 0.95, 5)
+    assert "temperature" not in greedy and greedy["repetitions"] == 1
+
+
+def test_a_sweep_generates_nothing_that_weights_could_matter_for():
+    assert plan(configured(models=["drawn"], workloads=["sweep"]), REGISTRY)
+    spec = json.loads(session_spec(Session("one", SWEEP, 1), configured(), REGISTRY))
+    assert spec["sweep"]["output_tokens"] and not {"tasks", "conditions"} & spec.keys()
+
+
+def test_a_replay_of_another_campaign():
+    replay = {"campaign": "earlier", "model": "two"}
+    config = configured(models=["drawn"], replay=replay)
+    (session,) = plan(config, REGISTRY)
+    assert json.loads(session_spec(session, config, REGISTRY))["replay"] == replay
+    assert replayed_session(session, replay).name == "two__humaneval-0shot__r1"
+    factors = Session("drawn", "longcode", 3, batch=1, dtype="float16", decoding="sampled")
+    assert replayed_session(factors, replay).name == "two__longcode_sampled__r1"
+    assert "no model 'tow'" in refusal(replay={**replay, "model": "tow"})
+    assert "is this campaign" in refusal(replay={**replay, "campaign": "test"})
+
+
+def test_only_what_bears_on_a_workload_is_told():
+    wide = configured(longcode={"prompt_tokens": 64}, sweep={"output_tokens": [3]}, seeds=9)
+    assert session_spec(SESSION, wide, REGISTRY) == session_spec(SESSION, configured(), REGISTRY)
+    long = Session("one", "longcode", 1)
+    assert session_spec(long, wide, REGISTRY) != session_spec(long, configured(), REGISTRY)
+    assert workload_options("humaneval", wide) == {}
+    assert workload_options("longcode", wide)["seed"] == wide["seed"]
+
+
 def test_random_weights_cannot_be_suppressed():
     line = refusal(models=["drawn"])
     assert "'suppressed' means nothing for 'drawn'" in line and "conditions: [baseline]" in line
@@ -114,8 +237,10 @@ def test_a_tokenizer_of_a_model_that_has_none():
 
 
 def test_the_known_tasks_are_those_of_the_workload():
-    for workload, tasks in TASKS.items():
-        assert [task.task_id for task in WORKLOADS[workload].load()] == list(tasks)
+    options = {"seed": 0, "characters": 1000}
+    for name in ("humaneval-0shot", "humaneval-2shot", "humaneval-cot", "longcode"):
+        tasks = WORKLOADS[name].load(options)
+        assert [task.task_id for task in tasks] == list(TASKS[WORKLOADS[name].file])
 
 
 SESSION = Session("one", "humaneval-0shot", 1)
@@ -123,7 +248,7 @@ SESSION = Session("one", "humaneval-0shot", 1)
 
 def test_an_equal_experiment_is_told_in_equal_words():
     plain = session_spec(SESSION, configured(), REGISTRY)
-    explicit = configured(temperature=0.0, top_p=1, rounds=1, suppression={"timeout_s": 3})
+    explicit = configured(temperature=0.1, rounds=1, suppression={"timeout_s": 3})
     assert session_spec(SESSION, explicit, REGISTRY) == plain
     # More rounds or other models make other sessions; this one stays what it is.
     wider = configured(models=["two", "one"], rounds=5)
@@ -137,8 +262,7 @@ def test_an_equal_experiment_is_told_in_equal_words():
         {"tasks": ["HumanEval/0"]},
         {"conditions": ["baseline"]},
         {"max_new_tokens": 64},
-        {"temperature": 0.5},
-        {"dtype": "float32"},
+        {"probe": {"prompts": 0}},
         {"threads": 2},
         {"suppression": {"unit": "token"}},
     ],

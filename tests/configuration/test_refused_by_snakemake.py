@@ -41,8 +41,8 @@ def refused(status, output, line):
 
 
 KEYS = (
-    "allowed here: analysis, campaign, device, host_python, metering, models_file, phases,"
-    " runtimes, seed,"
+    "allowed here: analysis, campaign, device, host_python, metering, models_file, models_folder,"
+    " phases, runtimes, seed,"
 )
 
 
@@ -73,11 +73,22 @@ KEYS = (
         (
             "phases={workloads: [humaneval]}",
             "configuration: phases.workloads.0: 'humaneval' is not allowed;"
-            " did you mean 'humaneval-0shot'? (allowed: humaneval-0shot)",
+            " did you mean 'humaneval-cot'? (allowed: humaneval-0shot, humaneval-2shot,"
+            " humaneval-cot, longbench-cu, longbench-cu-long, longcode, longcode-long, sweep)",
         ),
         ("phases={rounds: -3}", "configuration: phases.rounds: -3 must be at least 1"),
         ("phases={models: []}", "configuration: phases.models: must not be empty"),
         ("models_file=no/such.yaml", "models_file: there is no file 'no/such.yaml'"),
+        (
+            "phases={longbench: {folder: no/such}}",
+            "phases.longbench.folder: there is no folder 'no/such'",
+        ),
+        (
+            "phases={replay: {campaign: nowhere, model: smollm2-135m-instruct}}",
+            "phases.replay: there is no finished session"
+            " results/nowhere/raw/smollm2-135m-instruct__humaneval-0shot__r1",
+        ),
+        ("models_folder=no/such", "models_folder: there is no folder 'no/such'"),
     ],
 )
 def test_a_setting_on_the_command_line(dry_run, setting, line):
@@ -127,6 +138,17 @@ def test_a_task_that_does_not_exist(dry_run):
     status, output = dry_run("phases={tasks: [HumanEval/164]}")
     assert status != 0
     assert "phases.tasks (humaneval-0shot): no task 'HumanEval/164'; did you mean" in output
+
+
+def test_a_seeded_twin_is_planned_and_a_copy_of_the_hub_is_taken(dry_run, tmp_path):
+    (tmp_path / "Qwen" / "Qwen3-4B").mkdir(parents=True)
+    phases = "phases={models: [qwen3-4b, qwen2.5-coder-7b-init], conditions: [baseline]}"
+    status, output = dry_run(
+        "device=cpu", f"models_folder={tmp_path}", "studies=[phases]", phases, options=["-p"]
+    )
+    assert status == 0, output
+    assert f'"path": "{tmp_path}/Qwen/Qwen3-4B"' in output
+    assert "resources/models/qwen2.5-coder-7b-init/model.json" in output
 
 
 def test_a_registry_that_is_no_yaml(dry_run, tmp_path):

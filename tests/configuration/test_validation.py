@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from configuration import ConfigurationError, validated
-from configuration.experiment import TASKS
+from configuration.experiment import SWEEP, TASKS, file_of
+from generation.workloads import WORKLOADS
 
 CONFIG = Path(__file__).parents[2] / "config"
 SCHEMA = yaml.safe_load((CONFIG / "schemas" / "config.schema.yaml").read_text())
@@ -87,9 +88,12 @@ def refusal(document, schema=SCHEMA, where="configuration"):
         ({"phases": {"models": "smollm"}}, ["'smollm' is not a list", "write [smollm]"]),
         ({"phases": []}, ["phases: [] is not a mapping"]),
         # Names.
-        ({"phases": {"dtype": "fp16"}}, ["phases.dtype: 'fp16'", "'float16'?", "allowed: auto"]),
+        (
+            {"phases": {"dtypes": ["fp16"]}},
+            ["phases.dtypes.0: 'fp16'", "'float16'?", "allowed: auto"],
+        ),
         ({"phases": {"conditions": ["Suppresed"]}}, ["conditions.0", "mean 'suppressed'?"]),
-        ({"phases": {"workloads": ["humaneval"]}}, ["workloads.0", "mean 'humaneval-0shot'?"]),
+        ({"phases": {"workloads": ["humaneval"]}}, ["workloads.0", "did you mean 'humaneval-"]),
         ({"software": "docker"}, ["software: 'docker'", "allowed: venv, host"]),
         ({"device": "gpu"}, ["device: 'gpu'", "auto, cpu, cuda, or cuda:N"]),
         ({"device": "cuda:x"}, ["device: 'cuda:x'", "cuda:N"]),
@@ -103,7 +107,16 @@ def refusal(document, schema=SCHEMA, where="configuration"):
         ({"phases": {"tasks": []}}, ["phases.tasks: must not be empty"]),
         ({"phases": {"tasks": ["a", "a"]}}, ["phases.tasks: 'a' stands there twice"]),
         ({"phases": {"tasks": [22]}}, ["phases.tasks.0: 22 is not a text"]),
-        ({"phases": {"tasks": "HumanEval/22"}}, ["'HumanEval/22'", "allowed: 'all', or a list"]),
+        (
+            {"phases": {"tasks": "HumanEval/22"}},
+            ["'HumanEval/22'", "'all', or a whole number of at least 1, or a list, or a mapping"],
+        ),
+        ({"phases": {"tasks": {"longcode": "some"}}}, ["phases.tasks.longcode: 'some'"]),
+        ({"phases": {"temperature": 0}}, ["phases.temperature: 0", "above 0"]),
+        ({"phases": {"replay": {"campaign": "a"}}}, ["replay: the key 'model' is missing"]),
+        ({"phases": {"replay": {"campain": "a"}}}, ["'phases.replay.campain'", "'campaign'?"]),
+        ({"phases": {"batch_sizes": [0]}}, ["batch_sizes.0: 0 must be at least 1"]),
+        ({"phases": {"longbench": {"sha256": {"lcc.jsonl": "ab"}}}}, ["sha256.lcc.jsonl: 'ab'"]),
         ({"phases": {"threads": 0}}, ["phases.threads: 0", "at least 1"]),
         ({"phases": {"threads": "many"}}, ["'many'", "'auto', or a whole number of at least 1"]),
         # YAML's nothing: a key whose value was forgotten or commented out.
@@ -118,7 +131,7 @@ def test_a_configuration_is_refused_in_one_line(document, words):
 
 
 def test_a_long_value_is_cut():
-    assert len(refusal({"phases": {"dtype": "x" * 5000}})) < 200
+    assert len(refusal({"phases": {"dtypes": ["x" * 5000]}})) < 200
 
 
 @pytest.mark.parametrize("document", [None, [], "text", 3])
@@ -134,7 +147,8 @@ def test_a_document_that_is_no_mapping(document):
         ({"source": "hub"}, ["one: the key 'licence' is missing"]),
         ({"source": "hubb", "licence": "MIT"}, ["one.source: 'hubb'", "mean 'hub'?", "folder"]),
         ({**HUB, "tokeniser": "x"}, ["unknown key 'one.tokeniser'", "mean 'tokenizer'?"]),
-        ({**HUB, "revision": "main"}, ["one.revision: 'main'", "40 hexadecimal digits"]),
+        ({**HUB, "revision": "a b"}, ["one.revision: 'a b'", "a commit, a branch or a tag"]),
+        ({**HUB, "parameters": 0}, ["one.parameters: 0", "at least 1"]),
         ({**HUB, "repo": "name"}, ["one.repo: 'name'", "owner/name"]),
         ({**HUB, "sha256": "0" * 64}, ["one.sha256", "FILE.safetensors: DIGEST"]),
         ({**HUB, "sha256": {}}, ["one.sha256: must not be empty"]),
@@ -155,7 +169,7 @@ def test_an_entry_of_the_registry_is_refused_in_one_line(entry, words):
 
 @pytest.mark.parametrize(
     ("entry", "key"),
-    [(HUB, key) for key in ("repo", "revision", "sha256")]
+    [(HUB, key) for key in ("repo", "revision")]
     + [(PACKAGE, key) for key in ("package", "file", "sha256")]
     + [(INIT, key) for key in ("tokenizer", "architecture")],
 )
@@ -163,6 +177,11 @@ def test_each_source_has_keys_that_it_needs(entry, key):
     validated({"one": entry}, MODELS, "models.yaml")
     lacking = {k: v for k, v in entry.items() if k != key}
     assert f"one: the key '{key}' is missing" in refusal({"one": lacking}, MODELS, "models.yaml")
+
+
+def test_a_model_of_the_hub_needs_no_digests_and_may_follow_a_branch():
+    entry = {k: v for k, v in HUB.items() if k != "sha256"} | {"revision": "refs/pr/1"}
+    assert validated({"one": entry}, MODELS, "models.yaml")["one"]["revision"] == "refs/pr/1"
 
 
 @pytest.mark.parametrize("name", ["with_underscore", "a/b", "..", "", 7])
@@ -205,7 +224,7 @@ def test_neither_the_document_nor_the_schema_is_changed():
 @pytest.mark.parametrize(
     ("key", "spellings"),
     [
-        ("temperature", [0, 0.0, "0", "0.0"]),
+        ("warmup_s", [0, 0.0, "0", "0.0"]),
         ("temperature", [2, 2.0, "2"]),
         ("temperature", [0.001, "1e-3", "0.001"]),
         ("rounds", [2, 2.0, "2"]),
@@ -251,16 +270,22 @@ def test_the_defaults_themselves_are_valid():
 
 def keys(schema, path=""):
     for name, sub in schema.get("properties", {}).items():
-        yield f"{path}{name}", sub
+        yield f"{path}{name}", sub, name in schema.get("required", ())
         yield from keys(sub, f"{path}{name}.")
 
 
-@pytest.mark.parametrize(("key", "sub"), list(keys(SCHEMA)))
-def test_every_key_is_described_and_has_a_default(key, sub):
+@pytest.mark.parametrize(("key", "sub", "required"), list(keys(SCHEMA)))
+def test_every_key_is_described_and_has_a_default_or_is_required(key, sub, required):
     assert sub["description"].strip()
-    assert "default" in sub
+    assert ("default" in sub) != required
 
 
-def test_every_workload_has_its_tasks():
+def test_every_workload_is_known_and_has_its_tasks():
     workloads = SCHEMA["properties"]["phases"]["properties"]["workloads"]["items"]["enum"]
-    assert set(workloads) == set(TASKS)
+    assert set(workloads) == {*WORKLOADS, SWEEP}
+    assert {file_of(workload) for workload in workloads} == set(TASKS)
+
+
+@pytest.mark.parametrize("file", sorted((CONFIG / "studies").glob("*.yaml")), ids=lambda f: f.stem)
+def test_the_studies_are_valid(file):
+    assert validated(yaml.safe_load(file.read_text()), SCHEMA, file.name)

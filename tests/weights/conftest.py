@@ -15,6 +15,7 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
+BRANCH = "a-branch-with-a-long-name"
 REPO = "owner/tiny"
 LARGE = (".safetensors", ".bin")
 
@@ -76,6 +77,14 @@ def tiny(made_once, tmp_path):
     return Path(shutil.copytree(made_once, tmp_path / "tiny"))
 
 
+def sibling(file, stated):
+    """A file as the information on a model has it, with the digest that the hub states, if any."""
+    entry = {"rfilename": file.name, "size": file.stat().st_size}
+    if file.suffix in LARGE and (digest := stated.get(file.name, sha256(file))):
+        entry["lfs"] = {"sha256": digest, "size": entry["size"], "pointerSize": 134}
+    return entry
+
+
 def tree_entry(file):
     entry = {"type": "file", "path": file.name, "size": file.stat().st_size}
     entry["oid"] = hashlib.sha1(file.read_bytes()).hexdigest()
@@ -89,6 +98,7 @@ class FakeHub(ThreadingHTTPServer):
 
     Attributes:
         breaks_at: Name and byte after which the transfer of a file breaks off.
+        stated: The digests of files for which the hub states another than the true one, or None.
         token: The only token that is let in, if one is needed.
         asked: Every request: method, path and the Authorization header.
     """
@@ -98,6 +108,7 @@ class FakeHub(ThreadingHTTPServer):
     def __init__(self, folder):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder, self.breaks_at, self.token, self.asked = folder, None, None, []
+        self.stated = {}
 
     def handle_error(self, request, client_address):
         pass
@@ -119,14 +130,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(body=True)
 
     def answer(self, body):
-        hub, path = self.server, self.path.partition("?")[0]
+        hub, (path, _, query) = self.server, self.path.partition("?")
         sent = self.headers.get("Authorization")
         hub.asked.append((self.command, path, sent))
         if hub.token is not None and sent != f"Bearer {hub.token}":
             return self.refuse(401, "GatedRepo" if sent else "RepoNotFound")
-        if path == f"/api/models/{REPO}/revision/{REVISION}":
-            names = sorted(p.name for p in hub.folder.iterdir())
-            siblings = [{"rfilename": name} for name in names]
+        if path in [f"/api/models/{REPO}/revision/{name}" for name in (REVISION, BRANCH)]:
+            siblings = [sibling(p, hub.stated) for p in sorted(hub.folder.iterdir())]
+            if "blobs=" not in query:
+                siblings = [{"rfilename": entry["rfilename"]} for entry in siblings]
             record = {"id": REPO, "sha": REVISION, "siblings": siblings, "tags": []}
             return self.reply(json.dumps(record).encode(), body, {})
         if path == f"/api/models/{REPO}/tree/{REVISION}":

@@ -8,6 +8,7 @@ import pytest
 from weights.digest import sha256
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
+BRANCH = "a-branch-with-a-long-name"
 WEIGHTS = "model.safetensors"
 
 
@@ -84,6 +85,65 @@ def test_files_without_a_digest_are_named_with_the_digest_found(program, tiny, e
     program.refused(program.prepare(entry), ", ".join(found))
     # They may well be right: only a digest that differs condemns a file.
     assert program.cached("a.safetensors")
+
+
+def unpinned(entry):
+    """The entry without digests: those that the hub states are compared."""
+    return {key: value for key, value in entry.items() if key != "sha256"}
+
+
+def test_without_digests_those_of_the_hub_are_compared_and_recorded(program, hub, tiny, entry):
+    hub.stated = {WEIGHTS: "0" * 64}
+    done = program.prepare(unpinned(entry))
+    program.refused(done, WEIGHTS, sha256(tiny / WEIGHTS), "expected " + "0" * 64)
+    assert program.cached(WEIGHTS) == []
+    hub.stated = {}
+    done = program.prepare(unpinned(entry))
+    assert done.returncode == 0, done.stderr
+    record = json.loads(program.out.read_text())
+    assert record["sha256"] == entry["sha256"] and record["revision"] == REVISION
+    assert "can move" not in done.stderr
+
+
+def test_a_file_that_neither_the_registry_nor_the_hub_has_a_digest_of(program, hub, tiny, entry):
+    (tiny / "b.safetensors").write_bytes(b"b")
+    hub.stated = {"b.safetensors": None}
+    found = f"b.safetensors: {sha256(tiny / 'b.safetensors')}"
+    program.refused(program.prepare(unpinned(entry)), "a digest is lacking", found)
+    (tiny / "b.safetensors").unlink()
+    hub.stated = {WEIGHTS: None}
+    program.refused(program.prepare(unpinned(entry)), "the hub states no digest", "give sha256")
+
+
+def test_digests_of_the_registry_count_and_not_those_of_the_hub(program, hub, entry):
+    hub.stated = {WEIGHTS: "0" * 64}
+    done = program.prepare(entry)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("strip", [dict, unpinned])
+def test_a_branch_is_resolved_and_its_commit_is_fetched_and_recorded(program, hub, entry, strip):
+    done = program.prepare({**strip(entry), "revision": BRANCH})
+    assert done.returncode == 0, done.stderr
+    assert json.loads(program.out.read_text())["revision"] == REVISION
+    (line,) = [line for line in done.stderr.splitlines() if "can move" in line]
+    assert f"owner/tiny@{BRANCH}" in line and f"revision: {REVISION}" in line
+    fetched = [path for _, path, _ in hub.asked if "/resolve/" in path]
+    assert fetched and all(f"/resolve/{REVISION}/" in path for path in fetched)
+
+
+def test_a_branch_that_does_not_exist(program, entry):
+    done = program.prepare({**entry, "revision": "mian"})
+    program.refused(done, "owner/tiny@mian", "the download failed", "404")
+
+
+def test_another_architecture_than_the_registry_tells_is_named(program, entry):
+    architecture = {"model_type": "llama", "num_hidden_layers": 32, "vocab_size": 16}
+    done = program.prepare({**entry, "architecture": architecture})
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("warning")]
+    assert "'tiny': architecture: num_hidden_layers is 2, in the registry 32" in line
+    assert "vocab_size" not in line
 
 
 def test_a_token_reaches_the_hub_and_no_message(program, hub, entry):

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from weights import fold
 from weights.digest import sha256
 
 WEIGHTS = "model.safetensors"
@@ -56,6 +57,30 @@ def test_a_folder_is_used_where_it_lies(program, tiny):
         record = json.loads(program.out.read_text())
         assert record["weights"] == str(tiny) and record["sha256"] == digests
     assert {p.name: p.stat().st_mtime_ns for p in tiny.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, None),
+        # Names of former versions and defaults that are left out are no difference.
+        ({"rope_theta": 10000.0}, None),
+        ({"rope_theta": 500.0}, ["rope_parameters is {'rope_theta': 10000.0", "500.0"]),
+        (
+            {"num_key_value_heads": 2, "vocab_size": 8},
+            ["vocab_size is 16", "; num_key_value_heads is 1"],
+        ),
+        ({"model_type": "qwen2"}, ["model_type is 'llama', in the registry 'qwen2'"]),
+        ({"model_type": "lama"}, ["cannot be compared", "lama"]),
+    ],
+)
+def test_a_folder_is_compared_with_the_registrys_architecture(program, tiny, changed, words):
+    architecture = {k: v for k, v in ARCHITECTURE.items() if k != "rope_theta"} | changed
+    done = program.prepare(folder_of(tiny, architecture=architecture))
+    assert done.returncode == 0, done.stderr
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("warning")]
+    assert len(warnings) == (words is not None), done.stderr
+    assert [word for word in words or [] if word not in warnings[0]] == [], warnings
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
@@ -149,7 +174,6 @@ def test_seeded_weights_are_the_same_for_a_seed_only(program, lender):
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"vocab_size": 8}, ["a vocabulary of 8 is smaller than the tokenizer's 13"]),
         ({"model_type": "lama"}, ["model_type 'lama'", "did you mean 'llama'?"]),
         ({"model_type": "vit"}, ["no language model of model_type 'vit'"]),
         ({"hiden_size": 16}, ["'llama' has no field 'hiden_size'", "mean 'hidden_size'?"]),
@@ -159,6 +183,20 @@ def test_seeded_weights_are_the_same_for_a_seed_only(program, lender):
 )
 def test_an_architecture_that_cannot_be(program, lender, changed, words):
     program.refused(program.prepare(init(**changed), "--tokenizer", lender), *words)
+
+
+@pytest.mark.parametrize(("size", "folded"), [(8, True), (13, False), (16, False)])
+def test_a_tokenizer_with_more_words_than_the_model_is_recorded(program, lender, size, folded):
+    done = program.prepare(init(vocab_size=size), "--tokenizer", lender)
+    assert done.returncode == 0, done.stderr
+    vocabulary = json.loads(program.out.read_text())["vocabulary"]
+    assert vocabulary == {"tokenizer": 13, "model": size, "folded": folded}
+
+
+def test_folding_keeps_the_length_and_what_is_within_the_vocabulary():
+    assert fold([0, 7, 8, 49151, 3], 8) == [0, 7, 0, 7, 3]
+    assert fold(range(5), 8) == [0, 1, 2, 3, 4]
+    assert fold([], 8) == []
 
 
 FILE = "fake_weights/model.gguf"

@@ -1,0 +1,57 @@
+"""The registry of models, as a configuration sees it. Pure: no files are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from weights import TEXT_GENERATION, task_of
+
+SEEDED = "-init"
+# What a twin keeps of its entry.
+KEPT = ("architecture", "parameters", "published", "tokenizer", "task", "seed", "sequence_length")
+LENDER = "smollm2-135m-instruct"
+
+
+def with_twins(models: Mapping[str, Any]) -> dict[str, Any]:
+    """The registry, and for each entry with an architecture and weights its twin under seeded ones,
+    NAME-init; an entry of that name stays what it is."""
+    twins = {
+        name + SEEDED: _twin(entry)
+        for name, entry in models.items()
+        if entry["source"] != "init" and "architecture" in entry
+    }
+    return {**models, **{name: twin for name, twin in twins.items() if name not in models}}
+
+
+def _twin(entry: Mapping[str, Any]) -> dict[str, Any]:
+    twin = {key: entry[key] for key in KEPT if key in entry}
+    if task_of(entry) == TEXT_GENERATION:
+        twin.setdefault("tokenizer", LENDER)
+    return {"source": "init", "licence": "none (random weights)", "prompt": "completion", **twin}
+
+
+def with_copies(
+    models: Mapping[str, Any], folder: str | None, is_there: Callable[[Path], bool]
+) -> dict[str, Any]:
+    """The registry, those models of the hub taken from a folder of copies that are there.
+
+    Args:
+        folder: With a copy of each repository in `<folder>/<owner>/<name>`; None where there is
+            none.
+        is_there: Whether a folder is there.
+    """
+    if folder is None:
+        return dict(models)
+    return {name: _copied(entry, Path(folder), is_there) for name, entry in models.items()}
+
+
+def _copied(
+    entry: Mapping[str, Any], folder: Path, is_there: Callable[[Path], bool]
+) -> dict[str, Any]:
+    if entry["source"] != "hub" or not is_there(path := folder / entry["repo"]):
+        return dict(entry)
+    # Which commit a copy is of cannot be told.
+    kept = {key: value for key, value in entry.items() if key != "revision"}
+    return {**kept, "source": "folder", "path": str(path)}
