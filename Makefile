@@ -53,6 +53,6 @@ docs: env
 	$(BIN)/python scripts/document.py
 
 benchmark: env
-	$(BIN)/snakemake --cores $(CORES) $(SOFTWARE) resources/models/smollm2-135m-instruct/model.json resources/workloads/humaneval-0shot.jsonl resources/networks/mobilenetv2-init/pytorch/verified.json
+	$(BIN)/snakemake --cores $(CORES) $(SOFTWARE) resources/models/smollm2-135m-instruct/model.json resources/workloads/humaneval.jsonl resources/networks/mobilenetv2-init/pytorch/verified.json
 	.software/pytorch/venv/bin/python tests/benchmarks/phases.py
 	for name in $(RUNTIMES); do .software/$$name/venv/bin/python tests/benchmarks/runtimes.py --backend $$name || exit 1; done

@@ -94,7 +94,7 @@ def measure(
     """
     digest = spec_digest(spec)
     partial = args.partial / f"{spec['session']}-{digest[:12]}"
-    recording = Recording(partial, args.out, spec, whole="inference")
+    recording = Recording(partial, args.out, spec, "inference")
     blocks = plan(spec)
     left = [block for block in blocks if block_id(*block) not in recording.finished]
     progress = Progress(spec["session"], len(blocks), done=len(blocks) - len(left))

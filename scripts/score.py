@@ -3,7 +3,7 @@
 
 An unsuppressed output counts after the usual post-processing (cut at the end of the target
 function), a suppressed one as it stands: each in the form in which it would be used. Both verdicts
-of each are kept.
+of each are kept. A next line is compared with its reference.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from bisect import bisect_left
 from pathlib import Path
 from typing import Any
 
+from generation.lines import answer_line, similarity
 from generation.sandbox import Pool, SandboxError
 from generation.suppression import Suppressor
-from generation.workloads import WORKLOADS, Posed, read_tasks
+from generation.workloads import WORKLOADS, read_tasks
+from generation.workloads.functions import PosedFunction
 from progress import Progress
 
 UNJUDGED = {
@@ -25,6 +27,7 @@ UNJUDGED = {
     "result": "not judged: seeded weights",
     "passed_as_it_stands": None,
     "passed_processed": None,
+    "similarity": None,
     "answer": None,
     "answer_tokens": None,
     "answer_by": None,
@@ -35,39 +38,70 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--session", required=True, type=Path, help="the session.json")
     parser.add_argument("--windows", required=True, type=Path, help="the windows.jsonl")
-    parser.add_argument("--tasks", required=True, type=Path, help="the workload's JSONL")
+    parser.add_argument("--tasks", type=Path, help="the workload's JSONL, where tests judge")
     parser.add_argument("--out", required=True, type=Path, help="the JSON to write")
     args = parser.parse_args()
     spec = json.loads(args.session.read_text())["spec"]
     with args.windows.open(encoding="utf-8") as lines:
         windows = [json.loads(line) for line in lines]
     generations = [w for w in windows if w["kind"] == "generation"]
-    if spec["source"] == "init":
-        # Seeded weights say nothing: there is no verdict, not a failed one.
-        scores = [UNJUDGED | {"generation": w["generation"]} for w in generations]
-        _write(args.out, [], scores)
-        return
-    workload, tasks = WORKLOADS[spec["workload"]], read_tasks(args.tasks)
-    limits = spec["suppression"]
+    workload = WORKLOADS[spec["workload"]]
+    protections = []
+    if not any(is_judged(spec, generation) for generation in generations):
+        scores = [unjudged(generation) for generation in generations]
+    elif workload.judged_by == "similarity":
+        scores = [
+            compared(generation) if is_judged(spec, generation) else unjudged(generation)
+            for generation in generations
+        ]
+    elif args.tasks is None:
+        sys.exit(f"error: tests judge '{workload.name}': --tasks is needed")
+    else:
+        tasks = read_tasks(args.tasks, workload)
+        try:
+            protections, scores = tested(spec, generations, tasks)
+        except SandboxError as error:
+            sys.exit(f"error: {error}")
+    _write(args.out, protections, scores)
+
+
+def is_judged(spec: dict[str, Any], generation: dict[str, Any]) -> bool:
+    """Seeded weights say nothing: of their outputs there is no verdict, not a failed one. Outputs
+    that were recorded from a model with weights and replayed through them are judged."""
+    return spec["source"] != "init" or generation.get("replayed", False)
+
+
+def unjudged(generation: dict[str, Any]) -> dict[str, Any]:
+    return {"generation": generation["generation"], **UNJUDGED}
+
+
+def tested(
+    spec: dict[str, Any], generations: list[dict[str, Any]], tasks: dict[str, Any]
+) -> tuple[list[dict], list[dict]]:
+    """The sandbox's protections, and the score of each generation by its task's tests.
+
+    Raises:
+        SandboxError: The checker cannot start.
+    """
+    workload, limits = WORKLOADS[spec["workload"]], spec["suppression"]
     progress = Progress(f"checking {spec['session']}", len(generations))
-    try:
-        with Pool(timeout_s=limits["timeout_s"], memory_mb=limits["memory_mb"]) as pool:
-            scores = []
-            for generation in generations:
+    scores = []
+    with Pool(timeout_s=limits["timeout_s"], memory_mb=limits["memory_mb"]) as pool:
+        for generation in generations:
+            if is_judged(spec, generation):
                 posed = workload.pose(tasks[generation["task"]], spec["prompt"])
                 scores.append(score(generation, posed, pool))
-                progress.step(f"{generation['generation']}: {scores[-1]['result']}")
-            protections = [vars(protection) for protection in pool.protections]
-    except SandboxError as error:
-        sys.exit(f"error: {error}")
-    _write(args.out, protections, scores)
+            else:
+                scores.append(unjudged(generation))
+            progress.step(f"{generation['generation']}: {scores[-1]['result']}")
+        return [vars(protection) for protection in pool.protections], scores
 
 
 def _write(out: Path, protections: list[dict], scores: list[dict]) -> None:
     out.write_text(json.dumps({"protections": protections, "scores": scores}, indent=1) + "\n")
 
 
-def score(generation: dict[str, Any], posed: Posed, pool: Pool) -> dict[str, Any]:
+def score(generation: dict[str, Any], posed: PosedFunction, pool: Pool) -> dict[str, Any]:
     """The verdicts on one generation, and the tokens that its answer took.
 
     `answer_tokens` is the smallest number of tokens whose text passes; for an output that never
@@ -86,13 +120,31 @@ def score(generation: dict[str, Any], posed: Posed, pool: Pool) -> dict[str, Any
         "result": counted.result,
         "passed_as_it_stands": as_it_stands.passed,
         "passed_processed": processed.passed,
+        "similarity": None,
         "answer": cut.source[cut.given :],
         "answer_tokens": tokens,
         "answer_by": by,
     }
 
 
-def _answer(generation: dict[str, Any], posed: Posed, pool: Pool) -> tuple[int | None, str | None]:
+def compared(generation: dict[str, Any]) -> dict[str, Any]:
+    """The similarity of one output's line to the reference, and the tokens that the line took with
+    its end; None where it never ended."""
+    text, ends = generation["text"][: generation["characters"]], generation["text_ends"]
+    line, end = answer_line(text)
+    alike = similarity(text, generation["reference"])
+    return unjudged(generation) | {
+        "result": f"similarity {alike:.2f}",
+        "similarity": alike,
+        "answer": line,
+        "answer_tokens": None if end is None else 1 + bisect_left(ends, end),
+        "answer_by": None if end is None else "line",
+    }
+
+
+def _answer(
+    generation: dict[str, Any], posed: PosedFunction, pool: Pool
+) -> tuple[int | None, str | None]:
     text, ends = generation["text"], generation["text_ends"]
     walk = Suppressor(posed, "token", pool.check)
     for number, (begin, end) in enumerate(zip([0, *ends], ends, strict=False), start=1):

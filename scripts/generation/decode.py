@@ -6,6 +6,7 @@ one forward pass a token over a key-value cache.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 import time
@@ -45,6 +46,10 @@ class Settings:
         seed: Of the sampling.
         forced_length: Go on to `max_new_tokens` whatever the model says: for seeded weights,
             whose end of sequence is chance.
+        batch: Copies of the prompt that are decoded together. Greedy copies are alike: the first
+            is taken down.
+        replay: The output to force, token by token; the model computes as for its own and its
+            choice is thrown away.
     """
 
     max_new_tokens: int
@@ -52,6 +57,13 @@ class Settings:
     top_p: float = 1.0
     seed: int = 0
     forced_length: bool = False
+    batch: int = 1
+    replay: tuple[int, ...] | None = None
+
+    @property
+    def limit(self) -> int:
+        """The most tokens that there can be."""
+        return self.max_new_tokens if self.replay is None else len(self.replay)
 
 
 @dataclasses.dataclass
@@ -77,8 +89,25 @@ class Generation:
     stop: str = ""
 
 
+@dataclasses.dataclass
+class Repeated:
+    """The same work over and over in one window; times are `time.monotonic_ns()`.
+
+    Attributes:
+        count: How often.
+        cpu_ns: Processor time of this process, all threads.
+        marks: For whole generations, of each (start, first token known, end).
+    """
+
+    start_ns: int
+    end_ns: int = 0
+    count: int = 0
+    cpu_ns: int = 0
+    marks: list[tuple[int, int, int]] = dataclasses.field(default_factory=list)
+
+
 class Engine:
-    """Decodes with any causal language model of transformers, batch 1.
+    """Decodes with any causal language model of transformers, one prompt at a time.
 
     Args:
         model: In evaluation mode, on its device.
@@ -109,35 +138,117 @@ class Engine:
             prompt: Token ids, at least one.
         """
         pick = _Picker(settings, self._device)
-        stream = DecodeStream(ids=list(prompt), skip_special_tokens=True)
-        ends = () if settings.forced_length else self._ends
+        stream = self._stream(prompt)
         self._synchronize()
         done = Generation(start_ns=time.monotonic_ns())
         with torch.inference_mode():
-            cache = DynamicCache(config=self._model.config)
-            ids = torch.tensor([list(prompt)], device=self._device)
-            while True:
-                logits = self._model(
-                    input_ids=ids, past_key_values=cache, use_cache=True, **self._last_only
-                ).logits[:, -1]
-                ids = pick(ids, logits)
-                # Reading the id waits for the device: no other synchronization is needed.
-                token = int(ids)
-                done.token_ns.append(time.monotonic_ns())
-                done.tokens.append(token)
-                new = len(done.text)
-                done.text += stream.step(self._backend, token) or ""
-                done.text_ends.append(len(done.text))
-                if token in ends:
-                    done.stop = "end"
-                elif watcher is not None and watcher(done.text, new, len(done.tokens)):
-                    done.stop = "watcher"
-                elif len(done.tokens) >= settings.max_new_tokens:
-                    done.stop = "length"
-                else:
-                    continue
-                done.end_ns = time.monotonic_ns()
-                return done
+            ids, cache = self._prefill(prompt, pick, settings)
+            self._go_on(ids, cache, pick, stream, settings, watcher, done)
+        return done
+
+    def repeat_prefill(
+        self, prompt: Sequence[int], settings: Settings, window_s: float
+    ) -> Repeated:
+        """Prefills of the same prompt back to back, each up to its first token, for at least
+        `window_s` seconds."""
+
+        def once() -> None:
+            ids, _ = self._prefill(prompt, _Picker(settings, self._device), settings)
+            int(ids[0, 0])
+
+        return self._repeat(once, window_s)
+
+    def repeat_decode(self, prompt: Sequence[int], settings: Settings, window_s: float) -> Repeated:
+        """The decoding steps of the first `max_new_tokens` tokens but one, again and again from
+        the same cache, for at least `window_s` seconds. The prefill before is outside."""
+        with torch.inference_mode():
+            first, filled = self._prefill(prompt, _Picker(settings, self._device), settings)
+
+            def once() -> None:
+                pick, stream = _Picker(settings, self._device, taken=1), self._stream(prompt)
+                # Decoding makes new tensors and leaves those of the filled cache as they are.
+                cache = copy.copy(filled)
+                cache.layers = [copy.copy(layer) for layer in filled.layers]
+                done = Generation(start_ns=time.monotonic_ns())
+                self._go_on(first, cache, pick, stream, settings, None, done)
+
+            return self._repeat(once, window_s)
+
+    def repeat_generation(
+        self, prompt: Sequence[int], settings: Settings, window_s: float
+    ) -> Repeated:
+        """Whole generations back to back for at least `window_s` seconds, with their marks."""
+        marks = []
+
+        def once() -> None:
+            done = self.generate(prompt, settings)
+            marks.append((done.start_ns, done.token_ns[0], done.end_ns))
+
+        repeated = self._repeat(once, window_s)
+        repeated.marks = marks
+        return repeated
+
+    def _repeat(self, once: Callable[[], None], window_s: float) -> Repeated:
+        self._synchronize()
+        cpu_ns = time.process_time_ns()
+        repeated = Repeated(start_ns=time.monotonic_ns())
+        with torch.inference_mode():
+            while repeated.end_ns - repeated.start_ns < window_s * 1e9:
+                once()
+                repeated.count += 1
+                repeated.end_ns = time.monotonic_ns()
+        repeated.cpu_ns = time.process_time_ns() - cpu_ns
+        return repeated
+
+    def _stream(self, prompt: Sequence[int]) -> DecodeStream:
+        return DecodeStream(ids=list(prompt), skip_special_tokens=True)
+
+    def _prefill(
+        self, prompt: Sequence[int], pick: _Picker, settings: Settings
+    ) -> tuple[torch.Tensor, DynamicCache]:
+        """The first token, which the device may still be computing, and the filled cache."""
+        cache = DynamicCache(config=self._model.config)
+        ids = torch.tensor([list(prompt)] * settings.batch, device=self._device)
+        return self._forward(ids, cache, pick), cache
+
+    def _forward(self, ids: torch.Tensor, cache: DynamicCache, pick: _Picker) -> torch.Tensor:
+        logits = self._model(
+            input_ids=ids, past_key_values=cache, use_cache=True, **self._last_only
+        ).logits[:, -1]
+        return pick(ids, logits)
+
+    def _go_on(
+        self,
+        ids: torch.Tensor,
+        cache: DynamicCache,
+        pick: _Picker,
+        stream: DecodeStream,
+        settings: Settings,
+        watcher: Watcher | None,
+        done: Generation,
+    ) -> None:
+        """Takes down the first token and decodes until the model, the limit or the watcher ends."""
+        forced = settings.forced_length or settings.replay is not None
+        ends = () if forced else self._ends
+        while True:
+            # Reading the id waits for the device: no other synchronization is needed.
+            token = int(ids[0, 0])
+            done.token_ns.append(time.monotonic_ns())
+            done.tokens.append(token)
+            new = len(done.text)
+            done.text += stream.step(self._backend, token) or ""
+            done.text_ends.append(len(done.text))
+            if token in ends:
+                done.stop = "end"
+            elif watcher is not None and watcher(done.text, new, len(done.tokens)):
+                done.stop = "watcher"
+            elif len(done.tokens) >= settings.limit:
+                done.stop = "length"
+            else:
+                ids = self._forward(ids, cache, pick)
+                continue
+            done.end_ns = time.monotonic_ns()
+            return
 
     def _synchronize(self) -> None:
         if self._device.type == "cuda":
@@ -149,9 +260,16 @@ class _Picker:
 
     Nothing else shapes the logits: a repetition penalty or the like that a model's generation
     configuration asks for is left out, and `left_out` names it.
+
+    Args:
+        taken: How many tokens of a replayed output stand already.
     """
 
-    def __init__(self, settings: Settings, device: torch.device) -> None:
+    def __init__(self, settings: Settings, device: torch.device, taken: int = 0) -> None:
+        self._forced = None
+        if settings.replay is not None:
+            self._forced = torch.tensor(settings.replay[taken:], device=device)
+            self._place = 0
         self._sample = settings.temperature > 0
         self._warp = LogitsProcessorList()
         if self._sample:
@@ -162,6 +280,14 @@ class _Picker:
                 self._warp.append(TopPLogitsWarper(settings.top_p))
 
     def __call__(self, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        chosen = self._choice(ids, logits)
+        if self._forced is None:
+            return chosen
+        self._place += 1
+        # On the device, like the choice: reading it waits for the forward pass all the same.
+        return self._forced[self._place - 1].expand_as(chosen)
+
+    def _choice(self, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         if not self._sample:
             return logits.argmax(-1, keepdim=True)
         # In float32, as generate: in bfloat16 the tail of the distribution rounds away.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from generation.program import meaning
 from generation.sandbox import Check, Verdict
-from generation.workloads import Posed
+from generation.workloads.functions import PosedFunction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Suppressor:
         check: Runs one check, e.g. `Pool.check`.
     """
 
-    def __init__(self, posed: Posed, unit: str, check: Callable[[Check], Verdict]) -> None:
+    def __init__(self, posed: PosedFunction, unit: str, check: Callable[[Check], Verdict]) -> None:
         self._posed = posed
         self._unit = unit
         self._check = check

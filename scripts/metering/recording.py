@@ -32,23 +32,21 @@ class Recording:
         partial: Where they stand while the session runs.
         final: The folder that they go to.
         spec: The session's configuration.
-        whole: The kind of window that ends a piece of work, such as `generation`. Every window of
-            the piece names it under that word.
+        wholes: The kinds of window that end a piece of work, such as `generation`. Every window of
+            the piece names it under that word; names are unique over all kinds.
     """
 
-    def __init__(
-        self, partial: Path, final: Path, spec: Mapping[str, Any], whole: str = "generation"
-    ) -> None:
+    def __init__(self, partial: Path, final: Path, spec: Mapping[str, Any], *wholes: str) -> None:
         self.partial = partial
         self._final = final
         self._spec = dict(spec)
-        self._whole = whole
+        self._wholes = wholes
         partial.mkdir(parents=True, exist_ok=True)
         for name in (*FILES, "segments.jsonl"):
             cut_torn_line(partial / name)
         covered = _last_samples(self.trace)
         self._keep_whole_windows(covered)
-        self.finished = {w[whole] for w in self._windows() if w["kind"] == whole}
+        self.finished = {name for w in self._windows() if (name := self._ended(w)) is not None}
         # A process that was killed before it could begin has left samples of its segment.
         self.segment = 1 + max([0, *covered, *(s["segment"] for s in self.segments)])
 
@@ -101,17 +99,24 @@ class Recording:
     def _windows(self) -> list[dict[str, Any]]:
         return _read(self.partial / "windows.jsonl")
 
+    def _piece(self, window: Mapping[str, Any]) -> str | None:
+        """The piece of work that a window belongs to."""
+        return next((window[key] for key in self._wholes if window.get(key) is not None), None)
+
+    def _ended(self, window: Mapping[str, Any]) -> str | None:
+        """The piece of work that a window ends."""
+        return window[window["kind"]] if window["kind"] in self._wholes else None
+
     def _keep_whole_windows(self, covered: Mapping[int, int]) -> None:
         """Drops what a killed process left unfinished: windows of a piece of work that has no line
         of its own, or that ended after the last sample of its segment's meters."""
         windows = self._windows()
-        key = self._whole
         whole = {
-            w[key]
+            name
             for w in windows
-            if w["kind"] == key and w["end_ns"] <= covered.get(w["segment"], 0)
+            if (name := self._ended(w)) is not None and w["end_ns"] <= covered.get(w["segment"], 0)
         }
-        kept = [w for w in windows if w.get(key) is None or w[key] in whole]
+        kept = [w for w in windows if (name := self._piece(w)) is None or name in whole]
         if len(kept) < len(windows):
             lines = "".join(json.dumps(w) + "\n" for w in kept)
             _write_whole(self.partial / "windows.jsonl", lines)

@@ -36,7 +36,7 @@ CHECKED = ("HumanEval/31", "HumanEval/22", "HumanEval/12", "HumanEval/7")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="resources/models/smollm2-135m-instruct/model.json")
-    parser.add_argument("--tasks", default="resources/workloads/humaneval-0shot.jsonl")
+    parser.add_argument("--tasks", default="resources/workloads/humaneval.jsonl")
     parser.add_argument("--tokens", type=int, default=64, help="output tokens of a generation")
     parser.add_argument("--rounds", type=int, default=7, help="of each pair, in turns")
     parser.add_argument("--threads", type=int, default=1)
@@ -47,7 +47,7 @@ def main() -> None:
     model, tokenizer = load(Path(args.model), device, dtype)
     engine = Engine(model, tokenizer)
     workload = WORKLOADS["humaneval-0shot"]
-    tasks = read_tasks(Path(args.tasks))
+    tasks = read_tasks(Path(args.tasks), workload)
     prompt = tokenizer(workload.pose(tasks["HumanEval/0"], "completion").text).input_ids
     settings = Settings(args.tokens, forced_length=True)
     print(f"{device}, {args.threads} thread(s), {len(prompt)} prompt tokens, {args.tokens} output")

@@ -3,7 +3,8 @@
 import pytest
 
 from generation.sandbox import Verdict
-from generation.workloads import WORKLOADS, Task
+from generation.workloads import WORKLOADS
+from generation.workloads.functions import FunctionTask
 
 PROMPT = '''from typing import List
 
@@ -18,7 +19,7 @@ def target(x):
 
 @pytest.fixture
 def task():
-    return Task(
+    return FunctionTask(
         "Small/0", PROMPT, "target", "def check(candidate):\n    assert candidate(2) == 4\n"
     )
 

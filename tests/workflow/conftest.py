@@ -16,7 +16,7 @@ SOFTWARE = [
 ]
 RESOURCES = [
     "resources/models/smollm2-135m-instruct/model.json",
-    "resources/workloads/humaneval-0shot.jsonl",
+    "resources/workloads/humaneval.jsonl",
 ]
 # Two tasks, one that the model solves in six tokens and one that it does not solve.
 CONFIG = """

@@ -196,7 +196,7 @@ def test_with_conda_a_rule_runs_in_its_environment(clone):
         "PATH": f"{CONDA}:{os.environ['PATH']}",
         "FAKE_CONDA_SOFTWARE": str(clone.folder / ".software"),
     }
-    tasks = "resources/workloads/humaneval-0shot.jsonl"
+    tasks = "resources/workloads/humaneval.jsonl"
     (clone.folder / "resources").unlink()
     clone.run("--use-conda", tasks, env=env)
     assert len((clone.folder / tasks).read_text().splitlines()) == 164

@@ -1,0 +1,175 @@
+"""What a session of the study of phases measures, and in which order. Pure: no model, no device."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+# What a probe repeats; see `decode.Engine`.
+PROBED = ("prefill", "decode", "generation")
+SHORTEST = 64
+
+
+class AgendaError(ValueError):
+    """A session that cannot be planned as asked; the message is one line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """One generation."""
+
+    task: str
+    condition: str
+    repetition: int
+
+    @property
+    def name(self) -> str:
+        """Its name within the session."""
+        return f"{self.task}:{self.condition}:{self.repetition}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """One window of the same work over and over.
+
+    Attributes:
+        output_tokens: Tokens of a generation, that of the prefill among them; 1 for a prefill.
+        what: One of `PROBED`.
+    """
+
+    task: str
+    output_tokens: int
+    what: str
+    repetition: int
+
+    @property
+    def name(self) -> str:
+        """Its name within the session."""
+        return f"{self.task}:{self.output_tokens}:{self.what}:{self.repetition}"
+
+
+Item = Output | Probe
+
+
+def in_order(spec: Mapping[str, Any], outputs: Sequence[Output], probes: Sequence[Probe]):
+    """All of a session in the order of measuring: blocks of one task and repetition, and probes
+    between them, in random order; the conditions in random order within each block. So drift
+    favours none."""
+    order = random.Random(f"{spec['seed']}/{spec['session']}")
+    together: dict[tuple[str, int], list[Item]] = {}
+    for output in outputs:
+        together.setdefault((output.task, output.repetition), []).append(output)
+    blocks = [order.sample(block, len(block)) for block in together.values()]
+    blocks += [[probe] for probe in probes]
+    order.shuffle(blocks)
+    return [item for block in blocks for item in block]
+
+
+def chosen(spec: Mapping[str, Any], file: str, known: Sequence[str]) -> list[str]:
+    """The ids of a session's tasks.
+
+    Args:
+        file: The name of the tasks' file: workloads that share it get the same random sample.
+        known: The ids that there are.
+
+    Raises:
+        AgendaError: One that is asked for is not there.
+    """
+    asked = spec["tasks"]
+    if asked == "all":
+        return list(known)
+    if isinstance(asked, int):
+        drawn = random.Random(f"{spec['seed']}/{file}").sample(known, min(asked, len(known)))
+        return sorted(drawn, key=list(known).index)
+    for task in asked:
+        if task not in known:
+            raise AgendaError(
+                f"phases.tasks ({spec['workload']}): no task '{task}' among the {len(known)} that"
+                " are there"
+            )
+    return list(asked)
+
+
+def planned_outputs(spec: Mapping[str, Any], tasks: Iterable[str]) -> list[Output]:
+    """Every task under every condition, as often as asked."""
+    return [
+        Output(task, condition, repetition)
+        for task in tasks
+        for repetition in range(spec["repetitions"])
+        for condition in spec["conditions"]
+    ]
+
+
+def replayed_outputs(
+    spec: Mapping[str, Any], tasks: Iterable[str], recorded: Iterable[Output]
+) -> list[Output]:
+    """The recorded outputs of some tasks, under the conditions that are asked for.
+
+    Raises:
+        AgendaError: One of the tasks was not recorded under one of the conditions.
+    """
+    recorded = list(recorded)
+    found = [o for task in tasks for o in recorded if o.task == task]
+    for task in tasks:
+        for condition in spec["conditions"]:
+            if not any((o.task, o.condition) == (task, condition) for o in found):
+                raise AgendaError(
+                    f"phases.replay: campaign '{spec['replay']['campaign']}' holds no output of"
+                    f" '{spec['replay']['model']}' for {task}, {condition}"
+                )
+    return [o for o in found if o.condition in spec["conditions"]]
+
+
+def probed_tasks(lengths: Mapping[str, int], count: int) -> list[str]:
+    """`count` tasks spread evenly over the lengths of their prompts: the middle ones of so many
+    parts of equal size.
+
+    Args:
+        lengths: Tokens of each task's prompt.
+    """
+    order = sorted(lengths, key=lambda task: (lengths[task], task))
+    count = min(count, len(order))
+    return [order[int((part + 0.5) * len(order) / count)] for part in range(count)]
+
+
+def probes(tasks: Iterable[str], output_tokens: Iterable[int], repetitions: int) -> list[Probe]:
+    """The windows of probes: one prefill for each task, decoding steps and whole generations for
+    each length of the output."""
+    lengths = list(output_tokens)
+    return [
+        probe
+        for task in tasks
+        for repetition in range(repetitions)
+        for probe in (
+            Probe(task, 1, "prefill", repetition),
+            *(Probe(task, n, what, repetition) for n in lengths for what in PROBED[1:]),
+        )
+    ]
+
+
+def swept_lengths(sweep: Mapping[str, Any], limit: int) -> list[int]:
+    """The prompt lengths of a sweep, in tokens.
+
+    Args:
+        sweep: `phases.sweep` of the configuration.
+        limit: The most tokens that the model takes, those of the output included.
+
+    Raises:
+        AgendaError: A length that is asked for is more than the model takes.
+    """
+    room = limit - max(sweep["output_tokens"])
+    if sweep["prompt_tokens"] == "auto":
+        most = min(room, sweep["longest"] or room)
+        lengths = [SHORTEST << k for k in range(32) if SHORTEST << k <= most]
+        if not lengths:
+            raise AgendaError(f"phases.sweep: no prompt of {SHORTEST} tokens or more fits {limit}")
+        return lengths
+    for length in sweep["prompt_tokens"]:
+        if length > room:
+            raise AgendaError(
+                f"phases.sweep.prompt_tokens: {length} and the output are more than the {limit}"
+                " tokens that the model takes"
+            )
+    return sorted(sweep["prompt_tokens"])

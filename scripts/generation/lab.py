@@ -1,0 +1,308 @@
+"""A loaded model and everything that the windows of its session need."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gc
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from generation import agenda
+from generation.agenda import Item, Output, Probe
+from generation.decode import Engine, Generation, Settings, left_out
+from generation.lines import LineStop
+from generation.replay import Recorded, in_tokens_of, recorded_windows
+from generation.sandbox import Pool
+from generation.suppression import Suppressor
+from generation.workloads import WORKLOADS, Posed, WorkloadError, read_tasks
+from progress import Progress
+from weights import fold
+from weights.load import load
+
+SWEEP = "sweep"
+# Its texts are cut to the lengths of a sweep.
+SWEPT = WORKLOADS["longcode"]
+# Long enough for a rate to settle; a whole output can take minutes.
+WARMUP_TOKENS = 64
+# The end of a prompt is kept with its output; the whole of it can be made again.
+KEPT_CHARACTERS = 2000
+
+
+class SessionError(RuntimeError):
+    """A session that cannot be measured as asked; the message is one line."""
+
+
+class Lab:
+    """A loaded model, its prompts, and the work of each window.
+
+    Args:
+        spec: The session's configuration.
+        ready: The model's `model.json`.
+        tasks: The workload's JSONL.
+        replayed: windows.jsonl of the session whose outputs are forced; None to let the model
+            choose.
+        device: Where inference runs.
+
+    Raises:
+        SessionError: The model or its tokenizer cannot do what is asked, a prompt does not fit, or
+            a task is not there.
+        WeightsError: The model cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        spec: Mapping[str, Any],
+        ready: Path,
+        tasks: Path,
+        replayed: Path | None,
+        device: torch.device,
+    ) -> None:
+        dtype = spec["dtype"]
+        if dtype == "auto":
+            dtype = "float32" if device.type == "cpu" else "bfloat16"
+        started = time.monotonic()
+        model, tokenizer = load(ready, device, getattr(torch, dtype))
+        load_s = time.monotonic() - started
+        self._spec = spec
+        self._tokenizer = tokenizer
+        self._vocabulary = model.get_input_embeddings().num_embeddings
+        self._limit = model.config.get_text_config().max_position_embeddings
+        self._posed: dict[str, Posed] = {}
+        self._prompts: dict[str, list[int]] = {}
+        self._recorded: dict[Output, Recorded] = {}
+        try:
+            self._engine = Engine(model, tokenizer)
+            self.items = (
+                self._sweep(tasks)
+                if spec["workload"] == SWEEP
+                else self._benchmark(tasks, replayed)
+            )
+        except (ValueError, WorkloadError) as error:
+            raise SessionError(f"{spec['model']}: {error}") from None
+        self.facts = {
+            "dtype": dtype,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "context_limit": self._limit,
+            "load_s": load_s,
+            "left_out": left_out(model),
+            "model": json.loads(ready.read_text()),
+            "tasks_sha256": _digest(tasks),
+            "replayed_sha256": replayed and _digest(replayed),
+            "torch": {
+                "attention": model.config._attn_implementation,
+                "matmul_precision": torch.get_float32_matmul_precision(),
+                "cuda": torch.version.cuda,
+            },
+        }
+
+    def _benchmark(self, tasks: Path, replayed: Path | None) -> list[Item]:
+        """Poses the tasks; the session's outputs and probes in order."""
+        spec = self._spec
+        workload = WORKLOADS[spec["workload"]]
+        if spec["prompt"] == "chat" and not self._tokenizer.chat_template:
+            raise SessionError(f"{spec['model']}: prompt 'chat', but there is no chat template")
+        known = read_tasks(tasks, workload)
+        windows = {} if replayed is None else recorded_windows(replayed)
+        there = list(known) if replayed is None else list(dict.fromkeys(o.task for o in windows))
+        chosen = agenda.chosen(spec, workload.file, there)
+        if replayed is None:
+            outputs = agenda.planned_outputs(spec, chosen)
+            longest = spec["max_new_tokens"]
+        else:
+            outputs = agenda.replayed_outputs(spec, chosen, windows)
+            longest = max(len(windows[output]["tokens"]) for output in outputs)
+        for task in chosen:
+            posed = workload.pose(known[task], spec["prompt"], spec.get("prompt_tokens"))
+            self._posed[task] = posed
+            self._prompts[task] = self._folded(posed.tokens(self._tokenizer, self._limit - longest))
+        if replayed is not None:
+            self._recorded = {
+                output: in_tokens_of(self._tokenizer, self._prompts[output.task], windows[output])
+                for output in outputs
+            }
+        probe = spec["probe"]
+        length = min(probe["output_tokens"], longest)
+        probed = []
+        if length > 1 and probe["prompts"] > 0:
+            lengths = {task: len(prompt) for task, prompt in self._prompts.items()}
+            probed = agenda.probed_tasks(lengths, probe["prompts"])
+        probes = agenda.probes(probed, [length], probe["repetitions"])
+        return agenda.in_order(spec, outputs, probes)
+
+    def _sweep(self, tasks: Path) -> list[Item]:
+        """Prompts of all lengths from one text; the session's probes in order."""
+        sweep = self._spec["sweep"]
+        task = next(iter(read_tasks(tasks, SWEPT).values()))
+        for length in agenda.swept_lengths(sweep, self._limit):
+            posed = SWEPT.pose(task, "completion", length)
+            prompt = posed.tokens(self._tokenizer, self._limit - max(sweep["output_tokens"]))
+            self._prompts[f"{SWEEP}/{length}"] = self._folded(prompt)
+        repetitions = self._spec["probe"]["repetitions"]
+        probes = agenda.probes(self._prompts, sweep["output_tokens"], repetitions)
+        return agenda.in_order(self._spec, [], probes)
+
+    def _folded(self, tokens: list[int]) -> list[int]:
+        """The tokens, where a lent tokenizer knows more words than the model: within its
+        vocabulary. The length stays; under random weights the words mean nothing anyway."""
+        return fold(tokens, self._vocabulary)
+
+    @contextlib.contextmanager
+    def checker(self) -> Iterator[Pool | None]:
+        """The pool that runs generated code; none where none is run while measuring."""
+        if not any(map(self._is_checked, self.items)):
+            yield None
+            return
+        limits = self._spec["suppression"]
+        with Pool(timeout_s=limits["timeout_s"], memory_mb=limits["memory_mb"]) as pool:
+            yield pool
+
+    def _is_checked(self, item: Item) -> bool:
+        """Whether an item's output is run against tests while it is generated."""
+        return (
+            isinstance(item, Output)
+            and item.condition == "suppressed"
+            and item not in self._recorded
+            and WORKLOADS[self._spec["workload"]].judged_by == "tests"
+        )
+
+    def prepare(self, progress: Progress) -> list[dict[str, Any]]:
+        """Warms up on every length of prompt, then on generations; then records idle."""
+        prompts = {len(tokens): tokens for tokens in self._prompts.values()}
+        warmup_s = self._spec["warmup_s"]
+        progress.say(f"warming up on {len(prompts)} lengths of prompt and for {warmup_s:g} s")
+        begin_ns = time.monotonic_ns()
+        # A GPU takes several times as long for a shape that it meets for the first time.
+        for tokens in prompts.values():
+            self._engine.generate(tokens, self._settings(2))
+        typical = prompts[sorted(prompts)[len(prompts) // 2]]
+        length = min(WARMUP_TOKENS, self._spec.get("max_new_tokens", WARMUP_TOKENS))
+        while True:
+            warm = self._engine.generate(typical, self._settings(length))
+            if warm.end_ns - begin_ns >= warmup_s * 1e9:
+                break
+        # What stands now stays: the collector need not walk it between windows.
+        gc.collect()
+        gc.freeze()
+        idle_s = self._spec["metering"]["idle_s"]
+        progress.say(f"recording idle for {idle_s:g} s")
+        start_ns = time.monotonic_ns()
+        time.sleep(idle_s)
+        return [
+            {"kind": "warmup", "start_ns": begin_ns, "end_ns": warm.end_ns},
+            {"kind": "idle", "start_ns": start_ns, "end_ns": time.monotonic_ns()},
+        ]
+
+    def measure(self, item: Item, pool: Pool | None) -> list[dict[str, Any]]:
+        """The windows of one item, that of the whole last."""
+        return [self._probe(item)] if isinstance(item, Probe) else self._output(item, pool)
+
+    def _probe(self, probe: Probe) -> dict[str, Any]:
+        """The same work over and over, for at least as long as the configuration says."""
+        prompt = self._prompts[probe.task]
+        repeat = {
+            "prefill": self._engine.repeat_prefill,
+            "decode": self._engine.repeat_decode,
+            "generation": self._engine.repeat_generation,
+        }[probe.what]
+        settings = self._settings(probe.output_tokens, forced_length=True)
+        done = repeat(prompt, settings, self._spec["probe"]["window_s"])
+        window = {
+            "kind": "probe",
+            "probe": probe.name,
+            **dataclasses.asdict(probe),
+            "start_ns": done.start_ns,
+            "end_ns": done.end_ns,
+            "cpu_s": done.cpu_ns / 1e9,
+            "prompt_tokens": len(prompt),
+            "count": done.count,
+            "batch": self._spec["batch_size"],
+        }
+        if done.marks:
+            names = ("starts_ns", "firsts_ns", "ends_ns")
+            window |= dict(zip(names, map(list, zip(*done.marks, strict=True)), strict=True))
+        return window
+
+    def _output(self, output: Output, pool: Pool | None) -> list[dict[str, Any]]:
+        """One generation's windows: prefill, decode, checks, and the generation itself, last."""
+        posed = self._posed[output.task]
+        prompt = self._prompts[output.task]
+        recorded = self._recorded.get(output)
+        suppressor = None
+        if recorded is not None:
+            settings = self._settings(replay=tuple(self._folded(list(recorded.tokens))))
+        else:
+            settings = self._settings(
+                self._spec["max_new_tokens"],
+                temperature=self._spec.get("temperature", 0.0),
+                top_p=self._spec.get("top_p", 1.0),
+                # Alike for both conditions: they differ in when they stop, and in nothing else.
+                seed=self._spec["seed"] + output.repetition,
+            )
+            if output.condition == "suppressed":
+                suppressor = self._suppressor(posed, pool)
+        cpu_ns = time.process_time_ns()
+        done = self._engine.generate(prompt, settings, suppressor)
+        cpu_ns = time.process_time_ns() - cpu_ns
+        looks = suppressor.consultations if suppressor else []
+        identity = {"generation": output.name, **dataclasses.asdict(output)}
+        whole = {
+            "kind": "generation",
+            **identity,
+            "start_ns": done.start_ns,
+            "end_ns": done.end_ns,
+            "cpu_s": cpu_ns / 1e9,
+            "batch": self._spec["batch_size"],
+            "prompt": posed.text[-KEPT_CHARACTERS:],
+            "prompt_tokens": len(prompt),
+            "reference": posed.reference,
+            "replayed": recorded is not None,
+            "stop": done.stop,
+            # What stands as the output: a watcher may have stopped within the last token.
+            "characters": looks[-1].characters if done.stop == "watcher" else len(done.text),
+            "text": done.text,
+            "text_ends": done.text_ends,
+            "tokens": done.tokens,
+            "token_ns": done.token_ns,
+        }
+        if recorded is not None:
+            # What the words say is the recorded model's; only times and energy are this one's.
+            whole |= {k: v for k, v in dataclasses.asdict(recorded).items() if k != "tokens"}
+        return [
+            *_phases(identity, done),
+            *({"kind": "check", **identity, **vars(look)} for look in looks),
+            whole,
+        ]
+
+    def _suppressor(self, posed: Posed, pool: Pool | None) -> Suppressor | LineStop:
+        if WORKLOADS[self._spec["workload"]].judged_by == "tests":
+            return Suppressor(posed, self._spec["suppression"]["unit"], pool.check)
+        return LineStop()
+
+    def _settings(self, max_new_tokens: int = 1, **more: Any) -> Settings:
+        settings = Settings(
+            max_new_tokens=max_new_tokens,
+            forced_length=self._spec["source"] == "init",
+            batch=self._spec["batch_size"],
+        )
+        return dataclasses.replace(settings, **more)
+
+
+def _phases(identity: Mapping[str, Any], done: Generation) -> list[dict[str, Any]]:
+    """Prefill ends and decoding begins when the first token is known."""
+    first_ns = done.token_ns[0]
+    return [
+        {"kind": "prefill", **identity, "start_ns": done.start_ns, "end_ns": first_ns},
+        {"kind": "decode", **identity, "start_ns": first_ns, "end_ns": done.end_ns},
+    ]
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
