@@ -327,5 +327,4 @@ def pages_of_measured(wildcards):
     return pages
 
 
-if not only_analyses():
-    refuse_unrecorded()
+refuse_unrecorded()
