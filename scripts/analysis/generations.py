@@ -13,24 +13,78 @@ import numpy as np
 import pandas as pd
 
 from analysis.raw import TOTAL, RawSession
+from analysis.tabular import table
 
 # Looks that ran no check.
 UNCHECKED = ("does not compile", "unchanged")
+GENERATIONS = {
+    "session": "str",
+    "model": "str",
+    "workload": "str",
+    "benchmark": "str",
+    "batch": "int",
+    "replay_of": "str",
+    "published_model": "str",
+    "round": "int",
+    "generation": "str",
+    "task": "str",
+    "condition": "str",
+    "repetition": "int",
+    "segment": "int",
+    "meter": "str",
+    "estimate": "bool",
+    "chosen": "bool",
+    "chosen_by": "str",
+    "stop": "str",
+    "prompt_tokens": "int",
+    "output_tokens": "int",
+    "duration_s": "float",
+    "prefill_s": "float",
+    "decode_s": "float",
+    "check_s": "float",
+    "looks": "int",
+    "checks": "int",
+    "cpu_share": "float",
+    "total_j": "float",
+    "total_u_j": "float",
+    "total_status": "str",
+    "above_idle_j": "float",
+    "prefill_j": "float",
+    "prefill_u_j": "float",
+    "prefill_status": "str",
+    "decode_j": "float",
+    "check_j": "float",
+    "token_j": "float",
+    "decoded_token_j": "float",
+    "passed": "boolean",
+    "similarity": "float",
+    "result": "str",
+    "passed_as_it_stands": "boolean",
+    "passed_processed": "boolean",
+    "answer_tokens": "Int64",
+    "answer_by": "str",
+    "babble_tokens": "Int64",
+    "babble_j": "float",
+    "output": "str",
+    "answer": "str",
+}
 POSITION = {
-    "session": str,
-    "model": str,
-    "workload": str,
-    "generation": str,
-    "position": int,
-    "tokens": int,
-    "joules": float,
+    "session": "str",
+    "model": "str",
+    "workload": "str",
+    "generation": "str",
+    "task": "str",
+    "position": "int",
+    "context": "float",
+    "tokens": "int",
+    "joules": "float",
 }
 
 
 def generations_table(
     session: RawSession, windows: pd.DataFrame, scores: dict[str, dict[str, Any]]
 ) -> pd.DataFrame:
-    """The generations of one session, energies under `total`.
+    """The generations of one session, energies under `total` and of one sequence of the batch.
 
     `prefill_j`, `decode_j` (without the checks) and `check_j` add up to `total_j`. They are NaN
     where the meter does not cover them; `prefill_status` says whether the prefill alone is
@@ -40,13 +94,17 @@ def generations_table(
     false and zero, where nothing was judged. An output without babble has none in joules either:
     its end-of-sequence token is its own.
     """
+    raw = {w["generation"]: w for w in session.windows if w["kind"] == "generation"}
+    if not raw:
+        return table([], GENERATIONS)
     total = windows[windows.domain == TOTAL]
+    shared = ["pooled_j", "pooled_u_j", "above_idle_j"]
+    total = total.assign(**{column: total[column] / session.batch for column in shared})
     by_kind = (
         total.groupby(["generation", "kind"])[["pooled_j", "duration_s"]]
         .sum(skipna=False)
         .unstack("kind")
     )
-    raw = {w["generation"]: w for w in session.windows if w["kind"] == "generation"}
     prefill = total[total.kind == "prefill"].set_index("generation")
     whole = total[total.kind == "generation"].set_index("generation")
     spec = session.facts["spec"]
@@ -65,14 +123,13 @@ def generations_table(
         score = scores[name]
         answer = score["answer_tokens"]
         babble = None
-        if score["passed"] is not None:
+        if score["passed"] is not None or score.get("similarity") is not None:
             # The end-of-sequence token is no babble: a model that ends pays for it.
             babble = 0 if answer is None else max(0, tokens - ended - answer)
         rows.append(
             {
                 "session": session.name,
-                "model": spec["model"],
-                "workload": spec["workload"],
+                **session.labels,
                 "round": spec["round"],
                 "generation": name,
                 "task": window["task"],
@@ -106,6 +163,7 @@ def generations_table(
                 "decoded_token_j": decode_j / (tokens - 1) if tokens > 1 else np.nan,
                 "passed": score["passed"],
                 "result": score["result"],
+                "similarity": score.get("similarity"),
                 "passed_as_it_stands": score["passed_as_it_stands"],
                 "passed_processed": score["passed_processed"],
                 "answer_tokens": answer,
@@ -116,13 +174,7 @@ def generations_table(
                 "answer": score["answer"],
             }
         )
-    table = pd.DataFrame(rows)
-    return table.astype(
-        {
-            **dict.fromkeys(("answer_tokens", "babble_tokens"), "Int64"),
-            **dict.fromkeys(("passed", "passed_as_it_stands", "passed_processed"), "boolean"),
-        }
-    )
+    return table(rows, GENERATIONS)
 
 
 def closure(generations: pd.DataFrame) -> pd.Series:
@@ -142,26 +194,17 @@ def _babble_j(
     spans = [(since, window["end_ns"])] + [
         (look["start_ns"], look["end_ns"]) for look in looks if look["start_ns"] >= since
     ]
-    whole, *checks = _total_j(session, window["segment"], *map(list, zip(*spans, strict=True)))
+    starts, ends = map(list, zip(*spans, strict=True))
+    whole, *checks = session.total(window["segment"], starts, ends).joules / session.batch
     return whole - sum(checks)
-
-
-def _total_j(
-    session: RawSession, segment: int, start_ns: list[int], end_ns: list[int]
-) -> np.ndarray:
-    """Joules under `total` between pairs of times; NaN where a part of the sum is missing."""
-    total = np.zeros(len(start_ns))
-    for domain in session.headline(segment):
-        curve = session.curves.get((segment, domain["domain"]))
-        total += np.nan if curve is None else curve.energy(start_ns, end_ns).joules
-    return total
 
 
 def token_energy_table(session: RawSession, width: int = 16) -> pd.DataFrame:
     """Energy per decoded token along the output of the baseline, pooled over generations.
 
     One row for each `width` tokens of position and each generation that reaches through them:
-    columns session, generation, position (the first token's), tokens, joules.
+    columns session, generation, task, position (the first token's), context (tokens before the
+    middle one), tokens, joules.
     """
     rows = []
     for window in session.windows:
@@ -170,17 +213,19 @@ def token_energy_table(session: RawSession, width: int = 16) -> pd.DataFrame:
         times = window["token_ns"]
         edges = range(0, len(times), width)
         stamps = [times[edge] for edge in edges]
-        joules = _total_j(session, window["segment"], stamps[:-1], stamps[1:])
+        joules = session.total(window["segment"], stamps[:-1], stamps[1:]).joules / session.batch
         for first, energy_j in zip(edges, joules, strict=False):
             rows.append(
                 {
                     "session": session.name,
-                    "model": session.facts["spec"]["model"],
-                    "workload": session.facts["spec"]["workload"],
+                    "model": session.model,
+                    "workload": session.workload,
                     "generation": window["generation"],
+                    "task": window["task"],
                     "position": first + 1,
+                    "context": window["prompt_tokens"] + first + width / 2,
                     "tokens": width,
                     "joules": energy_j,
                 }
             )
-    return pd.DataFrame(rows, columns=list(POSITION)).astype(POSITION)
+    return table(rows, POSITION)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.curves import Curve, curve
+import numpy as np
+
+from analysis.curves import Curve, Energy, curve
 from metering.trace import read_trace
 
 TOTAL = "total"
@@ -33,6 +36,52 @@ class RawSession:
     @property
     def name(self) -> str:
         return self.facts["spec"]["session"]
+
+    @property
+    def batch(self) -> int:
+        """Sequences that are decoded together."""
+        return self.facts["spec"].get("batch_size", 1)
+
+    @property
+    def replay_of(self) -> str | None:
+        """The model whose recorded outputs were forced, if they were."""
+        replay = self.facts["spec"].get("replay")
+        return replay and replay["model"]
+
+    @property
+    def model(self) -> str:
+        """The model as tables and figures call it, with what sets the session apart from the
+        study's: a precision that was asked for, and a replay."""
+        spec = self.facts["spec"]
+        words = [spec["model"]]
+        if spec.get("dtype", "auto") != "auto":
+            words.append(spec["dtype"])
+        if self.replay_of:
+            words.append(f"replay of {self.replay_of}")
+        return ", ".join(words)
+
+    @property
+    def workload(self) -> str:
+        """The workload likewise: a batch, and sampling."""
+        words = [self.facts["spec"]["workload"]]
+        if self.batch > 1:
+            words.append(f"batch {self.batch}")
+        if self.facts["spec"].get("decoding", "greedy") != "greedy":
+            words.append(self.facts["spec"]["decoding"])
+        return ", ".join(words)
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        """What the tables say of every row of a session of the study of phases."""
+        spec = self.facts["spec"]
+        return {
+            "model": self.model,
+            "workload": self.workload,
+            "benchmark": spec["workload"],
+            "batch": self.batch,
+            "replay_of": self.replay_of,
+            "published_model": spec.get("entry", {}).get("published"),
+        }
 
     def domains(self, segment: int) -> list[dict[str, Any]]:
         """The domains that the segment's meters found."""
@@ -61,6 +110,23 @@ class RawSession:
         estimated = [d for d in domains if d["estimate"]]
         whole = any(d["domain"].startswith(worker) for d in measured)
         return measured if whole else estimated or measured
+
+    def total(self, segment: int, start_ns: Sequence[int], end_ns: Sequence[int]) -> Energy:
+        """Energies under `total` between pairs of times; NaN where a part of the sum is missing."""
+        joules, variance = np.zeros(len(start_ns)), np.zeros(len(start_ns))
+        for domain in self.headline(segment):
+            curve = self.curves.get((segment, domain["domain"]))
+            if curve is None:
+                missing = np.full(len(start_ns), np.nan)
+                return Energy(missing, missing)
+            energy = curve.energy(start_ns, end_ns)
+            joules, variance = joules + energy.joules, variance + energy.uncertainty_j**2
+        return Energy(joules, np.sqrt(variance))
+
+    def period_s(self, segment: int) -> float:
+        """How often the slowest part of the total has news; NaN where none has any."""
+        curves = [self.curves.get((segment, d["domain"])) for d in self.headline(segment)]
+        return max((c.period_s for c in curves if c is not None), default=np.nan)
 
     def _segment(self, segment: int) -> dict[str, Any]:
         return next(s for s in self.facts["segments"] if s["segment"] == segment)

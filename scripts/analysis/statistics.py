@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -152,3 +153,92 @@ def spearman_rows(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         above, below = (a * b).sum(axis=1), (a**2).sum(axis=1) * (b**2).sum(axis=1)
         rhos.append(np.where(below > 0, above / np.sqrt(np.where(below > 0, below, 1)), np.nan))
     return np.concatenate(rhos)
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """A value with its standard uncertainty (GUM, JCGM 100:2008, 5.1 and G.4).
+
+    Attributes:
+        sources: Of each independent source of uncertainty the variance that it adds and its degrees
+            of freedom; a variance of NaN is not known, and then there is no interval.
+    """
+
+    value: float
+    sources: tuple[tuple[float, float], ...] = ()
+
+    def __add__(self, other: Measured) -> Measured:
+        return Measured(self.value + other.value, self.sources + other.sources)
+
+    def __sub__(self, other: Measured) -> Measured:
+        return self + other.times(-1)
+
+    def times(self, factor: float) -> Measured:
+        """So many times the value."""
+        sources = tuple((variance * factor**2, freedom) for variance, freedom in self.sources)
+        return Measured(self.value * factor, sources)
+
+    def over(self, other: Measured) -> Measured:
+        """The ratio, its uncertainty to first order."""
+        ratio = self.value / other.value
+        above, below = self.times(1 / other.value), other.times(ratio / other.value)
+        return Measured(ratio, above.sources + below.sources)
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Student's, its degrees of freedom after Welch and Satterthwaite."""
+        variance = sum(variance for variance, _ in self.sources)
+        if not variance >= 0 or np.isnan(self.value):
+            return np.nan, np.nan
+        below = sum(variance**2 / freedom for variance, freedom in self.sources)
+        freedom = variance**2 / below if below > 0 else np.inf
+        half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * variance**0.5
+        return self.value - half, self.value + half
+
+
+def measured(values: np.ndarray, uncertainties: np.ndarray) -> Measured:
+    """The mean of independent measurements of one thing: their scatter, and what reading the meter
+    adds. One alone has no scatter, and so no interval."""
+    count = len(values)
+    if count == 0:
+        return Measured(np.nan)
+    scatter = float(np.var(values, ddof=1)) / count if count > 1 else np.nan
+    reading = float(np.sum(np.square(uncertainties))) / count**2
+    return Measured(float(np.mean(values)), ((scatter, count - 1), (reading, np.inf)))
+
+
+def resampled_within(
+    values: np.ndarray, groups: np.ndarray, resamples: int, randoms: np.random.Generator
+) -> np.ndarray:
+    """Resamples of values within their groups, one row a resample.
+
+    What lies around the mean of a group is stretched by sqrt(n / (n - 1)): else the spread of small
+    groups would come out too small (Davison and Hinkley 1997, 2.4).
+    """
+    drawn = np.empty((resamples, len(values)))
+    for group in np.unique(groups):
+        places = np.flatnonzero(groups == group)
+        own = values[places]
+        stretch = np.sqrt(len(own) / max(1, len(own) - 1))
+        around = own.mean() + stretch * (own - own.mean())
+        drawn[:, places] = around[randoms.integers(0, len(own), (resamples, len(own)))]
+    return drawn
+
+
+def relative_polynomial(x: np.ndarray, y: np.ndarray, degree: int) -> np.ndarray:
+    """Coefficients, the constant first, of the polynomial with the least squares of relative
+    residuals; `y` may be many rows, each with a fit of its own."""
+    scale = float(np.max(np.abs(x))) or 1.0
+    powers = np.arange(degree + 1)
+    columns = (x[:, None] / scale) ** powers / np.asarray(y)[..., None]
+    return np.linalg.pinv(columns).sum(axis=-1) / scale**powers
+
+
+def line(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(slope, intercept) of least squares from the sums of 1, x, y, x x and x y, along the last
+    axis; NaN where all x are one."""
+    n, x, y, xx, xy = np.moveaxis(np.asarray(sums, float), -1, 0)
+    spread = n * xx - x * x
+    # Rounding alone must not make a slope.
+    spread = np.where(spread > 1e-9 * n * xx, spread, np.nan)
+    slope = (n * xy - x * y) / spread
+    return slope, (y - slope * x) / n

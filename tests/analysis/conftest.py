@@ -124,12 +124,25 @@ def at(seconds) -> int:
     return START_NS + round(seconds * 1e9)
 
 
+# A duration in seconds, or one that depends on the tokens before.
+Seconds = float | Callable[[float], float]
+
+
+def lasting(seconds: Seconds, tokens: float) -> float:
+    """Seconds that work takes behind so many tokens."""
+    return seconds(tokens) if callable(seconds) else seconds
+
+
 @dataclasses.dataclass
 class Lab:
     """Builds one session's raw folder, window by window, and its scores.
 
     Attributes:
         meters: (domain, truth, keywords of `read`) of each meter.
+        workload: A benchmark's name, or `sweep`: such a session has no scores.
+        prompts: Tokens of a task's prompt; 30 where it is not named.
+        published: The model's name in the paper's tables.
+        replay: As in the session's configuration.
     """
 
     campaign: Path
@@ -143,9 +156,23 @@ class Lab:
     protections: list = dataclasses.field(default_factory=list)
 
     sampler: dict | None = None
+    workload: str = "humaneval-0shot"
+    batch: int = 1
+    dtype: str = "auto"
+    decoding: str = "greedy"
+    replay: dict | None = None
+    published: str | None = None
+    prompts: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        self.name = f"{self.model}__humaneval-0shot__r{self.round}"
+        factors = [
+            *([f"b{self.batch}"] if self.batch > 1 else []),
+            *([self.dtype] if self.dtype != "auto" else []),
+            *([self.decoding] if self.decoding != "greedy" else []),
+        ]
+        workload = "_".join([self.workload, *factors])
+        self.name = f"{self.model}__{workload}__r{self.round}"
+        self.score_file = self.campaign / "scores" / f"{self.name}.json"
         self.folder = self.campaign / "raw" / self.name
         self.windows, self.events, self.scores, self.segments, self.samples = [], [], [], [], []
         self.segment = 0
@@ -197,15 +224,22 @@ class Lab:
         repetition=0,
         *,
         tokens=21,
-        prefill_s=0.4,
-        token_s=0.05,
+        prefill_s: Seconds = 0.4,
+        token_s: Seconds = 0.05,
         looks=(),
         stop="length",
         answer=None,
         passed=True,
+        similarity=None,
         pause_s=0.02,
     ):
-        """One generation and its score. `looks`: (behind which token, seconds, outcome)."""
+        """One generation and its score. `looks`: (behind which token, seconds, outcome).
+
+        `prefill_s` and `token_s` may depend on the tokens before. With a `similarity` no tests
+        judge.
+        """
+        prompt = self.prompts.get(task, 30)
+        passed = None if similarity is not None else passed
         name = f"{task}:{condition}:{repetition}"
         identity = {
             "generation": name,
@@ -214,14 +248,14 @@ class Lab:
             "repetition": repetition,
         }
         start = self.now
-        clock, stamps, checks = start + prefill_s, [], []
+        clock, stamps, checks = start + lasting(prefill_s, prompt), [], []
         for number in range(1, tokens + 1):
             stamps.append(clock)
             for behind, seconds, outcome in looks:
                 if behind == number:
                     checks.append((clock, clock + seconds, outcome))
                     clock += seconds
-            clock += token_s if number < tokens else 1e-5
+            clock += lasting(token_s, prompt + number) if number < tokens else 1e-5
         self._add("prefill", start, stamps[0], **identity)
         self._add("decode", stamps[0], clock, **identity)
         for begin, end, outcome in checks:
@@ -233,8 +267,11 @@ class Lab:
             clock,
             **identity,
             cpu_s=clock - start,
+            batch=self.batch,
             prompt="p",
-            prompt_tokens=30,
+            prompt_tokens=prompt,
+            reference=None if similarity is None else "x",
+            replayed=self.replay is not None,
             stop=stop,
             characters=tokens,
             text="x" * tokens,
@@ -247,6 +284,7 @@ class Lab:
             {
                 "generation": name,
                 "passed": passed,
+                "similarity": similarity,
                 "result": "passed" if passed else "failed: ",
                 "passed_as_it_stands": passed,
                 "passed_processed": passed,
@@ -257,24 +295,92 @@ class Lab:
         )
         return name
 
+    def probe(
+        self,
+        task,
+        what,
+        repetition=0,
+        *,
+        output_tokens=21,
+        prefill_s: Seconds = 0.4,
+        token_s: Seconds = 0.05,
+        window_s=2.0,
+        stretch=1.0,
+        pause_s=0.3,
+    ):
+        """One window of a probe, at least `window_s` long. `what`: prefill, decode or generation;
+        `stretch` makes all of it longer than it should be."""
+        prompt = self.prompts.get(task, 30)
+        first_s = stretch * lasting(prefill_s, prompt)
+        steps_s = stretch * sum(lasting(token_s, prompt + n) for n in range(1, output_tokens))
+        each_s = {"prefill": first_s, "decode": steps_s, "generation": first_s + steps_s}[what]
+        count = max(1, int(np.ceil(window_s / each_s - 1e-9)))
+        start, marks = self.now, {}
+        if what == "generation":
+            starts = [start + number * each_s for number in range(count)]
+            marks = {
+                "starts_ns": [at(t) for t in starts],
+                "firsts_ns": [at(t + first_s) for t in starts],
+                "ends_ns": [at(t + each_s) for t in starts],
+            }
+        tokens = 1 if what == "prefill" else output_tokens
+        name = f"{task}:{tokens}:{what}:{repetition}"
+        self.window(
+            "probe",
+            count * each_s,
+            probe=name,
+            task=task,
+            what=what,
+            repetition=repetition,
+            prompt_tokens=prompt,
+            output_tokens=tokens,
+            count=count,
+            batch=self.batch,
+            cpu_s=count * each_s,
+            **marks,
+        )
+        self.now += pause_s
+        return name
+
+    def probes(self, task, *, repetitions=3, lengths=(21,), **keywords):
+        """All windows of one task's probes: a prefill, and for each length of the output the
+        decoding steps and the whole; one kind after the other, in each repetition."""
+        for repetition in range(repetitions):
+            self.probe(task, "prefill", repetition, output_tokens=1, **keywords)
+            for output_tokens in lengths:
+                how = {"output_tokens": output_tokens, **keywords}
+                self.probe(task, "decode", repetition, **how)
+                self.probe(task, "generation", repetition, **how)
+        return self
+
     def write(self) -> "Lab":
-        """The raw folder and the scores, on disk."""
+        """The raw folder and, but for a sweep, the scores, on disk."""
         spec = {
             "session": self.name,
             "model": self.model,
-            "workload": "humaneval-0shot",
+            "workload": self.workload,
             "round": self.round,
             "tasks": self.tasks,
             "repetitions": self.repetitions,
             "conditions": list(self.conditions),
+            "batch_size": self.batch,
+            "dtype": self.dtype,
+            "decoding": self.decoding,
+            "replay": self.replay,
+            "entry": {} if self.published is None else {"published": self.published},
         }
         self._write_raw({"spec": spec})
-        self.score_file = self.campaign / "scores" / f"{self.name}.json"
-        self.score_file.parent.mkdir(exist_ok=True)
-        self.score_file.write_text(
-            json.dumps({"protections": self.protections, "scores": self.scores})
-        )
+        if self.scored:
+            self.score_file.parent.mkdir(exist_ok=True)
+            self.score_file.write_text(
+                json.dumps({"protections": self.protections, "scores": self.scores})
+            )
         return self
+
+    @property
+    def scored(self) -> bool:
+        """Whether there are outputs to judge."""
+        return self.workload != "sweep"
 
     def _write_raw(self, facts: dict) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -484,7 +590,7 @@ def tabulate(run_program):
             "--sessions",
             *[lab.folder / "session.json" for lab in labs],
             "--scores",
-            *[lab.score_file for lab in labs],
+            *[lab.score_file for lab in labs if lab.scored],
             "--out",
             folder / "tables",
             "--resamples",

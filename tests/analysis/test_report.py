@@ -88,9 +88,44 @@ def whole_benchmark(lab, known):
     return [fill(lab(), 164, token_s=0.03, pause_s=0.01)]
 
 
+def growing(tokens):
+    """Seconds of a prefill of so many tokens, with a square term."""
+    return 0.2 + 2e-4 * tokens + 1e-8 * tokens**2
+
+
+def later(tokens):
+    """Seconds of a decoding step behind so many tokens."""
+    return 0.04 + 1e-6 * tokens
+
+
+def whole_study(lab, known):
+    """Two workloads of a published model with their probes, and a sweep."""
+    how = {"prefill_s": growing, "token_s": later}
+    prompts = {f"T/{n}": 140 + n for n in range(3)} | {f"L/{n}": 4200 + n for n in range(3)}
+    prompts |= {f"sweep/{n}": n for n in LENGTHS}
+    facts = {"model": "seeded", "published": "CodeLlama-7B", "prompts": prompts}
+    first = fill(lab(**facts), tokens=80, **how)
+    first.probes("T/0", **how)
+    second = lab(**facts, workload="longcode-long").begin(seconds=SPAN_S)
+    for task in ("L/0", "L/1", "L/2"):
+        said = {"similarity": 0.5, "answer": 12, "tokens": 60, **how}
+        second.generation(task, **said)
+        second.generation(task, "suppressed", **{**said, "tokens": 12, "stop": "answer"})
+    second.probes("L/0", **how)
+    swept = lab(**facts, workload="sweep", conditions=("baseline",)).begin(seconds=SPAN_S)
+    for length in LENGTHS:
+        swept.probes(f"sweep/{length}", repetitions=2, **how)
+    return [first, second, swept]
+
+
+def only_a_sweep(lab, known):
+    return whole_study(lab, known)[2:]
+
+
+LENGTHS = (128, 256, 512, 1024, 2048, 4096)
 CASES = [
     *(usual, estimate, baseline_only, one_task, only_ends, nothing_passes, lost_half_way),
-    *(lost_at_once, repeated, two_models_two_rounds, whole_benchmark),
+    *(lost_at_once, repeated, two_models_two_rounds, whole_benchmark, whole_study, only_a_sweep),
 ]
 
 
@@ -122,14 +157,17 @@ def test_each_figure_draws_and_says_its_units(case, tmp_path):
         texts += [axes.get_title(loc="left") for axes in figure.axes]
         assert not any("nan" in text for text in texts), name
         if shown and name != "answer":
-            assert "Meter: " + campaign.generations.meter.iloc[0] in footer(figure), name
-            assert ("ESTIMATE" in footer(figure)) == bool(campaign.generations.estimate.any())
+            total = campaign.windows[campaign.windows.domain == "total"]
+            assert "Meter: " + total.meter.iloc[0] in footer(figure), name
+            assert ("ESTIMATE" in footer(figure)) == bool(total.estimate.any())
 
 
 def test_every_axis_has_a_label_with_its_unit(lab, known, tabulate):
-    campaign = tabulate(*two_models_two_rounds(lab, known))
+    campaign = tabulate(*whole_study(lab, known))
     units = {"power": ["s", "W"], "position": ["tokens", "J/token"]}
     units |= {"phases": ["J"], "answer": ["tokens"], "savings": ["J"]}
+    units |= {"estimators": ["1"], "amplification": ["%"], "published": ["1"]}
+    units |= {"context": ["tokens", "J/token"], "law": ["tokens", "J", "%"]}
     for name, draw in FIGURES.items():
         said = " ".join(labels(draw(campaign)))
         assert all(f"[{unit}]" in said for unit in units[name]), (name, said)
@@ -137,7 +175,8 @@ def test_every_axis_has_a_label_with_its_unit(lab, known, tabulate):
 
 def test_footers_tell_chosen_tasks(lab, known, tabulate):
     campaign = tabulate(*one_task(lab, known))
-    assert all("chosen by hand" in footer(draw(campaign)) for draw in FIGURES.values())
+    for name in ("power", "phases", "position", "answer", "savings"):
+        assert "chosen by hand" in footer(FIGURES[name](campaign)), name
 
 
 def test_savings_figure_says_what_the_table_says(lab, known, tabulate):
@@ -157,7 +196,7 @@ def test_tables_close_and_lost_energies_are_not_zero(case):
     lost = generations.total_status == "not covered"
     assert lost.equals(generations.total_j.isna())
     assert (generations.total_j[~lost] > 0).all()
-    assert set(campaign.summary.confidence) == {0.95}
+    assert set(campaign.summary.confidence) <= {0.95}
 
 
 @pytest.fixture
@@ -174,7 +213,7 @@ def page(run_program, draw_figures, tabulate):
             *("--campaign", campaign.folder, "--sessions"),
             *[lab.folder / "session.json" for lab in labs],
             "--scores",
-            *[lab.score_file for lab in labs],
+            *[lab.score_file for lab in labs if lab.scored],
             *("--out", out),
         )
         return out.read_text(encoding="utf-8")
@@ -186,12 +225,18 @@ def page(run_program, draw_figures, tabulate):
     "case", [c for c in CASES if c is not whole_benchmark], ids=lambda case: case.__name__
 )
 def test_the_page_is_whole_and_needs_nothing_else(case, lab, known, page):
+    import report
+
     labs = case(lab, known)
     text = page(*labs)
     assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", text)
     assert not re.search(r"@import|url\(|<script|<link", text)
     images = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
-    assert len(images) == len(FIGURES)
+    campaign = Campaign(labs[0].campaign)
+    tables = {table: getattr(campaign, table) for _, table in report.FIGURES.values()}
+    # A figure that has nothing to show has no place on the page.
+    shown = [title for title, table in report.FIGURES.values() if len(tables[table])]
+    assert re.findall(r"<figcaption><strong>([^<]+)\.</strong>", text) == shown
     assert all(base64.b64decode(image).startswith(b"\x89PNG") for image in images)
     assert all(one.name in text for one in labs)
     words = re.findall(r"\W(?:nan|None|NaN|inf)\W.{0,60}", re.sub(r"base64,[^\"]+", "", text))

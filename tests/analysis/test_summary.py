@@ -31,7 +31,9 @@ def generation(task, condition="baseline", repetition=0, model="m", **numbers):
         "babble_tokens": 0,
         "babble_j": 0.0,
         "prefill_status": "ok",
+        "total_status": "ok",
         "passed": True,
+        "similarity": np.nan,
     }
     assert set(numbers) <= set(row)
     return {**row, **numbers}

@@ -158,13 +158,14 @@ def helper(x):
 The whole function:
 
 """
-# What a chat model writes around its code, and where it goes on when it should have ended.
+# What a chat model writes around its code, and where it goes on when it should have ended. One has
+# no babble: behind a second block of code some would keep the whole from being a program.
 ANSWERS = (
     "Sure, here you are:\n\n```python\n{code}{babble}",
     "```\n{code}```{babble}",
     "```bash\npip install it\n```\n```py\n{code}  ```\n{babble}",
     "{code}{babble}",
-    "{code}```\nThis prints 4:\n```python\nprint({name}(2))\n```\n{babble}",
+    "{code}```\nThis prints 4:\n```python\nprint({name}(2))\n```\n",
     THOUGHT + "```python\n{code}{babble}",
     THOUGHT + "```python\n{code}```\nIn one pass. In short:\n```python\n{name}(1)\n```\n{babble}",
     THOUGHT + "```python\n{code}```\nOr:\n```python\ndef {name}(*args):\n    pass\n```\n{babble}",

@@ -14,7 +14,7 @@ from generation.workloads.longcode import HEAD, TAIL
 from generation.workloads.nextline import LineTask, PosedLine
 
 ROOT = Path(__file__).parents[2]
-LENGTHS = (40, 127, 1024, 4300)
+LENGTHS = (64, 127, 1024, 4300)
 WORKFLOW = ROOT / ".venv" / "bin" / "python"
 
 

@@ -1,10 +1,15 @@
 """The figures, one a module; each takes a `Campaign` and gives a matplotlib figure."""
 
 from analysis.figures import (
+    amplification,
     answer,
+    context,
+    estimators,
+    law,
     phases,
     position,
     power,
+    published,
     runtimes_correlation,
     runtimes_energy,
     runtimes_onnx,
@@ -18,6 +23,11 @@ PHASES = {
     "power": power.draw,
     "phases": phases.draw,
     "position": position.draw,
+    "estimators": estimators.draw,
+    "amplification": amplification.draw,
+    "context": context.draw,
+    "law": law.draw,
+    "published": published.draw,
     "answer": answer.draw,
     "savings": savings.draw,
 }

@@ -18,6 +18,10 @@ class Campaign:
     folder: Path
 
     @functools.cached_property
+    def windows(self) -> pd.DataFrame:
+        return self._table("windows")
+
+    @functools.cached_property
     def generations(self) -> pd.DataFrame:
         return self._table("generations")
 
@@ -36,6 +40,46 @@ class Campaign:
     @functools.cached_property
     def position(self) -> pd.DataFrame:
         return self._table("position")
+
+    @functools.cached_property
+    def probes(self) -> pd.DataFrame:
+        return self._table("probes")
+
+    @functools.cached_property
+    def estimators(self) -> pd.DataFrame:
+        return self._table("estimators")
+
+    @functools.cached_property
+    def agreement(self) -> pd.DataFrame:
+        return self._table("agreement")
+
+    @functools.cached_property
+    def amplification(self) -> pd.DataFrame:
+        return self._table("amplification")
+
+    @functools.cached_property
+    def ends(self) -> pd.DataFrame:
+        return self._table("ends")
+
+    @functools.cached_property
+    def context(self) -> pd.DataFrame:
+        return self._table("context")
+
+    @functools.cached_property
+    def law(self) -> pd.DataFrame:
+        return self._table("law")
+
+    @functools.cached_property
+    def law_points(self) -> pd.DataFrame:
+        return self._table("law_points")
+
+    @functools.cached_property
+    def identities(self) -> pd.DataFrame:
+        return self._table("identities")
+
+    @functools.cached_property
+    def published(self) -> pd.DataFrame:
+        return self._table("published")
 
     @functools.cached_property
     def inferences(self) -> pd.DataFrame:

@@ -1,44 +1,58 @@
-"""Energy per decoded token along the output."""
+"""Energy per decoded token along the output: a panel a model, a line a workload."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
 
-MARKERS = "os^Dv"
-COLOURS = (style.BLUE, style.RED, style.GREEN, style.ORANGE, style.GREY)
-
 
 def draw(campaign: Campaign) -> Figure:
-    table = campaign.position.dropna(subset=["joules"])
-    fig = style.figure(7.2, 3.6)
-    axes = fig.subplots()
+    table = campaign.position
+    table = table if table.empty else table.dropna(subset=["joules"])
     if table.empty:
-        style.empty(axes, "no baseline output is long enough")
+        fig = style.figure(style.WIDTH, 2)
+        style.empty(fig.subplots(), "no baseline output is long enough")
         return fig
     table = table.assign(each=table.joules / table.tokens)
-    for number, ((model, workload), group) in enumerate(table.groupby(["model", "workload"])):
-        bins = group.groupby("position").each.agg(["mean", "sem", "size"]).reset_index()
-        bins = bins[bins["size"] > 1] if (bins["size"] > 1).any() else bins
-        middle = bins.position + table.tokens.iloc[0] / 2
-        axes.errorbar(
-            middle,
-            bins["mean"],
-            yerr=1.96 * np.nan_to_num(bins["sem"]),
-            capsize=2,
-            lw=1,
-            marker=MARKERS[number % 5],
-            ms=4,
-            color=COLOURS[number % 5],
-            label=f"{style.title(model, workload)} ({group.generation.nunique()} outputs)",
-        )
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel(f"position in the output [tokens] (means over {table.tokens.iloc[0]} tokens)")
-    axes.set_ylabel("energy per decoded token [J/token]")
-    fig.legend(loc="outside upper center", ncols=2)
+    models = list(table.groupby("model", sort=False))
+    looks = style.looks(table.workload)
+    fig, grid = style.panels([2.6 if len(models) == 1 else 2.1] * len(models), 1.2)
+    for number, (axes, (model, group)) in enumerate(zip(grid, models, strict=True)):
+        _panel(axes, group, looks)
+        axes.set_title(style.wrapped(f"{model} ({_outputs(group)} outputs)", 55))
+        if number % 2 == 0:
+            axes.set_ylabel("energy per decoded\ntoken [J/token]")
+    for axes in grid[-2:]:
+        axes.set_xlabel(f"position in the output [tokens] (means over {table.tokens.iloc[0]})")
+    style.legend(fig)
     note = "Bars: 95 % of the mean over outputs that reach so far."
+    if len(models) > 1:
+        note += " The axes differ."
     style.foot(fig, campaign.generations, style.tasks_note(campaign.generations), note)
     return fig
+
+
+def _outputs(group: pd.DataFrame) -> int:
+    return len(group[["session", "generation"]].drop_duplicates())
+
+
+def _panel(axes: Axes, table: pd.DataFrame, looks: dict[str, dict[str, str]]) -> None:
+    for workload, group in table.groupby("workload", sort=False):
+        bins = group.groupby("position").each.agg(["mean", "sem", "size"]).reset_index()
+        bins = bins[bins["size"] > 1] if (bins["size"] > 1).any() else bins
+        axes.errorbar(
+            bins.position + group.tokens.iloc[0] / 2,
+            bins["mean"],
+            yerr=1.96 * np.nan_to_num(bins["sem"]),
+            capsize=2 if len(bins) < 30 else 0,
+            lw=1,
+            ms=4 if len(bins) < 30 else 2.5,
+            label=workload,
+            **looks[workload],
+        )
+    axes.set_ylim(bottom=0)

@@ -1,4 +1,4 @@
-"""With against without suppression, checks included: one line a task."""
+"""With against without suppression, checks included: each task, or means where they are many."""
 
 from __future__ import annotations
 
@@ -10,29 +10,40 @@ from matplotlib.figure import Figure
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
 
-LABELLED = 40
+NUMBERS = ["total_j_baseline", "total_j_suppressed", "check_j_suppressed"]
 
 
 def draw(campaign: Campaign) -> Figure:
-    pairs = campaign.pairs.dropna(subset=["total_j_baseline", "total_j_suppressed"])
-    groups = list(pairs.groupby(["model", "workload"], sort=False))
-    tallest = max((group.task.nunique() for _, group in groups), default=1)
-    fig = style.figure(7.2, min(2.0 + 0.22 * tallest, 14))
-    if not groups:
-        style.empty(fig.subplots(), "no task was measured both with and without suppression")
+    pairs = campaign.pairs
+    if not pairs.empty:
+        pairs = pairs.dropna(subset=["total_j_baseline", "total_j_suppressed"])
+    if pairs.empty:
+        fig = style.figure(style.WIDTH, 2)
+        why = "no task was measured both with and without suppression"
+        style.empty(fig.subplots(), why)
         return fig
-    panels = fig.subplots(1, len(groups), squeeze=False)[0]
-    for axes, (key, group) in zip(panels, groups, strict=True):
-        _panel(axes, group)
-        shares = campaign.savings.set_index(["model", "workload", "scope"])
-        row = shares.loc[(*key, "all tasks")]
-        axes.set_title(
-            f"{style.title(*key)}\nsaved {row.saved_share:.1%}{_interval(row)} over these tasks,"
-            " checks charged"
-        )
-    handles, labels = panels[-1].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=3)
-    style.foot(fig, campaign.generations, style.tasks_note(campaign.generations))
+    shares = campaign.savings.set_index(["model", "workload", "scope"])
+    groups = list(pairs.groupby(["model", "workload"], sort=False))
+    if len(groups) <= style.FEW:
+        fig, grid = style.task_panels([group.task.nunique() for _, group in groups], 0.2)
+        for axes, (key, group) in zip(grid, groups, strict=True):
+            _tasks(axes, group)
+            row = shares.loc[(*key, "all tasks")]
+            said = f"saved {row.saved_share:.1%}{_interval(row)} over these tasks, checks charged"
+            title = f"{style.wrapped(style.title(*key), 54)}\n{style.wrapped(said, 54)}"
+            axes.set_title(title, fontsize=9)
+    else:
+        models = list(pairs.groupby("model", sort=False))
+        heights = [0.6 + 0.36 * group.workload.nunique() for _, group in models]
+        fig, grid = style.panels(heights, 1.3)
+        for axes, (model, group) in zip(grid, models, strict=True):
+            _means(axes, group, shares.loc[model])
+            axes.set_title(style.wrapped(model, 50))
+    for axes in grid[-2:]:
+        axes.set_xlabel("energy of the generation [J]")
+    style.legend(fig)
+    note = "" if len(groups) <= style.FEW else "Means over tasks; saved: checks are charged."
+    style.foot(fig, campaign.generations, style.tasks_note(campaign.generations), note)
     return fig
 
 
@@ -42,12 +53,8 @@ def _interval(row) -> str:
     return f" [{row.saved_share_low:.1%}, {row.saved_share_high:.1%}]"
 
 
-def _panel(axes: Axes, pairs) -> None:
-    numbers = ["total_j_baseline", "total_j_suppressed", "check_j_suppressed"]
-    tasks = pairs.groupby("task")[numbers].mean().sort_values("total_j_baseline")
-    passed = pairs.groupby("task").passed_suppressed.any()
-    rows = np.arange(len(tasks))
-    without, with_checks = tasks.total_j_baseline, tasks.total_j_suppressed
+def _marks(axes: Axes, rows, table: pd.DataFrame) -> None:
+    without, with_checks = table.total_j_baseline, table.total_j_suppressed
     axes.hlines(rows, with_checks, without, color=style.GREY, lw=1.5)
     axes.scatter(without, rows, color=style.ORANGE, marker="o", s=28, zorder=3, label="baseline")
     axes.scatter(
@@ -59,14 +66,41 @@ def _panel(axes: Axes, pairs) -> None:
         zorder=3,
         label="suppressed, with its checks",
     )
-    axes.scatter(
-        tasks.check_j_suppressed, rows, color=style.RED, marker="x", s=18, label="of it, the checks"
-    )
-    if len(tasks) <= LABELLED:
-        names = [f"{t} {'passes' if passed[t] else 'fails'}" for t in tasks.index]
-        axes.set_yticks(rows, names)
+    checks = table.check_j_suppressed
+    axes.scatter(checks, rows, color=style.RED, marker="x", s=18, label="of it, the checks")
+
+
+def _tasks(axes: Axes, pairs: pd.DataFrame) -> None:
+    columns = [*NUMBERS, "similarity_suppressed"]
+    tasks = pairs.groupby("task")[columns].mean().sort_values("total_j_baseline")
+    passed = pairs.groupby("task").passed_suppressed.agg(lambda each: each.any(skipna=True))
+    known = pairs.groupby("task").passed_suppressed.count() > 0
+    rows = np.arange(len(tasks))
+    _marks(axes, rows, tasks)
+    if style.labelled(axes, len(tasks)):
+        names = [
+            f"{task} {style.verdict(passed[task] if known[task] else pd.NA, similarity)}"
+            for task, similarity in tasks.similarity_suppressed.items()
+        ]
+        axes.set_yticks(rows, names, fontsize=8)
     else:
         axes.set_yticks([])
         axes.set_ylabel("tasks")
     axes.set_xlim(left=0)
-    axes.set_xlabel("energy of the generation [J]")
+
+
+def _means(axes: Axes, pairs: pd.DataFrame, shares: pd.DataFrame) -> None:
+    groups = pairs.groupby(["workload", "task"], sort=False)[NUMBERS].mean()
+    means = groups.groupby("workload", sort=False).mean()
+    rows = np.arange(len(means))
+    _marks(axes, rows, means)
+    for row, (workload, mean) in zip(rows, means.iterrows(), strict=True):
+        share = shares.loc[(workload, "all tasks")]
+        words = f"   saved {share.saved_share:.0%}"
+        if pd.notna(share.saved_share_low):
+            words += f" [{share.saved_share_low:.0%}, {share.saved_share_high:.0%}]"
+        reach = max(mean.total_j_baseline, mean.total_j_suppressed)
+        axes.text(reach, row, words, va="center", fontsize=7.5)
+    axes.set_yticks(rows, means.index, fontsize=8)
+    axes.set_ylim(len(means) - 0.4, -0.6)
+    axes.set_xlim(0, 1.55 * means[["total_j_baseline", "total_j_suppressed"]].to_numpy().max())

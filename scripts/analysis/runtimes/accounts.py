@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.raw import TOTAL
-from analysis.runtimes.columns import EXCLUDED, PARITY, table
+from analysis.runtimes.columns import EXCLUDED, PARITY
+from analysis.tabular import table
 
 # What the check of one session's own output on its device is called.
 DEVICE = "device"

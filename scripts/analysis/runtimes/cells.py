@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.raw import TOTAL
-from analysis.runtimes.columns import CELL, CELLS, table
+from analysis.runtimes.columns import CELL, CELLS
 from analysis.runtimes.inferences import with_values
 from analysis.statistics import bounds, draws
+from analysis.tabular import table
 
 # (metric, unit, column): those of energy for each domain, the others once.
 ENERGIES = (

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import pandas as pd
-
 CELL = {
     "model": "str",
     "batch": "Int64",
@@ -167,8 +162,3 @@ EXCLUDED = {
     "stage": "str",
     "why": "str",
 }
-
-
-def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
-    """The rows under these columns, of these types."""
-    return pd.DataFrame(list(rows), columns=list(columns)).astype(dict(columns))

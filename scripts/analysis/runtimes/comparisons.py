@@ -17,11 +17,12 @@ import pandas as pd
 
 from analysis.raw import TOTAL
 from analysis.runtimes.cells import Bootstrap
-from analysis.runtimes.columns import COMPARISONS, OMNIBUS, table
+from analysis.runtimes.columns import COMPARISONS, OMNIBUS
 from analysis.runtimes.inferences import with_values
 from analysis.runtimes.order import PROVIDERS
 from analysis.runtimes.words import provider
 from analysis.statistics import cliffs_delta, effect, holm, kruskal_wallis, mann_whitney_p
+from analysis.tabular import table
 
 # (metric, unit, column, whether a meter stands behind it)
 METRICS = (

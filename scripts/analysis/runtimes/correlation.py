@@ -9,8 +9,9 @@ import pandas as pd
 
 from analysis.raw import TOTAL
 from analysis.runtimes.cells import Bootstrap
-from analysis.runtimes.columns import CORRELATION, table
+from analysis.runtimes.columns import CORRELATION
 from analysis.statistics import bounds, draws, spearman, spearman_rows
+from analysis.tabular import table
 
 # Below that many windows no correlation is given.
 ENOUGH = 10

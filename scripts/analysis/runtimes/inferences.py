@@ -9,7 +9,8 @@ import pandas as pd
 
 from analysis.attribution import windows_table
 from analysis.raw import RawSession
-from analysis.runtimes.columns import INFERENCES, table
+from analysis.runtimes.columns import INFERENCES
+from analysis.tabular import table
 
 # Work of other programs, as a share of the session's own, that a reader must know of.
 OTHERS = 0.1

@@ -1,0 +1,72 @@
+"""How much more a decoded token costs behind a longer prompt: a line a workload."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from analysis.figures import style
+from analysis.figures.campaign import Campaign
+
+
+def draw(campaign: Campaign) -> Figure:
+    table = campaign.amplification
+    table = table if table.empty else table.dropna(subset=["value"])
+    if table.empty:
+        fig = style.figure(style.WIDTH, 2)
+        style.empty(fig.subplots(), "no model was measured on a second workload to compare with")
+        return fig
+    table = table.assign(head=table.model + " over " + table.reference)
+    ladder = style.ladder(list(zip(table["head"], table.workload, strict=True)), 44)
+    fig = style.figure(9.2, 1.7 + 0.23 * ladder.bottom)
+    axes = fig.subplots()
+    for row in table.itertuples():
+        _mark(axes, row, ladder.rows[(row.head, row.workload)])
+    axes.axvline(0, color="black", lw=0.8, ls="--")
+    names = {
+        (row.head, row.workload): f"{row.workload} ({row.context:.0f} over"
+        f" {row.reference_context:.0f} tokens of context)"
+        for row in table.itertuples()
+    }
+    ladder.label([axes], names)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    axes.set_xlabel("energy per decoded token over the reference's, minus 1 [%]")
+    style.legend(fig)
+    level = f"{100 * table.confidence.iloc[0]:g} %"
+    notes = [f"Bars: {level} bootstrap intervals over tasks."]
+    if table.predicted.notna().any():
+        notes.append("Predicted: by the law that a sweep of prompt lengths gives for the model.")
+    if table.published.notna().any():
+        notes.append(
+            "Published: of the study (arXiv 2602.05712), on another GPU, as public copies of its"
+            " tables have it."
+        )
+    style.foot(fig, table, *notes)
+    return fig
+
+
+def _mark(axes: Axes, row, y: float) -> None:
+    axes.errorbar(
+        row.value,
+        y,
+        xerr=style.bars(row.value, row.low, row.high),
+        color=style.BLUE,
+        marker="o",
+        ms=5,
+        capsize=2.5,
+        lw=1.2,
+        ls="",
+        label="measured",
+    )
+    for value, look in (
+        (row.predicted, {"color": style.GREEN, "marker": "x", "label": "predicted by the law"}),
+        (row.published, {"color": style.RED, "marker": "D", "label": "published", "mfc": "none"}),
+    ):
+        if pd.notna(value):
+            axes.plot(value, y, ls="", ms=5.5, mew=1.3, zorder=3, **look)
+    words = f"{row.value:+.1%}"
+    if pd.notna(row.low):
+        words += f" [{100 * row.low:+.1f}, {100 * row.high:+.1f}]"
+    axes.text(1.02, y, words, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)

@@ -1,0 +1,96 @@
+"""The study's tables beside these: ratios only, a panel a quantity, a line a model and workload."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from analysis.figures import style
+from analysis.figures.campaign import Campaign
+
+MARKS = [
+    np.outer(10.0 ** np.arange(-6, 7), steps).ravel()
+    for steps in ([1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 5, 7])
+]
+
+
+def draw(campaign: Campaign) -> Figure:
+    table = campaign.published
+    table = table if table.empty else table.dropna(subset=["ours", "theirs"])
+    if table.empty:
+        fig = style.figure(style.WIDTH, 2)
+        why = (
+            "nothing can be compared: no model and workload of this campaign stands in the study's"
+            " tables, or the meter resolved none of its ratios"
+        )
+        style.empty(fig.subplots(), style.wrapped(why, 80))
+        return fig
+    quantities = list(dict.fromkeys(table.quantity))
+    ladder = style.ladder(list(zip(table.model, table.workload, strict=True)), 30)
+    fig = style.figure(max(style.WIDTH, 3.2 + 2.5 * len(quantities)), 1.9 + 0.26 * ladder.bottom)
+    panels = fig.subplots(1, len(quantities), squeeze=False, sharey=True)[0]
+    for axes, quantity in zip(panels, quantities, strict=True):
+        _panel(axes, table[table.quantity == quantity], ladder)
+        axes.set_title(style.wrapped(quantity, 26), fontsize=9)
+        axes.set_xlabel("ratio [1]")
+    beside = table.set_index(["model", "workload"]).published_workload
+    beside = beside[~beside.index.duplicated()]
+    names = {
+        key: key[1] if key[1] == beside[key] else f"{key[1]}\nbeside {beside[key]}"
+        for key in ladder.rows
+    }
+    ladder.label(panels, names)
+    style.legend(fig)
+    notes = [
+        "Published: the study (arXiv 2602.05712) on one NVIDIA A10, as public copies of its tables"
+        " have it; not checked against the paper. Ratios only: joules of different GPUs are not"
+        " compared.",
+        "Bars: intervals of what is measured here; the study gives none. Axes are logarithmic.",
+    ]
+    generations = campaign.generations
+    shown = generations[generations.model.isin(table.model)]
+    style.foot(fig, shown, style.tasks_note(shown), *notes)
+    return fig
+
+
+def _panel(axes: Axes, table: pd.DataFrame, ladder: style.Ladder) -> None:
+    for row in table.itertuples():
+        y = ladder.rows[(row.model, row.workload)]
+        axes.hlines(y, row.ours, row.theirs, color=style.GREY, lw=1.3, zorder=1)
+        axes.plot(
+            row.theirs, y, "D", color=style.RED, mfc="white", ms=5, zorder=2, label="published"
+        )
+        axes.errorbar(
+            row.ours,
+            y,
+            xerr=style.bars(row.ours, row.low, row.high),
+            color=style.BLUE,
+            marker="o",
+            ms=4.5,
+            capsize=2,
+            lw=1,
+            ls="",
+            zorder=3,
+            label="measured here",
+        )
+    _scale(axes, table[["ours", "low", "high", "theirs"]].to_numpy(float).ravel())
+
+
+def _scale(axes: Axes, values: np.ndarray) -> None:
+    """A logarithmic axis that holds all that is positive."""
+    values = values[values > 0]
+    low, high = values.min() / 1.15, values.max() * 1.15
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    # The coarsest marks of which three can be seen.
+    for marks in MARKS:
+        if ((marks > low) & (marks < high)).sum() >= 3:
+            axes.xaxis.set_major_locator(FixedLocator(marks))
+            break
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())

@@ -1,0 +1,1 @@
+"""The study of phases beyond one generation: probes, estimators, amplification, laws, the paper."""

@@ -1,0 +1,112 @@
+"""The tables of arXiv 2602.05712 beside ours: ratios only, never joules against joules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.tabular import table
+
+FILE = Path(__file__).parents[3] / "config" / "published" / "phases.csv"
+PUBLISHED = {
+    **dict.fromkeys(("model", "workload", "published_model"), "str"),
+    **dict.fromkeys(("published_workload", "quantity"), "str"),
+    **dict.fromkeys(("ours", "low", "high", "theirs", "ratio"), "float"),
+}
+REFERENCE = "humaneval-0shot"
+# Of the same shape, and not the same: the column says whose workload it is set beside.
+BESIDE = {"longcode": "longbench-cu", "longcode-long": "longbench-cu-long"}
+
+
+def read_paper(path: Path = FILE) -> pd.DataFrame:
+    """The paper's means per inference, by model and workload."""
+    return pd.read_csv(path, comment="#").set_index(["model", "workload"])
+
+
+def paper_amplification(
+    paper: pd.DataFrame, model: str | None, benchmark: str, reference: str
+) -> float:
+    """Its amplification of a workload over HumanEval without examples; NaN where it has none."""
+    key, base = (model, BESIDE.get(benchmark, benchmark)), (model, REFERENCE)
+    if not reference.startswith(REFERENCE) or key not in paper.index or base not in paper.index:
+        return np.nan
+    return float(paper.decoded_token_j[key] / paper.decoded_token_j[base] - 1)
+
+
+def published_table(
+    generations: pd.DataFrame,
+    summary: pd.DataFrame,
+    amplification: pd.DataFrame,
+    paper: pd.DataFrame,
+) -> pd.DataFrame:
+    """Our ratios beside the paper's, of the models and workloads that both have.
+
+    A whole generation is only compared where the model ended its outputs itself.
+    """
+    rows = []
+    baseline = generations[generations.condition == "baseline"]
+    for (model, workload), group in baseline.groupby(["model", "workload"], sort=False):
+        own = group.iloc[0]
+        theirs = BESIDE.get(own.benchmark, own.benchmark)
+        if (own.published_model, theirs) not in paper.index or own.batch > 1:
+            continue
+        facts = {
+            "model": model,
+            "workload": workload,
+            "published_model": own.published_model,
+            "published_workload": theirs,
+        }
+        for row in _compared(facts, summary, amplification, paper):
+            rows.append({**facts, **row, "ratio": row["ours"] / row["theirs"]})
+    return table(rows, PUBLISHED)
+
+
+def _compared(
+    facts: dict[str, str],
+    summary: pd.DataFrame,
+    amplification: pd.DataFrame,
+    paper: pd.DataFrame,
+) -> Iterator[dict[str, Any]]:
+    def of(metric: str, workload: str) -> pd.Series | None:
+        part = summary[(summary.model == facts["model"]) & (summary.workload == workload)]
+        part = part[(part.condition == "baseline") & (part.metric == metric)].dropna(
+            subset=["value"]
+        )
+        return part.iloc[0] if len(part) else None
+
+    key = facts["published_model"], facts["published_workload"]
+    base = facts["published_model"], REFERENCE
+    if (share := of("prefill share", facts["workload"])) is not None:
+        yield {
+            "quantity": "prefill share",
+            "ours": share.value,
+            "low": share.low,
+            "high": share.high,
+            "theirs": paper.prefill_share[key],
+        }
+    known = amplification[
+        (amplification.model == facts["model"]) & (amplification.workload == facts["workload"])
+    ]
+    if len(known) and known.reference.iloc[0] == REFERENCE:
+        row = known.iloc[0]
+        yield {
+            "quantity": "decoded token over 0-shot",
+            "ours": 1 + row.value,
+            "low": 1 + row.low,
+            "high": 1 + row.high,
+            "theirs": paper.decoded_token_j[key] / paper.decoded_token_j[base],
+        }
+    whole, first = (of("energy per generation", w) for w in (facts["workload"], REFERENCE))
+    forced = "-init" in facts["model"]
+    if not forced and facts["workload"] != REFERENCE and whole is not None and first is not None:
+        yield {
+            "quantity": "generation over 0-shot",
+            "ours": whole.value / first.value,
+            "low": np.nan,
+            "high": np.nan,
+            "theirs": paper.total_j[key] / paper.total_j[base],
+        }

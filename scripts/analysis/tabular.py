@@ -1,0 +1,19 @@
+"""Tables of declared columns: one without rows has all of them too, and of the same types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+
+def table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows under these columns, in their order and of these types."""
+    return pd.DataFrame(list(rows), columns=list(columns)).astype(dict(columns))
+
+
+def together(tables: Iterable[pd.DataFrame], columns: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows of all tables, also of none."""
+    filled = [each for each in tables if len(each)]
+    return pd.concat(filled, ignore_index=True) if filled else table([], columns)
