@@ -1,5 +1,7 @@
 """Throw-away copies of the project, so that runs of the workflow touch nothing of the user's."""
 
+import copy
+import json
 import os
 import shutil
 import subprocess
@@ -25,10 +27,76 @@ device: cpu
 studies: [phases]
 metering: {idle_s: 0.5}
 phases:
+  workloads: [humaneval-0shot]
   tasks: [HumanEval/23, HumanEval/0]
   max_new_tokens: 40
   threads: 1
   warmup_s: 0
+  probe: {prompts: 1, output_tokens: 4, window_s: 0.2, repetitions: 2}
+analysis: {resamples: 200}
+"""
+# The same beside every other workload of the study, on a LongBench of two tasks.
+WHOLE = """
+campaign: small
+device: cpu
+studies: [phases]
+metering: {idle_s: 0.5}
+phases:
+  workloads: [humaneval-0shot, humaneval-2shot, humaneval-cot, longbench-cu, longbench-cu-long,
+    longcode, longcode-long, sweep]
+  tasks:
+    humaneval-0shot: [HumanEval/23, HumanEval/0]
+    humaneval-2shot: 1
+    humaneval-cot: [HumanEval/23]
+    longbench-cu: all
+    longbench-cu-long: all
+    longcode: 1
+    longcode-long: 2
+  max_new_tokens: 40
+  threads: 1
+  warmup_s: 0
+  probe: {prompts: 1, output_tokens: 4, window_s: 0.2, repetitions: 2}
+  longbench: {folder: longbench, sha256: {}}
+  longcode: {prompt_tokens: 256, characters: 4000}
+  sweep: {prompt_tokens: [32, 64, 128, 256], output_tokens: [4]}
+analysis: {resamples: 200}
+"""
+# Its outputs at other weights, and each factor once.
+REPLAYED = """
+campaign: replayed
+device: cpu
+studies: [phases]
+metering: {idle_s: 0.5}
+phases:
+  models: [smollm2-135m-init]
+  workloads: [humaneval-0shot, longcode-long]
+  tasks: {humaneval-0shot: [HumanEval/23, HumanEval/0], longcode-long: 2}
+  max_new_tokens: 40
+  threads: 1
+  warmup_s: 0
+  probe: {prompts: 0}
+  longcode: {prompt_tokens: 256, characters: 4000}
+  replay: {campaign: small, model: smollm2-135m-instruct}
+analysis: {resamples: 200}
+"""
+FACTORS = """
+campaign: factors
+device: cpu
+studies: [phases]
+metering: {idle_s: 0.5}
+phases:
+  models: [smollm2-135m-instruct]
+  workloads: [humaneval-0shot]
+  tasks: [HumanEval/23]
+  conditions: [baseline]
+  decoding: [greedy, sampled]
+  seeds: 2
+  batch_sizes: [1, 2]
+  dtypes: [bfloat16]
+  max_new_tokens: 12
+  threads: 1
+  warmup_s: 0
+  probe: {prompts: 0}
 analysis: {resamples: 200}
 """
 SESSION = "smollm2-135m-instruct__humaneval-0shot__r1"
@@ -75,6 +143,21 @@ analysis: {resamples: 200}
 """
 
 
+def line_task(dataset: str) -> dict:
+    """A task in LongBench's form: https://github.com/THUDM/LongBench."""
+    code = "def add(a, b):\n    total = a + b\n"
+    return {
+        "input": code if dataset == "repobench-p" else "",
+        "context": code if dataset == "lcc" else "# helpers.py\nimport math\n\n",
+        "answers": ["    return total"],
+        "length": 9,
+        "dataset": dataset,
+        "language": "python",
+        "all_classes": None,
+        "_id": f"{dataset}-0",
+    }
+
+
 class Clone:
     """A copy of the project's files; software, and if wanted weights, are the original's.
 
@@ -102,6 +185,9 @@ class Clone:
         self.config = folder / "small.yaml"
         self.config.write_text(config)
         (folder / "tiny-models.yaml").write_text(TINY)
+        (folder / "longbench").mkdir()
+        for name in ("lcc", "repobench-p"):
+            (folder / "longbench" / f"{name}.jsonl").write_text(json.dumps(line_task(name)) + "\n")
         self.results = folder / "results" / yaml.safe_load(config)["campaign"]
         self.raw = self.results / "raw" / SESSION
 
@@ -160,9 +246,37 @@ def clone(ready, tmp_path):
 @pytest.fixture(scope="module")
 def measured(ready, tmp_path_factory):
     """A clone in which the small campaign has run."""
-    clone = Clone(tmp_path_factory.mktemp("measured"))
+    clone = Clone(tmp_path_factory.mktemp("measured"), WHOLE)
     clone.output = clone.run()
     return clone
+
+
+@pytest.fixture(scope="module")
+def follow(measured):
+    """Runs another campaign beside the first, in the same clone."""
+
+    def make(config):
+        clone = copy.copy(measured)
+        name = yaml.safe_load(config)["campaign"]
+        clone.config = measured.folder / f"{name}.yaml"
+        clone.config.write_text(config)
+        clone.results = measured.folder / "results" / name
+        clone.output = clone.run()
+        return clone
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def replayed(follow):
+    """The outputs of the small campaign, forced through another model."""
+    return follow(REPLAYED)
+
+
+@pytest.fixture(scope="module")
+def factors(follow):
+    """Batches, a precision and sampling, each once."""
+    return follow(FACTORS)
 
 
 @pytest.fixture(scope="module")

@@ -73,9 +73,12 @@ def test_a_killed_session_goes_on_and_loses_no_finished_window(clone, windows):
     whole = {json.loads(w)["generation"] for w in before if '"kind": "generation"' in w}
     kept = [w for w in before if json.loads(w).get("generation") in {*whole, None}]
     assert after[: len(kept)] == kept
-    names = [w["generation"] for w in map(json.loads, after) if w["kind"] == "generation"]
-    assert len(names) == len(set(names)) == 4
-    assert ("goes on after" in output) == bool(whole)
+    found = list(map(json.loads, after))
+    for kind, key, count in (("generation", "generation", 4), ("probe", "probe", 6)):
+        names = [w[key] for w in found if w["kind"] == kind]
+        assert len(names) == len(set(names)) == count
+    probes = [w for w in before if '"kind": "probe"' in w]
+    assert ("goes on after" in output) == bool(whole or probes)
 
 
 def test_ctrl_c_leaves_no_process_and_no_result(clone):

@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
-FIGURES = ("power", "phases", "position", "answer", "savings")
-TABLES = ("windows", "generations", "position", "pairs", "summary", "savings")
+FIGURES = ("power", "phases", "position", "estimators", "amplification", "context", "law")
+FIGURES += ("published", "answer", "savings")
+TABLES = ("windows", "generations", "position", "pairs", "summary", "savings", "probes")
+TABLES += ("estimators", "agreement", "amplification", "ends", "context", "law", "law_points")
+TABLES += ("identities", "published")
+WORKLOADS = ("humaneval-0shot", "humaneval-2shot", "humaneval-cot", "longbench-cu")
+WORKLOADS += ("longbench-cu-long", "longcode", "longcode-long", "sweep")
 CONDA = Path(__file__).with_name("fakes") / "conda" / "bin"
 
 
@@ -40,7 +45,8 @@ def test_the_main_job_ends_with_report_figures_and_tables(measured):
 
 
 def test_it_shows_its_progress(measured):
-    assert "4/4 HumanEval/" in measured.output
+    # Two outputs of two tasks, and two windows of each of three kinds of probe.
+    assert "10/10 HumanEval/" in measured.output
     assert "recording idle for 0.5 s" in measured.output
 
 
@@ -50,6 +56,9 @@ def test_phases_close_on_the_clock(measured):
         if window.get("generation"):
             by_generation.setdefault(window["generation"], []).append(window)
     assert len(by_generation) == 4
+    probes = [w for w in windows(measured) if w["kind"] == "probe"]
+    assert len(probes) == 6
+    assert all(w["end_ns"] - w["start_ns"] >= 0.2e9 for w in probes)
     for group in by_generation.values():
         prefill, decode, *checks, whole = group
         assert (prefill["kind"], decode["kind"], whole["kind"]) == (
@@ -65,21 +74,110 @@ def test_phases_close_on_the_clock(measured):
         assert all(decode["start_ns"] <= t <= decode["end_ns"] for t in edges)
 
 
-def test_phases_close_in_joules(measured):
+def table(clone, name, columns):
+    """Some columns of one of the campaign's tables, as records."""
     program = (
-        "import sys; sys.path.insert(0, 'scripts'); import pandas as pd;"
-        "from analysis.generations import closure;"
-        "g = pd.read_parquet('results/small/tables/generations.parquet');"
-        "print(len(g), closure(g).abs().max(), g.total_j.min())"
+        "import sys, pandas as pd;"
+        "print(pd.read_parquet(sys.argv[1])[sys.argv[2:]].to_json(orient='records'))"
     )
-    python = measured.folder / ".software/analysis/venv/bin/python"
+    python = clone.folder / ".software/analysis/venv/bin/python"
+    file = clone.results / "tables" / f"{name}.parquet"
     done = subprocess.run(
-        [python, "-c", program], cwd=measured.folder, capture_output=True, text=True, check=True
+        [python, "-c", program, file, *columns], capture_output=True, text=True, check=True
     )
-    rows, worst, least = done.stdout.split()
-    assert int(rows) == 4
-    assert float(worst) < 1e-9
-    assert float(least) > 0
+    return json.loads(done.stdout)
+
+
+def scores(clone, workload):
+    (file,) = (clone.results / "scores").glob(f"*__{workload}__r1.json")
+    return {s["generation"]: s for s in json.loads(file.read_text())["scores"]}
+
+
+def test_phases_close_in_joules(measured):
+    columns = ("workload", "total_j", "prefill_j", "decode_j", "check_j")
+    rows = table(measured, "generations", columns)
+    assert {row["workload"] for row in rows} == set(WORKLOADS) - {"sweep"}
+    for row in rows:
+        parts = row["prefill_j"] + row["decode_j"] + row["check_j"]
+        assert parts == pytest.approx(row["total_j"], rel=1e-9)
+        assert row["total_j"] > 0
+    for row in table(measured, "identities", ("identity", "worst", "holds")):
+        if not row["identity"].startswith("tested"):
+            assert row["holds"]
+
+
+def test_every_workload_is_probed_and_the_sweep_gives_laws(measured):
+    probed = {row["workload"] for row in table(measured, "estimators", ["workload"])}
+    assert probed == set(WORKLOADS)
+    terms = [row["term"] for row in table(measured, "law", ["term"])]
+    assert terms == ["a", "b", "c", "d", "e"]
+    swept = {row["prompt_tokens"] for row in table(measured, "law_points", ["prompt_tokens"])}
+    assert swept == {32, 64, 128, 256}
+    over = {row["workload"] for row in table(measured, "amplification", ["workload"])}
+    assert over == set(WORKLOADS) - {"sweep", "humaneval-0shot"}
+
+
+@pytest.mark.parametrize("workload", ["longbench-cu-long", "longcode-long"])
+def test_a_stop_at_the_end_of_the_line_changes_no_score(measured, workload):
+    found = scores(measured, workload)
+    assert len(found) == 4
+    for name, score in found.items():
+        assert score["passed"] is None
+        assert 0 <= score["similarity"] <= 1
+        assert score["similarity"] == found[name.replace("baseline", "suppressed")]["similarity"]
+    columns = ("workload", "saved_tokens_share", "similarity_differs")
+    (row,) = [r for r in table(measured, "savings", columns) if r["workload"] == workload]
+    assert row["similarity_differs"] == 0
+    assert row["saved_tokens_share"] > 0
+
+
+def test_a_replay_takes_the_words_of_one_model_and_the_times_of_another(measured, replayed):
+    for workload in ("humaneval-0shot", "longcode-long"):
+        name = f"smollm2-135m-init__{workload}__r1"
+        again = (replayed.results / "raw" / name / "windows.jsonl").read_text().splitlines()
+        again = [json.loads(line) for line in again]
+        first = measured.results / "raw" / name.replace("init", "instruct") / "windows.jsonl"
+        first = [json.loads(line) for line in first.read_text().splitlines()]
+        spoken, forced = (
+            {w["generation"]: w for w in windows if w["kind"] == "generation"}
+            for windows in (first, again)
+        )
+        assert forced.keys() == spoken.keys()
+        for generation, window in forced.items():
+            assert window["replayed"]
+            assert window["tokens"] == spoken[generation]["tokens"]
+            assert window["text"] == spoken[generation]["text"]
+            assert window["stop"] == spoken[generation]["stop"]
+            assert window["token_ns"] != spoken[generation]["token_ns"]
+        for key, score in scores(replayed, workload).items():
+            wanted = scores(measured, workload)[key]
+            assert (score["passed"], score["similarity"]) == (
+                wanted["passed"],
+                wanted["similarity"],
+            )
+    label = "smollm2-135m-init, replay of smollm2-135m-instruct"
+    assert {row["model"] for row in table(replayed, "generations", ["model"])} == {label}
+    assert "were forced through smollm2-135m-init" in " ".join(
+        (replayed.results / "report.html").read_text().split()
+    )
+
+
+def test_batches_precisions_and_sampling_are_sessions_of_their_own(factors):
+    names = {folder.name for folder in (factors.results / "raw").iterdir()}
+    start = "smollm2-135m-instruct__humaneval-0shot"
+    assert names == {
+        f"{start}{batch}_bfloat16{how}__r1" for batch in ("", "_b2") for how in ("", "_sampled")
+    }
+    rows = table(factors, "generations", ("workload", "repetition", "output", "batch"))
+    by_workload = {}
+    for row in rows:
+        by_workload.setdefault(row["workload"], []).append(row)
+    assert {w: len(each) for w, each in by_workload.items()} == {
+        "humaneval-0shot": 1,
+        "humaneval-0shot, batch 2": 1,
+        "humaneval-0shot, sampled": 2,
+        "humaneval-0shot, batch 2, sampled": 2,
+    }
 
 
 def test_a_suppressed_output_is_a_prefix_of_the_baseline_and_ends_with_the_answer(measured):
@@ -93,8 +191,7 @@ def test_a_suppressed_output_is_a_prefix_of_the_baseline_and_ends_with_the_answe
 
 
 def test_what_passes_without_suppression_passes_with_it(measured):
-    (file,) = (measured.folder / "results/small/scores").iterdir()
-    passed = {s["generation"]: s["passed"] for s in json.loads(file.read_text())["scores"]}
+    passed = {name: s["passed"] for name, s in scores(measured, "humaneval-0shot").items()}
     assert passed["HumanEval/23:baseline:0"]
     for name, verdict in passed.items():
         assert not verdict or passed[name.replace("baseline", "suppressed")]
@@ -146,8 +243,8 @@ def test_lost_weights_are_no_reason_to_measure_again(measured):
 
 
 def test_analyse_needs_nothing_but_the_raw_data(clone, measured):
-    clone.raw.parent.mkdir(parents=True)
-    clone.raw.symlink_to(measured.raw)
+    clone.results.mkdir(parents=True)
+    clone.raw.parent.symlink_to(measured.raw.parent)
     (clone.folder / "resources").unlink()
     plan = planned(clone.run("-n", "analyse"))
     assert {"scores", "tables", "report_page"} <= plan
