@@ -84,6 +84,9 @@ def validated(document: Mapping[str, Any], schema: Mapping[str, Any], where: str
 
 def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
     value = _number(value, schema)
+    if isinstance(value, list):
+        items = [s["items"] for s in (schema, *schema.get("anyOf", ())) if "items" in s]
+        return [_number(each, items[0]) for each in value] if items else value
     if not isinstance(value, dict):
         return value
     properties = schema.get("properties", {})
@@ -104,11 +107,11 @@ def _number(value: Any, schema: Mapping[str, Any]) -> Any:
     `--config phases={rounds: 2}`.
     """
     types = {t for s in (schema, *schema.get("anyOf", ())) for t in _listed(s.get("type", []))}
+    if value == "null" and "null" in types:
+        return None
     if isinstance(value, bool) or not types & {"integer", "number"}:
         return value
     if isinstance(value, str):
-        if value == "null" and "null" in types:
-            return None
         try:
             value = int(value) if value.lstrip("+-").isdecimal() else float(value)
         except ValueError:

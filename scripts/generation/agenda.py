@@ -134,6 +134,25 @@ def probed_tasks(lengths: Mapping[str, int], count: int) -> list[str]:
     return [order[int((part + 0.5) * len(order) / count)] for part in range(count)]
 
 
+def stretches(reached: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The fewest outputs that meet every length of context that some outputs meet.
+
+    Args:
+        reached: (tokens of the prompt, tokens of the output) of each.
+
+    Returns:
+        The same of those to generate, by length of the prompt.
+    """
+    found: list[tuple[int, int]] = []
+    for prompt, output in sorted(reached):
+        if found and prompt <= sum(found[-1]):
+            start, length = found[-1]
+            found[-1] = start, max(length, prompt + output - start)
+        else:
+            found.append((prompt, output))
+    return found
+
+
 def probes(tasks: Iterable[str], output_tokens: Iterable[int], repetitions: int) -> list[Probe]:
     """The windows of probes: one prefill for each task, decoding steps and whole generations for
     each length of the output."""

@@ -73,6 +73,7 @@ class Lab:
         self._spec = spec
         self._tokenizer = tokenizer
         self._vocabulary = model.get_input_embeddings().num_embeddings
+        self._on_gpu = device.type == "cuda"
         self._limit = model.config.get_text_config().max_position_embeddings
         self._posed: dict[str, Posed] = {}
         self._prompts: dict[str, list[int]] = {}
@@ -172,15 +173,38 @@ class Lab:
             and WORKLOADS[self._spec["workload"]].judged_by == "tests"
         )
 
+    def _reached(self) -> list[tuple[int, int]]:
+        """(tokens of the prompt, most tokens of the output) of every item."""
+        longest = self._spec.get("max_new_tokens", 0)
+        return [
+            (
+                len(self._prompts[item.task]),
+                item.output_tokens
+                if isinstance(item, Probe)
+                else len(self._recorded[item].tokens)
+                if item in self._recorded
+                else longest,
+            )
+            for item in self.items
+        ]
+
     def prepare(self, progress: Progress) -> list[dict[str, Any]]:
-        """Warms up on every length of prompt, then on generations; then records idle."""
+        """Warms up on every length of prompt, on a GPU also of context, then on generations; then
+        records idle."""
         prompts = {len(tokens): tokens for tokens in self._prompts.values()}
         warmup_s = self._spec["warmup_s"]
-        progress.say(f"warming up on {len(prompts)} lengths of prompt and for {warmup_s:g} s")
+        # A GPU takes several times as long for a shape that it meets for the first time: each
+        # length of prompt is one, and in decoding each length of context.
+        met = agenda.stretches(self._reached()) if self._on_gpu else []
+        words = f"{len(prompts)} lengths of prompt"
+        if met:
+            words += f", {sum(length for _, length in met)} of context,"
+        progress.say(f"warming up on {words} and for {warmup_s:g} s")
         begin_ns = time.monotonic_ns()
-        # A GPU takes several times as long for a shape that it meets for the first time.
         for tokens in prompts.values():
             self._engine.generate(tokens, self._settings(2))
+        for prompt, length in met:
+            self._engine.generate(prompts[prompt], self._settings(length, forced_length=True))
         typical = prompts[sorted(prompts)[len(prompts) // 2]]
         length = min(WARMUP_TOKENS, self._spec.get("max_new_tokens", WARMUP_TOKENS))
         while True:

@@ -221,6 +221,9 @@ def test_neither_the_document_nor_the_schema_is_changed():
     assert schema == SCHEMA
 
 
+SWEPT = {"longest": None, "prompt_tokens": [64], "output_tokens": [16]}
+
+
 @pytest.mark.parametrize(
     ("key", "spellings"),
     [
@@ -229,6 +232,8 @@ def test_neither_the_document_nor_the_schema_is_changed():
         ("temperature", [0.001, "1e-3", "0.001"]),
         ("rounds", [2, 2.0, "2"]),
         ("threads", [2, 2.0, "2"]),
+        ("batch_sizes", [[1, 8], ["1", "8"], [1.0, 8]]),
+        ("sweep", [SWEPT, {"longest": "null", "prompt_tokens": ["64"], "output_tokens": ["16"]}]),
     ],
 )
 def test_a_number_is_the_same_in_all_its_spellings(key, spellings):
@@ -252,6 +257,8 @@ def test_null_where_it_means_something():
         assert validated({"metering": metering}, SCHEMA, "configuration")["metering"][
             "cpu_rated_power_w"
         ] is None  # fmt: skip
+        replay = validated({"phases": {"replay": written}}, SCHEMA, "configuration")["phases"]
+        assert replay["replay"] is None
 
 
 def test_the_shipped_files_are_valid():

@@ -123,3 +123,13 @@ def test_names_are_json_and_differ_between_kinds():
     names = [item.name for item in ordered()[2]]
     assert json.loads(json.dumps(names)) == names
     assert not {o.name for o in ordered()[0]} & {p.name for p in ordered()[1]}
+
+
+def test_stretches_meet_every_length_of_context_and_none_twice():
+    reached = [(100, 50), (120, 10), (140, 60), (150, 1), (400, 16), (64, 16), (400, 300)]
+    found = agenda.stretches(reached)
+    assert found == [(64, 16), (100, 100), (400, 300)]
+    wanted = {n for prompt, output in reached for n in range(prompt, prompt + output)}
+    met = [n for prompt, output in found for n in range(prompt, prompt + output)]
+    assert sorted(met) == sorted(wanted)
+    assert agenda.stretches([]) == []

@@ -20,6 +20,8 @@ RESOURCES = [
     "resources/models/smollm2-135m-instruct/model.json",
     "resources/workloads/humaneval.jsonl",
 ]
+# What is the same under every configuration.
+SHARED = ("resources/models/smollm2-135m-instruct", "resources/workloads/humaneval.jsonl")
 # Two tasks, one that the model solves in six tokens and one that it does not solve.
 CONFIG = """
 campaign: small
@@ -61,7 +63,7 @@ phases:
   sweep: {prompt_tokens: [32, 64, 128, 256], output_tokens: [4]}
 analysis: {resamples: 200}
 """
-# Its outputs at other weights, and each factor once.
+# Its outputs at other weights; sampling; batches and precisions.
 REPLAYED = """
 campaign: replayed
 device: cpu
@@ -79,6 +81,22 @@ phases:
   replay: {campaign: small, model: smollm2-135m-instruct}
 analysis: {resamples: 200}
 """
+SAMPLED = """
+campaign: sampled
+device: cpu
+studies: [phases]
+metering: {idle_s: 0.5}
+phases:
+  workloads: [humaneval-0shot]
+  tasks: [HumanEval/23]
+  decoding: [sampled]
+  seeds: 2
+  max_new_tokens: 12
+  threads: 1
+  warmup_s: 0
+  probe: {prompts: 0}
+analysis: {resamples: 200}
+"""
 FACTORS = """
 campaign: factors
 device: cpu
@@ -89,10 +107,9 @@ phases:
   workloads: [humaneval-0shot]
   tasks: [HumanEval/23]
   conditions: [baseline]
-  decoding: [greedy, sampled]
-  seeds: 2
+  decoding: [greedy]
   batch_sizes: [1, 2]
-  dtypes: [bfloat16]
+  dtypes: [auto, bfloat16]
   max_new_tokens: 12
   threads: 1
   warmup_s: 0
@@ -167,7 +184,7 @@ class Clone:
     """
 
     def __init__(
-        self, folder: Path, config: str = CONFIG, share: tuple = (".software", "resources")
+        self, folder: Path, config: str = CONFIG, share: tuple = (".software", *SHARED)
     ) -> None:
         self.folder = folder
         listed = subprocess.run(
@@ -181,6 +198,7 @@ class Clone:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name)
         for shared in share:
+            (folder / shared).parent.mkdir(parents=True, exist_ok=True)
             (folder / shared).symlink_to(ROOT / shared)
         self.config = folder / "small.yaml"
         self.config.write_text(config)
@@ -275,8 +293,14 @@ def replayed(follow):
 
 @pytest.fixture(scope="module")
 def factors(follow):
-    """Batches, a precision and sampling, each once."""
+    """Batches and a precision."""
     return follow(FACTORS)
+
+
+@pytest.fixture(scope="module")
+def sampled(follow):
+    """Two seeds of one task."""
+    return follow(SAMPLED)
 
 
 @pytest.fixture(scope="module")
