@@ -76,7 +76,7 @@ def main() -> None:
         "ends": ends_table(ends, bound, args.confidence),
         "context": context_table(along, generated, law, **settings),
         "identities": identities_table(generated, probed, args.confidence),
-        "published": published_table(generated, summary, amplification, paper),
+        "published": published_table(generated, summary, amplification, law, paper),
     }
     for name, made_table in made.items():
         made_table.to_parquet(args.out / f"{name}.parquet", index=False)

@@ -206,24 +206,6 @@ def measured(values: np.ndarray, uncertainties: np.ndarray) -> Measured:
     return Measured(float(np.mean(values)), ((scatter, count - 1), (reading, np.inf)))
 
 
-def resampled_within(
-    values: np.ndarray, groups: np.ndarray, resamples: int, randoms: np.random.Generator
-) -> np.ndarray:
-    """Resamples of values within their groups, one row a resample.
-
-    What lies around the mean of a group is stretched by sqrt(n / (n - 1)): else the spread of small
-    groups would come out too small (Davison and Hinkley 1997, 2.4).
-    """
-    drawn = np.empty((resamples, len(values)))
-    for group in np.unique(groups):
-        places = np.flatnonzero(groups == group)
-        own = values[places]
-        stretch = np.sqrt(len(own) / max(1, len(own) - 1))
-        around = own.mean() + stretch * (own - own.mean())
-        drawn[:, places] = around[randoms.integers(0, len(own), (resamples, len(own)))]
-    return drawn
-
-
 def relative_polynomial(x: np.ndarray, y: np.ndarray, degree: int) -> np.ndarray:
     """Coefficients, the constant first, of the polynomial with the least squares of relative
     residuals; `y` may be many rows, each with a fit of its own."""

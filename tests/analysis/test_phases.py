@@ -236,6 +236,30 @@ def test_models_that_the_study_measured_stand_beside_its_ratios(lab, tabulate):
     assert longer.ours == pytest.approx(1 + row["value"])
 
 
+def test_a_law_says_what_the_study_s_lengths_would_take(lab, tabulate):
+    lengths = (128, 512, 2048, 8192)
+    campaign = tabulate(swept(lab, lengths, published="CodeLlama-7B"))
+    table = campaign.published.set_index(["published_workload", "quantity"])
+    assert set(table.workload) == {f"{w}, by the law" for w in PAPER}
+    paper = read_paper().loc["CodeLlama-7B"]
+    row = paper.loc["longbench-cu"]
+    prefill = 25 + 0.04 * row.input_tokens + 4e-6 * row.input_tokens**2
+    decoding = (row.output_tokens - 1) * (4 + 2e-4 * (row.input_tokens + row.output_tokens / 2))
+    share = table.loc[("longbench-cu", "prefill share")]
+    assert share.ours == pytest.approx(prefill / (prefill + decoding), rel=0.01)
+    assert share.theirs == row.prefill_share
+    over = table.loc[("longbench-cu", "decoded token over 0-shot")]
+    assert over.theirs == pytest.approx(row.decoded_token_j / 5.21)
+    assert ("humaneval-0shot", "decoded token over 0-shot") not in table.index
+
+
+def test_a_law_is_not_read_beyond_its_lengths(lab, tabulate):
+    assert tabulate(swept(lab, published="CodeLlama-7B")).published.empty
+
+
+PAPER = ("humaneval-0shot", "humaneval-2shot", "humaneval-cot", "longbench-cu", "longbench-cu-long")
+
+
 def test_seeded_outputs_are_not_compared_whole(lab, tabulate):
     for model, there in (("codellama-7b", True), ("codellama-7b-init", False)):
         campaign = tabulate(*two_workloads(lab, model=model, published="CodeLlama-7B"))

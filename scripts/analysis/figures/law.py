@@ -43,8 +43,9 @@ def draw(campaign: Campaign) -> Figure:
             _pair(*pair, points[(points.phase == phase)], campaign.law, part, phase, looks)
     level = f"{100 * campaign.law.confidence.iloc[0]:g} %"
     notes = [
-        f"Least squares of relative residuals; brackets: {level} bootstrap intervals over windows"
-        " of each length. Below: measured over fitted, minus 1."
+        "Least squares of relative residuals through the median window of each length; brackets:"
+        f" {level} bootstrap intervals over the windows of each length. Below: measured over"
+        " fitted, minus 1."
     ]
     style.foot(fig, campaign.law, *notes)
     return fig

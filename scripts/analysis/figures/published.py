@@ -10,6 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
+from analysis.phases.published import BY_LAW
 
 MARKS = [
     np.outer(10.0 ** np.arange(-6, 7), steps).ravel()
@@ -39,7 +40,7 @@ def draw(campaign: Campaign) -> Figure:
     beside = table.set_index(["model", "workload"]).published_workload
     beside = beside[~beside.index.duplicated()]
     names = {
-        key: key[1] if key[1] == beside[key] else f"{key[1]}\nbeside {beside[key]}"
+        key: key[1] if key[1].startswith(beside[key]) else f"{key[1]}\nbeside {beside[key]}"
         for key in ladder.rows
     }
     ladder.label(panels, names)
@@ -50,9 +51,16 @@ def draw(campaign: Campaign) -> Figure:
         " compared.",
         "Bars: intervals of what is measured here; the study gives none. Axes are logarithmic.",
     ]
+    if table.workload.str.endswith(BY_LAW).any():
+        notes.append(
+            "By the law: what the laws of a sweep make of the study's mean lengths of prompt and"
+            " output."
+        )
     generations = campaign.generations
-    shown = generations[generations.model.isin(table.model)]
-    style.foot(fig, shown, style.tasks_note(shown), *notes)
+    shown = generations[generations.model.isin(table.model)] if len(generations) else generations
+    if len(shown):
+        notes.insert(0, style.tasks_note(shown))
+    style.foot(fig, shown if len(shown) else campaign.law, *notes)
     return fig
 
 

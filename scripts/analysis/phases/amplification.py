@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.polynomial.polynomial import polyval
 
-from analysis.phases.law import token_law
+from analysis.phases.estimators import TOKEN
+from analysis.phases.law import coefficients
 from analysis.phases.published import REFERENCE, paper_amplification
 from analysis.phases.split import phases_of
 from analysis.statistics import bounds
@@ -103,11 +105,10 @@ def _tasks(part: pd.DataFrame, estimators: pd.DataFrame) -> tuple[pd.DataFrame, 
 
 
 def _predicted(law: pd.DataFrame, model: str, context: float, reference: float) -> float:
-    terms = token_law(law, model)
+    terms = coefficients(law, model, TOKEN)
     if terms is None:
         return np.nan
-    base, slope = terms
-    return (base + slope * context) / (base + slope * reference) - 1
+    return polyval(context, terms) / polyval(reference, terms) - 1
 
 
 def _ratio(tasks: pd.DataFrame) -> float:

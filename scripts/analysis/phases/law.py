@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.phases.estimators import PREFILL, TOKEN
-from analysis.statistics import bounds, relative_polynomial, resampled_within
+from analysis.statistics import bounds, relative_polynomial
 from analysis.tabular import table
 
 LAW = {
-    **dict.fromkeys(("model", "phase", "term"), "str"),
+    **dict.fromkeys(("model", "published_model", "phase", "term"), "str"),
     **dict.fromkeys(("value", "low", "high"), "float"),
     "unit": "str",
     **dict.fromkeys(("r2", "worst_residual"), "float"),
@@ -42,9 +42,11 @@ def law_tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The terms with their intervals, and the points with their residuals, of every sweep.
 
-    Least squares of relative residuals, since the energies span decades; intervals by a bootstrap
-    over the windows of each length. A law is only fitted to more lengths than it has terms. `r2`
-    is that of the logarithms, for the same reason.
+    Least squares of relative residuals, since the energies span decades, through the median of
+    each length's windows: what goes wrong in a window (a host that stalls, a shape that is met for
+    the first time) makes it dearer and never cheaper. Intervals by a bootstrap over the windows of
+    each length. A law is only fitted to more lengths than it has terms. `r2` is that of the
+    logarithms of the medians.
     """
     # Larger batches have laws of their own, which the label of a model does not tell apart.
     swept = probes[
@@ -60,8 +62,9 @@ def law_tables(
             if part.context.nunique() <= len(named):
                 continue
             facts = {"model": model, "phase": phase}
+            medians = part.groupby("context").each_j.median()
             values = relative_polynomial(
-                part.context.to_numpy(), part.each_j.to_numpy(), len(named) - 1
+                medians.index.to_numpy(), medians.to_numpy(), len(named) - 1
             )
             part = part.assign(fitted_j=np.polynomial.polynomial.polyval(part.context, values))
             points += [{**facts, **row} for row in _points(part)]
@@ -76,21 +79,27 @@ def _spans(
     part: pd.DataFrame, degree: int, confidence: float, resamples: int, seed: int
 ) -> list[dict[str, float]]:
     """The interval of each coefficient."""
-    x, y = part.context.to_numpy(), part.each_j.to_numpy()
-    drawn = resampled_within(y, x, resamples, np.random.default_rng(seed))
-    found = [bounds(values, confidence) for values in relative_polynomial(x, drawn, degree).T]
-    if (part.groupby("context").size() < 2).any():
+    randoms = np.random.default_rng(seed)
+    groups = [(x, group.to_numpy()) for x, group in part.groupby("context").each_j]
+    drawn = np.stack(
+        [np.median(randoms.choice(own, (resamples, len(own))), axis=1) for _, own in groups], axis=1
+    )
+    lengths = np.array([x for x, _ in groups])
+    found = [bounds(each, confidence) for each in relative_polynomial(lengths, drawn, degree).T]
+    if min(len(own) for _, own in groups) < 2:
         # A length that was measured once says nothing of its scatter.
         found = [(np.nan, np.nan)] * len(found)
     return [{"low": low, "high": high} for low, high in found]
 
 
 def _facts(part: pd.DataFrame) -> Mapping[str, Any]:
-    off = np.log(part.each_j / part.fitted_j.where(part.fitted_j > 0))
-    around = np.log(part.each_j) - np.log(part.each_j).mean()
+    lengths = part.groupby("context")[["each_j", "fitted_j"]].median()
+    off = np.log(lengths.each_j / lengths.fitted_j.where(lengths.fitted_j > 0))
+    around = np.log(lengths.each_j) - np.log(lengths.each_j).mean()
     return {
+        "published_model": part.published_model.iloc[0],
         "r2": 1 - (off**2).sum(skipna=False) / (around**2).sum(),
-        "worst_residual": (part.each_j / part.fitted_j - 1).abs().max(),
+        "worst_residual": (lengths.each_j / lengths.fitted_j - 1).abs().max(),
         "points": len(part),
         "from_tokens": round(part.context.min()),
         "to_tokens": round(part.context.max()),
@@ -104,7 +113,7 @@ def _points(part: pd.DataFrame) -> list[dict[str, Any]]:
     return told[[name for name in LAW_POINTS if name in told]].to_dict("records")
 
 
-def token_law(law: pd.DataFrame, model: str) -> tuple[float, float] | None:
-    """(d, e) of a model's decoded token; None where no sweep gave them."""
-    part = law[(law.model == model) & (law.phase == TOKEN)].set_index("term")["value"]
-    return (part["d"], part["e"]) if len(part) else None
+def coefficients(law: pd.DataFrame, model: str, phase: str) -> np.ndarray | None:
+    """A model's terms of a phase, the constant first; None where no sweep gave them."""
+    part = law[(law.model == model) & (law.phase == phase)]
+    return part["value"].to_numpy() if len(part) else None

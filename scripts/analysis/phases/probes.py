@@ -21,6 +21,7 @@ PROBES = {
     "workload": "str",
     "benchmark": "str",
     "batch": "int",
+    "published_model": "str",
     "round": "int",
     "segment": "int",
     "window": "int",

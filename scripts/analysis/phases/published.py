@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.polynomial.polynomial import polyval
 
+from analysis.phases.estimators import PREFILL, TOKEN
+from analysis.phases.law import coefficients
 from analysis.tabular import table
 
 FILE = Path(__file__).parents[3] / "config" / "published" / "phases.csv"
@@ -18,6 +21,8 @@ PUBLISHED = {
     **dict.fromkeys(("ours", "low", "high", "theirs", "ratio"), "float"),
 }
 REFERENCE = "humaneval-0shot"
+OVER = "decoded token over 0-shot"
+BY_LAW = ", by the law"
 # Of the same shape, and not the same: the column says whose workload it is set beside.
 BESIDE = {"longcode": "longbench-cu", "longcode-long": "longbench-cu-long"}
 
@@ -41,9 +46,11 @@ def published_table(
     generations: pd.DataFrame,
     summary: pd.DataFrame,
     amplification: pd.DataFrame,
+    law: pd.DataFrame,
     paper: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Our ratios beside the paper's, of the models and workloads that both have.
+    """Our ratios beside the paper's, of the models and workloads that both have; and what the laws
+    of a sweep make of the paper's lengths of prompt and output, where they were swept.
 
     A whole generation is only compared where the model ended its outputs itself.
     """
@@ -62,7 +69,41 @@ def published_table(
         }
         for row in _compared(facts, summary, amplification, paper):
             rows.append({**facts, **row, "ratio": row["ours"] / row["theirs"]})
+    rows += [row for model in law.model.unique() for row in _by_law(law, model, paper)]
     return table(rows, PUBLISHED)
+
+
+def _by_law(law: pd.DataFrame, model: str, paper: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """One row a quantity and workload of the paper; without intervals."""
+    prefill, token = (coefficients(law, model, phase) for phase in (PREFILL, TOKEN))
+    own = law[law.model == model]
+    theirs = paper[paper.index.get_level_values("model") == own.published_model.iloc[0]]
+    if prefill is None or token is None or theirs.empty:
+        return
+    tokens, outputs = theirs.input_tokens.to_numpy(), theirs.output_tokens.to_numpy()
+    prefill_j = polyval(tokens, prefill)
+    token_j = polyval(tokens + outputs / 2, token)
+    share = prefill_j / (prefill_j + (outputs - 1) * token_j)
+    workloads = list(theirs.index.get_level_values("workload"))
+    first = workloads.index(REFERENCE)
+    swept = own.from_tokens.max() <= tokens.min() and tokens.max() <= own.to_tokens.min()
+    for at, workload in enumerate(workloads if swept else ()):
+        facts = {
+            "model": model,
+            "workload": workload + BY_LAW,
+            "published_model": own.published_model.iloc[0],
+            "published_workload": workload,
+            "low": np.nan,
+            "high": np.nan,
+        }
+        over = token_j[at] / token_j[first], theirs.decoded_token_j.iloc[at]
+        for quantity, ours, published in (
+            ("prefill share", share[at], theirs.prefill_share.iloc[at]),
+            (OVER, over[0], over[1] / theirs.decoded_token_j.iloc[first]),
+        ):
+            if quantity != OVER or at != first:
+                compared = {"ours": ours, "theirs": published, "ratio": ours / published}
+                yield {**facts, "quantity": quantity, **compared}
 
 
 def _compared(
@@ -94,7 +135,7 @@ def _compared(
     if len(known) and known.reference.iloc[0] == REFERENCE:
         row = known.iloc[0]
         yield {
-            "quantity": "decoded token over 0-shot",
+            "quantity": OVER,
             "ours": 1 + row.value,
             "low": 1 + row.low,
             "high": 1 + row.high,
