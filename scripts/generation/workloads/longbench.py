@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from generation.workloads.base import WorkloadError
-from generation.workloads.nextline import LineTask, PosedLine
+from generation.workloads.nextline import LineTask, NextLines, PosedLine
 
 ARCHIVE = "data.zip"
 FILES = ("lcc.jsonl", "repobench-p.jsonl")
@@ -29,20 +29,10 @@ FIELDS = {"input": str, "context": str, "answers": list, "language": str}
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-class LongBench:
-    """Next lines of code after a long context.
-
-    Args:
-        name: By which a configuration calls it.
-        limit: New tokens of an output.
-    """
+class LongBench(NextLines):
+    """Next lines of code after a long context."""
 
     file = "longbench"
-    judged_by = "similarity"
-    task_type = LineTask
-
-    def __init__(self, name: str, limit: int) -> None:
-        self.name, self.limit = name, limit
 
     def load(self, options: Mapping[str, Any]) -> list[LineTask]:
         """The tasks of the files that are there, at least one of them.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generation.workloads.base import WorkloadError, fitting
-from generation.workloads.nextline import LineTask, PosedLine
+from generation.workloads.nextline import LineTask, NextLines, PosedLine
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -34,20 +34,10 @@ SHORTEST_FILE = 4000
 SHORTEST_LINE = 16
 
 
-class LongCode:
-    """Next lines of code after a context of a given length.
-
-    Args:
-        name: By which a configuration calls it.
-        limit: New tokens of an output.
-    """
+class LongCode(NextLines):
+    """Next lines of code after a context of a given length."""
 
     file = "longcode"
-    judged_by = "similarity"
-    task_type = LineTask
-
-    def __init__(self, name: str, limit: int) -> None:
-        self.name, self.limit = name, limit
 
     def load(self, options: Mapping[str, Any]) -> list[LineTask]:
         """The tasks; the same seed and the same standard library give the same ones.

@@ -56,3 +56,18 @@ class PosedLine:
         if len(ids) <= room or half < 1:
             return fitting(ids, room, self.task.task_id)
         return [*ids[:half], *ids[-half:]]
+
+
+class NextLines:
+    """What the workloads of next lines share; see `base.Workload`.
+
+    Args:
+        name: By which a configuration calls it.
+        limit: New tokens of an output.
+    """
+
+    judged_by = "similarity"
+    task_type = LineTask
+
+    def __init__(self, name: str, limit: int) -> None:
+        self.name, self.limit = name, limit
