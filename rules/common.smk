@@ -15,6 +15,8 @@ from configuration import ConfigurationError, plan, validated
 from configuration.devices import check_device, nvidia_devices
 from configuration.registry import with_copies, with_twins
 from configuration.runtimes import plan_runtimes, unmet
+from generation.workloads import WorkloadError
+from generation.workloads.longbench import files_in
 from runtimes.base import backend, backends
 
 
@@ -44,8 +46,11 @@ def checked_configuration():
     if checked["software"] == "host" and shutil.which(checked["host_python"]) is None:
         raise ConfigurationError(f"host_python: there is no program '{checked['host_python']}'")
     folder = checked["phases"]["longbench"]["folder"]
-    if folder is not None and not Path(folder).expanduser().is_dir():
-        raise ConfigurationError(f"phases.longbench.folder: there is no folder '{folder}'")
+    if folder is not None:
+        try:
+            files_in(folder)
+        except WorkloadError as error:
+            raise ConfigurationError(f"phases.longbench.folder: {error}") from None
     # On a cluster the GPU is on the node that runs the job: the session checks there.
     if not workflow.non_local_exec:
         check_device(checked["device"], nvidia_devices())

@@ -7,10 +7,10 @@ from configuration import Session
 from configuration.experiment import (
     SWEEP,
     check_unchanged,
-    replayed_session,
     session_spec,
     workload_options,
 )
+from configuration.replay import check_recorded, replayed_session
 from configuration.runtimes import RuntimeSession, environment_of, runtime_spec
 from generation.workloads import WORKLOADS
 
@@ -195,8 +195,18 @@ def refuse_unrecorded():
     """Refuses, before the first job, a replay of outputs that are not there."""
     for session in [s for s in SESSIONS["phases"] if not is_finished(s.name)]:
         folder = replayed_folder(session)
-        if folder is not None and not (folder / "session.json").is_file():
-            raise WorkflowError(f"phases.replay: there is no finished session {folder}")
+        if folder is None:
+            continue
+        facts = folder / "session.json"
+        if not facts.is_file():
+            raise WorkflowError(
+                f"phases.replay: there is no finished session {folder}; measure that campaign first"
+            )
+        try:
+            recorded = json.loads(facts.read_text())["spec"]
+            check_recorded(session, config["phases"], recorded)
+        except ConfigurationError as error:
+            raise WorkflowError(str(error)) from None
 
 
 def replayed_option(wildcards, input):

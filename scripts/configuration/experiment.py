@@ -94,6 +94,7 @@ def plan(config: Mapping[str, Any], models: Mapping[str, Any]) -> list[Session]:
     for name in phases["models"]:
         choice(name, models, "model", f"phases.models ({config['models_file']})")
         _check_model(name, models, phases)
+        _check_lengths(name, models[name], phases)
     _check_tasks(phases)
     _check_factors(phases)
     if (replay := phases["replay"]) is not None:
@@ -136,6 +137,24 @@ def _check_model(name: str, models: Mapping[str, Any], phases: Mapping[str, Any]
         )
 
 
+def _check_lengths(name: str, entry: Mapping[str, Any], phases: Mapping[str, Any]) -> None:
+    """Refuses prompts that are longer than the model takes, where its entry says how long."""
+    limit = entry.get("architecture", {}).get("max_position_embeddings")
+    if limit is None:
+        return
+    asked = {}
+    if any(w != SWEEP and file_of(w) == LONGCODE_FILE for w in phases["workloads"]):
+        asked["longcode"] = phases["longcode"]["prompt_tokens"]
+    if SWEEP in phases["workloads"] and phases["sweep"]["prompt_tokens"] != "auto":
+        asked["sweep"] = max(phases["sweep"]["prompt_tokens"])
+    for where, length in asked.items():
+        if length >= limit:
+            raise ConfigurationError(
+                f"phases.{where}.prompt_tokens: '{name}' takes {limit} tokens of prompt and output,"
+                f" and {length} are asked for"
+            )
+
+
 def _check_tasks(phases: Mapping[str, Any]) -> None:
     asked = phases["tasks"]
     if isinstance(asked, Mapping):
@@ -144,7 +163,7 @@ def _check_tasks(phases: Mapping[str, Any]) -> None:
             choice(workload, WORKLOADS, "workload", "phases.tasks")
     for workload in (w for w in phases["workloads"] if w != SWEEP):
         known = TASKS[file_of(workload)]
-        wanted = _tasks(workload, phases)
+        wanted = tasks_of(workload, phases)
         if isinstance(wanted, int) and wanted > len(known):
             raise ConfigurationError(
                 f"phases.tasks ({workload}): {wanted} are asked for and there are {len(known)}"
@@ -154,7 +173,7 @@ def _check_tasks(phases: Mapping[str, Any]) -> None:
                 choice(task, known, "task", f"phases.tasks ({workload})")
 
 
-def _tasks(workload: str, phases: Mapping[str, Any]) -> Any:
+def tasks_of(workload: str, phases: Mapping[str, Any]) -> Any:
     """What is asked for of a workload: `all`, a number, or a list of ids."""
     asked = phases["tasks"]
     return asked.get(workload, "all") if isinstance(asked, Mapping) else asked
@@ -175,12 +194,6 @@ def _check_factors(phases: Mapping[str, Any]) -> None:
         )
 
 
-def replayed_session(session: Session, replay: Mapping[str, str]) -> Session:
-    """The recorded session whose outputs a session forces: of the same workload and decoding, at
-    batch 1 and in its first round."""
-    return Session(replay["model"], session.workload, 1, decoding=session.decoding)
-
-
 def check_unchanged(spec: str, measured: Mapping[str, Any]) -> None:
     """Refuses to measure over a session that was measured otherwise.
 
@@ -192,6 +205,12 @@ def check_unchanged(spec: str, measured: Mapping[str, Any]) -> None:
         ConfigurationError: The two differ; the message names where.
     """
     now = json.loads(spec)
+    if unknown := sorted(now.keys() - measured.keys()):
+        raise ConfigurationError(
+            f"campaign '{now['campaign']}' holds {now['session']}, measured by a version that knew"
+            f" no {unknown[0]}; choose another name (--config campaign=NAME), or read it with the"
+            " target analyse"
+        )
     for key in sorted(now.keys() | measured.keys()):
         if now.get(key) != measured.get(key):
             raise ConfigurationError(
@@ -230,7 +249,7 @@ def session_spec(session: Session, config: Mapping[str, Any], models: Mapping[st
     if session.workload == SWEEP:
         return json.dumps({**spec, "sweep": phases["sweep"]}, sort_keys=True)
     limit = phases["max_new_tokens"]
-    tasks = _tasks(session.workload, phases)
+    tasks = tasks_of(session.workload, phases)
     sampled = session.decoding == "sampled"
     spec |= {
         "tasks": tasks,

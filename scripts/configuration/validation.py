@@ -93,7 +93,8 @@ def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
     for key, sub in properties.items():
         if key not in value and "default" in sub:
             value[key] = copy.deepcopy(sub["default"])
-    extra = schema.get("additionalProperties")
+    several = (schema, *schema.get("anyOf", ()))
+    extra = next((s["additionalProperties"] for s in several if "additionalProperties" in s), None)
     for key, item in value.items():
         sub = properties.get(key, extra if isinstance(extra, Mapping) else {})
         value[key] = _with_defaults(item, sub)

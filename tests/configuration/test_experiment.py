@@ -12,10 +12,10 @@ from configuration.experiment import (
     SWEEP,
     TASKS,
     check_unchanged,
-    replayed_session,
     session_spec,
     workload_options,
 )
+from configuration.replay import check_recorded, replayed_session
 from generation.workloads import WORKLOADS
 
 SCHEMAS = Path(__file__).parents[2] / "config" / "schemas"
@@ -199,6 +199,41 @@ def test_a_sweep_generates_nothing_that_weights_could_matter_for():
     assert spec["sweep"]["output_tokens"] and not {"tasks", "conditions"} & spec.keys()
 
 
+RECORDED = {"tasks": ["HumanEval/1", "HumanEval/2"], "conditions": ["baseline"]}
+
+
+def test_only_what_was_recorded_is_replayed():
+    def checked(recorded=RECORDED, **phases):
+        config = configured(replay={"campaign": "earlier", "model": "two"}, **phases)
+        check_recorded(SESSION, config["phases"], recorded)
+
+    checked(conditions=["baseline"])
+    checked(conditions=["baseline"], tasks=["HumanEval/2"])
+    checked(conditions=["baseline"], tasks=["HumanEval/3"], recorded={**RECORDED, "tasks": "all"})
+    with pytest.raises(ConfigurationError, match="of 'two' for HumanEval/3 "):
+        checked(conditions=["baseline"], tasks=["HumanEval/2", "HumanEval/3"])
+    with pytest.raises(ConfigurationError, match="under suppressed "):
+        checked()
+
+
+def test_prompts_that_a_model_does_not_take_are_refused():
+    short = {"two": {**REGISTRY["two"], "architecture": {"max_position_embeddings": 2048}}}
+    models = {**REGISTRY, **short}
+    for workload, key, ok, bad in (
+        ("longcode", "longcode", 2000, 2048),
+        ("sweep", "sweep", [64, 1024], [64, 4096]),
+    ):
+        for tokens in (ok, bad):
+            config = configured(
+                models=["two"], workloads=[workload], **{key: {"prompt_tokens": tokens}}
+            )
+            if tokens == ok:
+                plan(config, models)
+                continue
+            with pytest.raises(ConfigurationError, match="'two' takes 2048 tokens of prompt and"):
+                plan(config, models)
+
+
 def test_a_replay_of_another_campaign():
     replay = {"campaign": "earlier", "model": "two"}
     config = configured(models=["drawn"], replay=replay)
@@ -285,7 +320,7 @@ def test_a_session_from_before_a_key_existed_is_another_experiment():
     plain = session_spec(SESSION, configured(), REGISTRY)
     older = json.loads(plain)
     del older["threads"]
-    with pytest.raises(ConfigurationError, match="measured with threads: None"):
+    with pytest.raises(ConfigurationError, match="measured by a version that knew no threads; "):
         check_unchanged(plain, older)
 
 

@@ -86,7 +86,8 @@ KEYS = (
         (
             "phases={replay: {campaign: nowhere, model: smollm2-135m-instruct}}",
             "phases.replay: there is no finished session"
-            " results/nowhere/raw/smollm2-135m-instruct__humaneval-0shot__r1",
+            " results/nowhere/raw/smollm2-135m-instruct__humaneval-0shot__r1; measure that campaign"
+            " first",
         ),
         ("models_folder=no/such", "models_folder: there is no folder 'no/such'"),
     ],

@@ -232,6 +232,7 @@ SWEPT = {"longest": None, "prompt_tokens": [64], "output_tokens": [16]}
         ("temperature", [0.001, "1e-3", "0.001"]),
         ("rounds", [2, 2.0, "2"]),
         ("threads", [2, 2.0, "2"]),
+        ("tasks", [{"humaneval-0shot": 5}, {"humaneval-0shot": "5"}]),
         ("batch_sizes", [[1, 8], ["1", "8"], [1.0, 8]]),
         ("sweep", [SWEPT, {"longest": "null", "prompt_tokens": ["64"], "output_tokens": ["16"]}]),
     ],

@@ -43,7 +43,7 @@ class LongBench(NextLines):
         """
         expected = options["sha256"]
         if options["folder"] is not None:
-            found = _in_folder(Path(os.path.expandvars(options["folder"])).expanduser())
+            found = _in_folder(options["folder"])
         else:
             found = _at_hub(options["repo"], options["revision"], expected)
         tasks = []
@@ -58,12 +58,28 @@ class LongBench(NextLines):
         return PosedLine(task, "completion", HEAD, TAIL)
 
 
-def _in_folder(folder: Path) -> list[tuple[str, str, bytes]]:
-    """(name, where it is, content) of each file, in the folder or as unpacked in its `data`."""
-    places = [folder / name for name in FILES] + [folder / "data" / name for name in FILES]
-    found = {path.name: path for path in reversed(places) if path.is_file()}
+def files_in(folder: str) -> dict[str, Path]:
+    """The published files that a folder holds, by name, or as unpacked in its `data`.
+
+    Args:
+        folder: `~` and variables are expanded.
+
+    Raises:
+        WorkloadError: There is no such folder, or neither file in it.
+    """
+    path = Path(os.path.expandvars(folder)).expanduser()
+    if not path.is_dir():
+        raise WorkloadError(f"there is no folder '{path}'")
+    places = [path / "data" / name for name in FILES] + [path / name for name in FILES]
+    found = {place.name: place for place in places if place.is_file()}
     if not found:
-        raise WorkloadError(f"{folder}: neither {' nor '.join(FILES)} is there, nor in its 'data'")
+        raise WorkloadError(f"{path}: neither {' nor '.join(FILES)} is there, nor in its 'data'")
+    return found
+
+
+def _in_folder(folder: str) -> list[tuple[str, str, bytes]]:
+    """(name, where it is, content) of each file."""
+    found = files_in(folder)
     return [(name, str(found[name]), found[name].read_bytes()) for name in FILES if name in found]
 
 
