@@ -47,6 +47,8 @@ def table(schema: Mapping[str, Any]) -> Iterator[str]:
 def _keys(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     for key, sub in schema["properties"].items():
         if "properties" in sub and "additionalProperties" in sub:
+            if "null" in sub.get("type", []):
+                yield f"{path}{key}", sub
             yield from _keys(sub, f"{path}{key}.")
         else:
             yield f"{path}{key}", sub
@@ -62,7 +64,10 @@ def _allowed(schema: Mapping[str, Any]) -> str:
     if "form" in schema:
         return schema["form"].replace("|", "\\|")
     if schema["type"] == "array":
-        return "list of " + (_allowed(schema["items"]) if "enum" in schema["items"] else "names")
+        items = schema["items"]
+        if items.get("type") == "integer":
+            return "list of whole numbers"
+        return "list of " + (_allowed(items) if "enum" in items else "names")
     words = {"string": "text", "integer": "whole number", "number": "number", "object": "mapping"}
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     text = " or ".join("`null`" if name == "null" else words[name] for name in types)

@@ -118,7 +118,7 @@ def _words(terms: pd.DataFrame) -> str:
         for term, row in terms.iterrows()
     ]
     worst = terms.worst_residual.iloc[0]
-    return ", ".join(said) + f"; worst residual {abs(worst):.1%}"
+    return ", ".join(said) + f"; worst residual of a median {abs(worst):.1%}"
 
 
 def _logarithmic(axis) -> None:

@@ -49,12 +49,14 @@ def draw(campaign: Campaign) -> Figure:
         "Published: the study (arXiv 2602.05712) on one NVIDIA A10, as public copies of its tables"
         " have it; not checked against the paper. Ratios only: joules of different GPUs are not"
         " compared.",
-        "Bars: intervals of what is measured here; the study gives none. Axes are logarithmic.",
+        "Grey lines join what is compared. Axes are logarithmic.",
     ]
+    if table.low.notna().any():
+        notes.append("Bars: intervals of what is measured here; the study gives none.")
     if table.workload.str.endswith(BY_LAW).any():
         notes.append(
             "By the law: what the laws of a sweep make of the study's mean lengths of prompt and"
-            " output."
+            " output; without intervals."
         )
     generations = campaign.generations
     shown = generations[generations.model.isin(table.model)] if len(generations) else generations
@@ -71,18 +73,19 @@ def _panel(axes: Axes, table: pd.DataFrame, ladder: style.Ladder) -> None:
         axes.plot(
             row.theirs, y, "D", color=style.RED, mfc="white", ms=5, zorder=2, label="published"
         )
+        by_law = row.workload.endswith(BY_LAW)
         axes.errorbar(
             row.ours,
             y,
             xerr=style.bars(row.ours, row.low, row.high),
-            color=style.BLUE,
-            marker="o",
+            color=style.GREEN if by_law else style.BLUE,
+            marker="s" if by_law else "o",
             ms=4.5,
             capsize=2,
             lw=1,
             ls="",
             zorder=3,
-            label="measured here",
+            label="by the law of a sweep here" if by_law else "measured here",
         )
     _scale(axes, table[["ours", "low", "high", "theirs"]].to_numpy(float).ravel())
 
