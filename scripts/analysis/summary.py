@@ -73,7 +73,7 @@ def summary_table(
 
     Tasks are the unit that is resampled: repetitions of one task are not independent. There is a
     pass@1 only where the tasks are the whole benchmark. `estimator` says where `OF_PHASES` come
-    from: `attribution`, or `repetition` over the probed tasks where the meter does not resolve
+    from: `attribution`, or `repetition` of the probed prompts where the meter does not resolve
     the prefills (`phases.split.phases_of`); it is empty for all else.
 
     Args:

@@ -102,6 +102,22 @@ def power_of(one, prefill_w, decode_w):
     return power
 
 
+def test_prompts_between_the_probed_ones_take_a_prefill_of_their_length(lab, tabulate):
+    one = lab(prompts={"T/0": 100, "T/1": 300, "T/2": 200, "T/3": 50}).begin(seconds=SPAN_S)
+    how = {"prefill_s": lambda tokens: tokens / 1e4, "token_s": 0.05}
+    for task in one.prompts:
+        one.generation(task, answer=9, pause_s=0.5, **how)
+    for task in ("T/0", "T/1"):
+        one.probes(task, **how)
+    campaign = tabulate(one)
+    assert (campaign.generations.prefill_status == "unresolved").all()
+    summary = campaign.summary.set_index("metric")
+    # At 100 W 1 J, 3 J, between them 2 J; no prompt is shorter than the shortest that was probed.
+    assert summary["value"]["prefill energy"] == pytest.approx((1 + 3 + 2 + 1) / 4, rel=0.02)
+    assert summary.tasks["energy per decoded token"] == 4
+    assert summary["value"]["energy per decoded token"] == pytest.approx(5.0, rel=0.01)
+
+
 def test_without_probes_a_short_prefill_has_no_energy(lab, tabulate):
     one = lab().begin()
     one.generation("T/0", prefill_s=0.02, answer=9)
