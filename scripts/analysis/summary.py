@@ -82,7 +82,13 @@ def summary_table(
         estimators: Of the probes; None where there are none.
     """
     rows = []
-    for key, group in generations.groupby(GROUP, sort=False):
+    # In the order of the sessions, and the baseline first: what is suppressed is seen against it.
+    groups = [
+        (key, group)
+        for _, part in generations.groupby(GROUP[:2], sort=False)
+        for key, group in part.groupby(GROUP)
+    ]
+    for key, group in groups:
         facts = dict(zip(GROUP, key, strict=True))
         group = group.assign(decoded_tokens=group.output_tokens - 1)
         split, estimator = phases_of(group, estimators)
