@@ -1,0 +1,94 @@
+"""A session's work on a small model: what the warm-up has met when measuring begins."""
+
+import json
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from generation.lab import Lab
+from generation.workloads import write_tasks
+from generation.workloads.nextline import LineTask
+from progress import Progress
+
+SPEC = {
+    "session": "tiny__longcode__r1",
+    "model": "tiny",
+    "source": "init",
+    "prompt": "completion",
+    "workload": "longcode",
+    "batch_size": 1,
+    "dtype": "float32",
+    "seed": 1,
+    "metering": {"idle_s": 0},
+    "warmup_s": 0,
+    "tasks": "all",
+    "conditions": ["baseline"],
+    "repetitions": 1,
+    "max_new_tokens": 100,
+    "prompt_tokens": 90,
+    "replay": None,
+    "suppression": {"unit": "line", "timeout_s": 1, "memory_mb": 128},
+    "probe": {"prompts": 1, "output_tokens": 5, "window_s": 0.05, "repetitions": 1},
+    "sweep": {"prompt_tokens": [80, 120], "output_tokens": [4, 9]},
+}
+
+
+@pytest.fixture
+def ready(tmp_path, tokenizer):
+    """A model of three thousand parameters, as the rule `model` leaves it, and two tasks."""
+    config = LlamaConfig(
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        vocab_size=257,
+        max_position_embeddings=256,
+    )
+    folder = tmp_path / "weights"
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    record = {"name": "tiny", "source": "init", "weights": "weights", "seed": 0}
+    (tmp_path / "model.json").write_text(json.dumps(record))
+    tasks = [LineTask(f"longcode/{n}", "x = 1\n" * 60, "x = 2", "file.py, line 9") for n in "01"]
+    write_tasks(tmp_path / "tasks.jsonl", tasks)
+    return tmp_path
+
+
+def lab_of(ready, **changes):
+    files = ready / "model.json", ready / "tasks.jsonl"
+    return Lab(SPEC | changes, *files, None, torch.device("cpu"))
+
+
+def contexts(lab, monkeypatch):
+    """The lengths of cache that the model's decoding steps meet, as they come."""
+    seen, forward = [], LlamaForCausalLM.forward
+
+    def watched(self, input_ids, past_key_values=None, **keywords):
+        if input_ids.shape[1] == 1:
+            seen.append(past_key_values.get_seq_length())
+        return forward(self, input_ids=input_ids, past_key_values=past_key_values, **keywords)
+
+    monkeypatch.setattr(LlamaForCausalLM, "forward", watched)
+    return seen
+
+
+@pytest.mark.parametrize("workload", ["longcode", "sweep"])
+def test_on_a_gpu_no_window_is_the_first_to_meet_a_length_of_context(ready, monkeypatch, workload):
+    lab = lab_of(ready, workload=workload)
+    # The measured path asks for a GPU only here: the work is the same on a CPU.
+    lab._on_gpu = True
+    seen = contexts(lab, monkeypatch)
+    lab.prepare(Progress("tiny", 1))
+    warmed, _ = set(seen), seen.clear()
+    for item in lab.items:
+        lab.measure(item, None)
+    assert seen and set(seen) <= warmed
+
+
+def test_a_processor_does_not_care_and_is_not_warmed_up_for_it(ready, monkeypatch):
+    lab = lab_of(ready)
+    seen = contexts(lab, monkeypatch)
+    lab.prepare(Progress("tiny", 1))
+    # The last step of a whole output.
+    assert 90 + 98 not in seen
