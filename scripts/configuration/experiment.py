@@ -175,8 +175,22 @@ def _check_tasks(phases: Mapping[str, Any]) -> None:
 
 def tasks_of(workload: str, phases: Mapping[str, Any]) -> Any:
     """What is asked for of a workload: `all`, a number, or a list of ids."""
+    asked = _asked(workload, phases)
+    return asked["ids"] if isinstance(asked, Mapping) else asked
+
+
+def _asked(workload: str, phases: Mapping[str, Any]) -> Any:
+    """The same, or a list with how it was chosen."""
     asked = phases["tasks"]
     return asked.get(workload, "all") if isinstance(asked, Mapping) else asked
+
+
+def _chosen_by(workload: str, phases: Mapping[str, Any]) -> str | None:
+    """How a workload's tasks were chosen, as far as the configuration says."""
+    asked = _asked(workload, phases)
+    if isinstance(asked, Mapping):
+        return asked["chosen_by"]
+    return SAMPLE if isinstance(asked, int) else phases["tasks_chosen_by"]
 
 
 def _check_factors(phases: Mapping[str, Any]) -> None:
@@ -249,11 +263,10 @@ def session_spec(session: Session, config: Mapping[str, Any], models: Mapping[st
     if session.workload == SWEEP:
         return json.dumps({**spec, "sweep": phases["sweep"]}, sort_keys=True)
     limit = phases["max_new_tokens"]
-    tasks = tasks_of(session.workload, phases)
     sampled = session.decoding == "sampled"
     spec |= {
-        "tasks": tasks,
-        "tasks_chosen_by": SAMPLE if isinstance(tasks, int) else phases["tasks_chosen_by"],
+        "tasks": tasks_of(session.workload, phases),
+        "tasks_chosen_by": _chosen_by(session.workload, phases),
         "conditions": phases["conditions"] if session.batch == 1 else ["baseline"],
         "repetitions": phases["seeds"] if sampled else phases["repetitions"],
         "max_new_tokens": WORKLOADS[session.workload].limit if limit == "auto" else limit,

@@ -153,6 +153,16 @@ def test_tasks_of_each_workload():
     assert [t["tasks"] for t in told] == [["HumanEval/3"], 4]
     # What was drawn was not chosen.
     assert [t["tasks_chosen_by"] for t in told] == ["hand", "a random sample"]
+    told_so = {
+        "humaneval-0shot": {"chosen_by": "length", "ids": ["HumanEval/3"]},
+        "longcode": "all",
+    }
+    config = configured(**both, tasks=told_so)
+    told = [json.loads(session_spec(s, config, REGISTRY)) for s in plan(config, REGISTRY)]
+    assert [(t["tasks"], t["tasks_chosen_by"]) for t in told] == [
+        (["HumanEval/3"], "length"),
+        ("all", None),
+    ]
     assert "phases.tasks (longcode): no task 'HumanEval/3'" in refusal(
         **both, tasks=["HumanEval/3"]
     )
