@@ -17,7 +17,8 @@ def start(tmp_path):
     """Starts or resumes the session, as the session's program does."""
 
     def make(name="small-1a2b"):
-        return Recording(tmp_path / "partial" / name, tmp_path / "raw" / "small", SPEC)
+        folders = tmp_path / "partial" / name, tmp_path / "raw" / "small"
+        return Recording(*folders, SPEC, "generation", "probe")
 
     make.partial = tmp_path / "partial" / "small-1a2b"
     make.final = tmp_path / "raw" / "small"
@@ -65,6 +66,17 @@ def test_a_resumed_session_knows_what_is_finished_and_counts_segments(start):
     assert start().finished == {"a", "b", "c"}
     assert start().segment == 3
     assert [w["segment"] for w in windows(start.partial) if w["kind"] == "generation"] == [1, 1, 2]
+
+
+def test_pieces_of_several_kinds_are_kept_and_finished_alike(start):
+    recording = start()
+    run(recording, ["a"])
+    for name, end_ns in (("p", 80), ("q", 500)):
+        probe = {"kind": "probe", "probe": name, "task": "T", "start_ns": 0, "end_ns": end_ns}
+        recording.append([probe])
+    # The second ended behind the last sample: no meter reaches it.
+    assert start().finished == {"a", "p"}
+    assert [w.get("probe") for w in windows(start.partial) if w["kind"] == "probe"] == ["p"]
 
 
 @pytest.mark.parametrize(
