@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import sys
 import zipfile
 import zlib
@@ -19,6 +18,9 @@ from typing import Any
 
 from generation.workloads.base import WorkloadError
 from generation.workloads.nextline import LineTask, NextLines, PosedLine
+from repository import HubError, brought
+from weights import WeightsError
+from weights.digest import compare
 
 ARCHIVE = "data.zip"
 FILES = ("lcc.jsonl", "repobench-p.jsonl")
@@ -26,7 +28,6 @@ FILES = ("lcc.jsonl", "repobench-p.jsonl")
 # it; in LCC the input is empty.
 HEAD, TAIL = "Please complete the code given below. \n", "Next line of code:\n"
 FIELDS = {"input": str, "context": str, "answers": list, "language": str}
-COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class LongBench(NextLines):
@@ -86,41 +87,31 @@ def _in_folder(folder: str) -> list[tuple[str, str, bytes]]:
 def _at_hub(repo: str, revision: str, expected: Mapping[str, str]) -> list[tuple[str, str, bytes]]:
     """The same from the archive in the data set's repository, whose digest is compared: with the
     expected one, or where none is, with that which the hub states for the commit."""
-    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub import hf_hub_download
 
     where = f"{repo}@{revision}"
-    print(f"fetching {where}", file=sys.stderr, flush=True)
     digest = expected.get(ARCHIVE)
     try:
-        commit = revision
-        # What is pinned needs no answer from the hub: then its cache serves without a network.
-        if not COMMIT.fullmatch(revision) or digest is None:
-            info = HfApi().dataset_info(repo, revision=revision, files_metadata=True)
-            commit = info.sha
-            digest = digest or _stated(info.siblings or ())
-        if commit != revision:
-            told = f"{where}: a branch or tag can move; to pin it, write revision: {commit}"
-            print(told, file=sys.stderr, flush=True)
-        archive = Path(hf_hub_download(repo, ARCHIVE, repo_type="dataset", revision=commit))
-        data = archive.read_bytes()
-    except Exception as error:
-        # Each transport below huggingface_hub brings its own exceptions.
-        why = " ".join(str(error).split())[:300] or type(error).__name__
+        archive, _, stated = brought(
+            repo,
+            revision,
+            "dataset",
+            where,
+            stated=digest is None,
+            download=lambda at: hf_hub_download(repo, ARCHIVE, repo_type="dataset", revision=at),
+        )
+    except HubError as error:
         raise WorkloadError(
-            f"{where}: the download failed ({type(error).__name__}): {why}; or give a folder with"
-            f" {' and '.join(FILES)} (phases.longbench.folder)"
+            f"{error}; or give a folder with {' and '.join(FILES)} (phases.longbench.folder)"
         ) from None
+    digest = digest or _stated(stated)
     if digest is None:
         raise WorkloadError(f"{where}: the hub states no digest of {ARCHIVE}; give sha256")
-    found = hashlib.sha256(data).hexdigest()
-    if found != digest:
-        # No later run takes it for good. In the cache the name is a link.
-        archive.resolve().unlink()
-        archive.unlink(missing_ok=True)
-        raise WorkloadError(
-            f"{where}: '{ARCHIVE}' has sha256 {found}, expected {digest}; the file was deleted"
-        )
-    print(f"{where}: '{ARCHIVE}' has sha256 {found}", file=sys.stderr, flush=True)
+    try:
+        found = compare([archive], {ARCHIVE: digest}, where, discard=True)
+    except WeightsError as error:
+        raise WorkloadError(str(error)) from None
+    print(f"{where}: '{ARCHIVE}' has sha256 {found[ARCHIVE]}", file=sys.stderr, flush=True)
     return list(_members(archive, f"{where}/{ARCHIVE}"))
 
 
