@@ -15,7 +15,7 @@ from analysis.generations import GENERATIONS, POSITION, generations_table, token
 from analysis.options import tables_parser
 from analysis.phases.amplification import amplification_table
 from analysis.phases.context import context_table, ends_of, ends_table
-from analysis.phases.estimators import agreement_table, estimators_table
+from analysis.phases.estimators import agreement_table, estimators_table, probed
 from analysis.phases.identities import identities_table
 from analysis.phases.law import law_tables
 from analysis.phases.probes import PROBES, probes_table
@@ -47,16 +47,17 @@ def main() -> None:
         ends += ends_of(session, args.resolve_periods)
     args.out.mkdir(parents=True, exist_ok=True)
     made = {"windows": pd.concat(windows, ignore_index=True)}
-    probed = together(probes, PROBES)
-    estimators = estimators_table(probed, args.confidence)
-    agreement = agreement_table(probed, args.confidence)
+    repeated = together(probes, PROBES)
+    prompts = list(probed(repeated, args.confidence))
+    estimators = estimators_table(prompts, args.confidence)
+    agreement = agreement_table(prompts, args.confidence)
     settings = {
         "confidence": args.confidence,
         "resamples": args.resamples,
         "seed": args.seed,
     }
-    law, law_points = law_tables(probed, **settings)
-    made |= {"probes": probed, "estimators": estimators, "agreement": agreement}
+    law, law_points = law_tables(repeated, **settings)
+    made |= {"probes": repeated, "estimators": estimators, "agreement": agreement}
     made |= {"law": law, "law_points": law_points}
     generated = together(generations, GENERATIONS)
     refuse_mixed_meters(generated)
@@ -75,7 +76,7 @@ def main() -> None:
         "amplification": amplification,
         "ends": ends_table(ends, bound, args.confidence),
         "context": context_table(along, generated, law, **settings),
-        "identities": identities_table(generated, probed, args.confidence),
+        "identities": identities_table(generated, repeated, args.confidence),
         "published": published_table(generated, summary, amplification, law, paper),
     }
     for name, made_table in made.items():

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from configuration.validation import ConfigurationError, choice, shown
+from generation.agenda import SWEEP
 from generation.workloads import WORKLOADS
 from weights import TEXT_GENERATION, task_of
 
-# Prompts of many lengths for the laws: probes without a benchmark, on the texts of `longcode`.
-SWEEP = "sweep"
 LONGCODE_FILE = "longcode"
 # The ids of each benchmark's tasks, so that a wrong one is refused before the first job.
 TASKS = {

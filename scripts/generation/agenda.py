@@ -9,6 +9,8 @@ from typing import Any
 
 # What a probe repeats; see `decode.Engine`.
 PROBED = ("prefill", "decode", "generation")
+# Prompts of many lengths for the laws: probes without a benchmark, on the texts of `longcode`.
+SWEEP = "sweep"
 SHORTEST = 64
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from generation import agenda
-from generation.agenda import Item, Output, Probe
+from generation.agenda import SWEEP, Item, Output, Probe
 from generation.decode import Engine, Generation, Settings, left_out
 from generation.lines import LineStop
 from generation.replay import Recorded, in_tokens_of, recorded_windows
@@ -26,7 +26,6 @@ from progress import Progress
 from weights import fold
 from weights.load import load
 
-SWEEP = "sweep"
 # Its texts are cut to the lengths of a sweep.
 SWEPT = WORKLOADS["longcode"]
 # Long enough for a rate to settle; a whole output can take minutes.
@@ -175,18 +174,14 @@ class Lab:
 
     def _reached(self) -> list[tuple[int, int]]:
         """(tokens of the prompt, most tokens of the output) of every item."""
-        longest = self._spec.get("max_new_tokens", 0)
-        return [
-            (
-                len(self._prompts[item.task]),
-                item.output_tokens
-                if isinstance(item, Probe)
-                else len(self._recorded[item].tokens)
-                if item in self._recorded
-                else longest,
-            )
-            for item in self.items
-        ]
+        return [(len(self._prompts[item.task]), self._longest(item)) for item in self.items]
+
+    def _longest(self, item: Item) -> int:
+        if isinstance(item, Probe):
+            return item.output_tokens
+        if (recorded := self._recorded.get(item)) is not None:
+            return len(recorded.tokens)
+        return self._spec["max_new_tokens"]
 
     def prepare(self, progress: Progress) -> list[dict[str, Any]]:
         """Warms up on every length of prompt, on a GPU also of context, then on generations; then

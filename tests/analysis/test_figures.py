@@ -219,19 +219,7 @@ def _compared(rows, model, workloads, base, sweep, randoms):
             facts = {"model": model, "workload": workload, "quantity": quantity}
             facts["published_workload"] = workload
             rows["published"].append({**facts, **found, "theirs": ours * 1.2, "ratio": 0.83})
-    rows["context"].append(
-        {
-            "model": model,
-            "workload": "all workloads",
-            "slope": 5000 * base * SLOPE_J,
-            "low": 4900 * base * SLOPE_J,
-            "high": 5100 * base * SLOPE_J,
-            "intercept": 5 * base,
-            "from_tokens": 150,
-            "to_tokens": 4600,
-            "source": "outputs",
-        }
-    )
+    rows["context"].append(_slope(model, base, "all workloads", "outputs", 150, 4600))
 
 
 def _law(rows, model, base, randoms):
@@ -268,19 +256,20 @@ def _law(rows, model, base, randoms):
                 **LEVEL,
             }
         )
-    rows["context"].append(
-        {
-            "model": model,
-            "workload": "sweep",
-            "slope": 5000 * base * SLOPE_J,
-            "low": 4900 * base * SLOPE_J,
-            "high": 5100 * base * SLOPE_J,
-            "intercept": 5 * base,
-            "from_tokens": 128,
-            "to_tokens": 8200,
-            "source": "sweep",
-        }
-    )
+    rows["context"].append(_slope(model, base, "sweep", "sweep", 128, 8200))
+
+
+def _slope(model, base, workload, source, from_tokens, to_tokens):
+    slopes = zip(("slope", "low", "high"), (5000, 4900, 5100), strict=True)
+    return {
+        "model": model,
+        "workload": workload,
+        **{name: value * base * SLOPE_J for name, value in slopes},
+        "intercept": 5 * base,
+        "from_tokens": from_tokens,
+        "to_tokens": to_tokens,
+        "source": source,
+    }
 
 
 class Given(Campaign):

@@ -15,9 +15,7 @@ def draw(campaign: Campaign) -> Figure:
     table = campaign.amplification
     table = table if table.empty else table.dropna(subset=["value"])
     if table.empty:
-        fig = style.figure(style.WIDTH, 2)
-        style.empty(fig.subplots(), "no model was measured on a second workload to compare with")
-        return fig
+        return style.nothing("no model was measured on a second workload to compare with")
     table = table.assign(head=table.model + " over " + table.reference)
     ladder = style.ladder(list(zip(table["head"], table.workload, strict=True)), 44)
     fig = style.figure(9.2, 1.7 + 0.23 * ladder.bottom)
@@ -34,7 +32,7 @@ def draw(campaign: Campaign) -> Figure:
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     axes.set_xlabel("energy per decoded token over the reference's, minus 1 [%]")
     style.legend(fig)
-    level = f"{100 * table.confidence.iloc[0]:g} %"
+    level = style.level(table)
     notes = [f"Bars: {level} bootstrap intervals over tasks."]
     if table.predicted.notna().any():
         notes.append("Predicted: by the law that a sweep of prompt lengths gives for the model.")

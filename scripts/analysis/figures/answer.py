@@ -13,9 +13,7 @@ from analysis.figures.campaign import Campaign
 def draw(campaign: Campaign) -> Figure:
     baseline = _judged(campaign.generations)
     if baseline.empty:
-        fig = style.figure(style.WIDTH, 2)
-        style.empty(fig.subplots(), "no baseline output was judged")
-        return fig
+        return style.nothing("no baseline output was judged")
     groups = list(baseline.groupby(["model", "workload"], sort=False))
     few = len(groups) <= style.FEW
     if few:

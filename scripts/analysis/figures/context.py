@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
+from analysis.phases.context import ALL
+from analysis.phases.estimators import TOKEN
+from analysis.phases.law import SWEEP
 
-ALL, SWEEP = "all workloads", "sweep"
 # More points than this are thinned out, evenly and always alike.
 POINTS = 600
 
@@ -18,10 +20,8 @@ POINTS = 600
 def draw(campaign: Campaign) -> Figure:
     points = _points(campaign)
     if points.empty:
-        fig = style.figure(style.WIDTH, 2)
         why = "no output is long enough, and no sweep was measured"
-        style.empty(fig.subplots(), why)
-        return fig
+        return style.nothing(why)
     models = list(points.groupby("model", sort=False))
     names = [name for name in dict.fromkeys(points.workload) if name != SWEEP]
     looks = style.looks(names) | {SWEEP: {"color": "black", "marker": "x"}}
@@ -59,7 +59,7 @@ def _points(campaign: Campaign) -> pd.DataFrame:
         )
         parts.append(outputs)
     swept = campaign.law_points
-    swept = swept[swept.phase == "decoded token"] if len(swept) else swept
+    swept = swept[swept.phase == TOKEN] if len(swept) else swept
     if len(swept):
         law = campaign.law.drop_duplicates("model").set_index("model")
         meters = {name: swept.model.map(law[name]) for name in ("meter", "estimate")}

@@ -10,13 +10,13 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
+from analysis.phases.estimators import ATTRIBUTION, DIFFERENCE, PHASES, REPETITION
 
 LOOKS = {
-    "attribution": {"color": style.BLUE, "marker": "o"},
-    "repetition": {"color": style.ORANGE, "marker": "s"},
-    "difference": {"color": style.GREEN, "marker": "D"},
+    ATTRIBUTION: {"color": style.BLUE, "marker": "o"},
+    REPETITION: {"color": style.ORANGE, "marker": "s"},
+    DIFFERENCE: {"color": style.GREEN, "marker": "D"},
 }
-PHASES = ("prefill", "decoded token")
 # Up to so many prompts each has a line of its own; beyond, those of a workload share one.
 MANY = 44
 # How far from the headline, in shares of it, the axis reaches at least and at most.
@@ -27,10 +27,8 @@ KEYS = ["model", "workload", "task", "output_tokens"]
 def draw(campaign: Campaign) -> Figure:
     table = campaign.estimators
     if table.empty or table.value.isna().all():
-        fig = style.figure(style.WIDTH, 2)
         why = "no phase was probed" if table.empty else "no probe was covered by the meter"
-        style.empty(fig.subplots(), why)
-        return fig
+        return style.nothing(why)
     table = table.sort_values(["prompt_tokens", "output_tokens"], kind="stable")
     order = list(dict.fromkeys(campaign.estimators.model))
     table = table.iloc[np.argsort(table.model.map(order.index), kind="stable")]
@@ -44,13 +42,12 @@ def draw(campaign: Campaign) -> Figure:
     panels = fig.subplots(1, 2, sharey=True)
     for axes, phase in zip(panels, PHASES, strict=True):
         _panel(axes, table[table.phase == phase], ladder)
-        of = {"prefill": "a prefill", "decoded token": "a decoded token"}[phase]
-        axes.set_title(f"energy of {of}")
+        axes.set_title(f"energy of a {phase}")
         axes.set_xlabel("over the headline's [1]; its energy at the right")
     names = {key: _name(key, table, each) for key in ladder.rows}
     ladder.label(panels, names)
     style.legend(fig)
-    level = f"{100 * table.confidence.iloc[0]:g} %"
+    level = style.level(table)
     notes = [
         f"Bars: {level} intervals, over the windows and of reading the meter. Hollow: too short for"
         " the meter, not resolved. Triangles at an edge: beyond it."

@@ -7,13 +7,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from numpy.polynomial.polynomial import polyval
 
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
+from analysis.phases.estimators import PREFILL, TOKEN
+from analysis.phases.law import coefficients
 
 # Models that share axes.
 TOGETHER = 4
-PREFILL, TOKEN = "prefill", "decoded token"
 X = {PREFILL: "prompt_tokens", TOKEN: "context"}
 TITLES = {
     PREFILL: "prefill: E = a + b n + c n², n tokens of prompt",
@@ -27,10 +29,8 @@ def draw(campaign: Campaign) -> Figure:
     points = campaign.law_points
     points = points if points.empty else points.dropna(subset=["measured_j"])
     if points.empty:
-        fig = style.figure(style.WIDTH, 2)
         why = "no sweep of prompt lengths was measured, so no law can be fitted"
-        style.empty(fig.subplots(), why)
-        return fig
+        return style.nothing(why)
     models = list(dict.fromkeys(points.model))
     parts = [models[at : at + TOGETHER] for at in range(0, len(models), TOGETHER)]
     looks = {name: style.look(number) for part in parts for number, name in enumerate(part)}
@@ -41,7 +41,7 @@ def draw(campaign: Campaign) -> Figure:
         for column, phase in enumerate((PREFILL, TOKEN)):
             pair = grid[2 * number : 2 * number + 2, column]
             _pair(*pair, points[(points.phase == phase)], campaign.law, part, phase, looks)
-    level = f"{100 * campaign.law.confidence.iloc[0]:g} %"
+    level = style.level(campaign.law)
     notes = [
         "Least squares of relative residuals through the median window of each length; brackets:"
         f" {level} bootstrap intervals over the windows of each length. Below: measured over"
@@ -76,7 +76,8 @@ def _pair(
         lengths = np.geomspace(mine[X[phase]].min(), mine[X[phase]].max(), 200)
         above.plot([], [], color=look["color"], marker=look["marker"], mfc="none", label=label)
         if len(terms):
-            above.plot(lengths, _fitted(terms, lengths), color=look["color"], lw=1.2)
+            fitted = polyval(lengths, coefficients(law, model, phase))
+            above.plot(lengths, fitted, color=look["color"], lw=1.2)
     if phase == PREFILL:
         for axis in (above.xaxis, above.yaxis):
             _logarithmic(axis)
@@ -103,11 +104,6 @@ def _pair(
         )
     else:
         above.set_title(TITLES[phase], fontsize=9)
-
-
-def _fitted(terms: pd.DataFrame, lengths: np.ndarray) -> np.ndarray:
-    powers = {"a": 0, "b": 1, "c": 2, "d": 0, "e": 1}
-    return sum(terms.value[term] * lengths ** powers[term] for term in terms.index)
 
 
 def _words(terms: pd.DataFrame) -> str:

@@ -18,9 +18,7 @@ WORDS = 1.5
 def draw(campaign: Campaign) -> Figure:
     summary = campaign.summary
     if summary.empty:
-        fig = style.figure(style.WIDTH, 2)
-        style.empty(fig.subplots(), "no output was generated: there are only probes of phases")
-        return fig
+        return style.nothing("no output was generated: there are only probes of phases")
     models = list(summary.groupby("model", sort=False))
     step = 0.32 if len(models) == 1 else 0.27
     heights = [0.7 + step * len(_bars(group)) for _, group in models]
@@ -28,7 +26,7 @@ def draw(campaign: Campaign) -> Figure:
     for axes, (model, group) in zip(grid, models, strict=True):
         _panel(axes, group)
         axes.set_title(style.wrapped(model, 42))
-    level = f"{100 * summary.confidence.iloc[0]:g} %"
+    level = style.level(summary)
     for axes in grid[-2:]:
         axes.set_xlabel("energy per generation [J]")
     style.legend(fig)

@@ -15,9 +15,7 @@ def draw(campaign: Campaign) -> Figure:
     table = campaign.position
     table = table if table.empty else table.dropna(subset=["joules"])
     if table.empty:
-        fig = style.figure(style.WIDTH, 2)
-        style.empty(fig.subplots(), "no baseline output is long enough")
-        return fig
+        return style.nothing("no baseline output is long enough")
     table = table.assign(each=table.joules / table.tokens)
     models = list(table.groupby("model", sort=False))
     looks = style.looks(table.workload)

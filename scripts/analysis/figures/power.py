@@ -17,9 +17,7 @@ MARGIN_S = 0.5
 
 def draw(campaign: Campaign) -> Figure:
     if campaign.generations.empty:
-        fig = style.figure(style.WIDTH, 2)
-        style.empty(fig.subplots(), "no output was generated: there are only probes of phases")
-        return fig
+        return style.nothing("no output was generated: there are only probes of phases")
     chosen = _chosen(campaign)
     session = campaign.session(chosen.session)
     names = [

@@ -22,13 +22,11 @@ def draw(campaign: Campaign) -> Figure:
     table = campaign.published
     table = table if table.empty else table.dropna(subset=["ours", "theirs"])
     if table.empty:
-        fig = style.figure(style.WIDTH, 2)
         why = (
             "nothing can be compared: no model and workload of this campaign stands in the study's"
             " tables, or the meter resolved none of its ratios"
         )
-        style.empty(fig.subplots(), style.wrapped(why, 80))
-        return fig
+        return style.nothing(style.wrapped(why, 80))
     quantities = list(dict.fromkeys(table.quantity))
     ladder = style.ladder(list(zip(table.model, table.workload, strict=True)), 30)
     fig = style.figure(max(style.WIDTH, 3.2 + 2.5 * len(quantities)), 1.9 + 0.26 * ladder.bottom)

@@ -55,23 +55,13 @@ def draw(comparisons: pd.DataFrame, name: Callable[[pd.Series], str], title: str
         for y in list(heads.values())[1:]:
             axes.axhline(y - 0.65, color="#dddddd", lw=0.8)
     for (model, batch), y in heads.items():
-        panels[0].annotate(
-            f"{model}, batch {batch}",
-            (0, y),
-            xycoords=("axes fraction", "data"),
-            xytext=(-6, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontweight="bold",
-            fontsize=8,
-        )
+        style.head(panels[0], f"{model}, batch {batch}", y)
     _scale(panels[0], table)
     panels[0].set_yticks(list(places.values()), [line for _, _, line in places], fontsize=8)
     panels[0].set_ylim(at - 0.6, -0.7)
     handles = {h.get_label(): h for axes in panels for h in axes.get_legend_handles_labels()[0]}
     fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4)
-    level = f"{100 * comparisons.confidence.iloc[0]:g} %"
+    level = style.level(comparisons)
     note = f"Ratios of medians; bars: {level} hierarchical bootstrap intervals. Left of 1 is less."
     if reasons:
         note += f"\nNot compared:\n{style.lines(reasons, 125, 8)}"
@@ -96,12 +86,10 @@ def _panel(axes: Axes, table: pd.DataFrame, places: dict[tuple, float], those: l
         for row in line[line.reason == ""].itertuples():
             number = those.index(row.providers)
             spread = 0.22 * (number - (len(those) - 1) / 2)
-            limits = [[row.ratio - row.ratio_low], [row.ratio_high - row.ratio]]
             axes.errorbar(
                 row.ratio,
                 places[key] + spread,
-                # The median of a few windows can lie outside the interval of its resamples.
-                xerr=None if pd.isna(row.ratio_low) else np.maximum(limits, 0),
+                xerr=style.bars(row.ratio, row.ratio_low, row.ratio_high),
                 color=style.COLOURS[number],
                 marker=style.MARKERS[number],
                 ms=4.5,

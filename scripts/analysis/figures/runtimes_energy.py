@@ -44,7 +44,7 @@ def draw(campaign: Campaign) -> Figure:
         axes.set_xlabel("energy per inference [J]")
     handles = {h.get_label(): h for axes in fig.axes for h in axes.get_legend_handles_labels()[0]}
     fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3)
-    level = f"{100 * cells.confidence.iloc[0]:g} %"
+    level = style.level(cells)
     note = f"Means over windows; bars: {level} hierarchical bootstrap intervals of the sum."
     style.foot(fig, cells[cells.domain == TOTAL], note)
     return fig

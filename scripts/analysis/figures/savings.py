@@ -18,10 +18,8 @@ def draw(campaign: Campaign) -> Figure:
     if not pairs.empty:
         pairs = pairs.dropna(subset=["total_j_baseline", "total_j_suppressed"])
     if pairs.empty:
-        fig = style.figure(style.WIDTH, 2)
         why = "no task was measured both with and without suppression"
-        style.empty(fig.subplots(), why)
-        return fig
+        return style.nothing(why)
     shares = campaign.savings.set_index(["model", "workload", "scope"])
     groups = list(pairs.groupby(["model", "workload"], sort=False))
     if len(groups) <= style.FEW:

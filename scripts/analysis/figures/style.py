@@ -120,17 +120,7 @@ class Ladder:
             axes.grid(axis="x", color="#eeeeee", lw=0.7)
             axes.set_axisbelow(True)
         for words, y in self.heads.items():
-            panels[0].annotate(
-                words,
-                (0, y),
-                xycoords=("axes fraction", "data"),
-                xytext=(-6, 0),
-                textcoords="offset points",
-                ha="right",
-                va="center",
-                fontweight="bold",
-                fontsize=8,
-            )
+            head(panels[0], words, y)
         places = list(self.rows.values())
         panels[0].set_yticks(places, [names[key] for key in self.rows], fontsize=8)
         panels[0].set_ylim(self.bottom - 0.4, -0.8)
@@ -244,6 +234,33 @@ def empty(axes: Axes, why: str) -> None:
     """Says in words why there is nothing to draw."""
     axes.axis("off")
     axes.text(0.5, 0.5, why, ha="center", va="center", wrap=True, transform=axes.transAxes)
+
+
+def nothing(why: str, height: float = 2) -> Figure:
+    """A figure that only says so."""
+    fig = figure(WIDTH, height)
+    empty(fig.subplots(), why)
+    return fig
+
+
+def level(table: pd.DataFrame) -> str:
+    """The level of a table's intervals, in words."""
+    return f"{100 * table.confidence.iloc[0]:g} %"
+
+
+def head(axes: Axes, words: str, y: float) -> None:
+    """Heads the rows below a height, left of the axis."""
+    axes.annotate(
+        words,
+        (0, y),
+        xycoords=("axes fraction", "data"),
+        xytext=(-6, 0),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontweight="bold",
+        fontsize=8,
+    )
 
 
 def title(model: str, workload: str) -> str:

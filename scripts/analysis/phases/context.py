@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.phases.estimators import TOKEN
+from analysis.phases.law import SWEEP
 from analysis.raw import RawSession
 from analysis.statistics import bounds, line, ratio_of_sums
 from analysis.tabular import table
@@ -35,7 +36,7 @@ ENDS = {
     "estimate": "bool",
     "confidence": "float",
 }
-ALL, SWEEP = "all workloads", "sweep"
+ALL = "all workloads"
 WIDTH = 16
 
 

@@ -9,7 +9,7 @@ E_tok,dec = (E_total - E_prefill) / (N_out - 1) of Solovyeva and Castor (arXiv 2
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -149,7 +149,7 @@ def _difference(energy: Measured, whole: Estimate, less: Estimate, confidence: f
     )
 
 
-def estimators_table(probes: pd.DataFrame, confidence: float) -> pd.DataFrame:
+def estimators_table(prompts: Iterable[Probed], confidence: float) -> pd.DataFrame:
     """One row a probed prompt, length of the output, phase and estimator: joules of a prefill or of
     a decoded token, of one sequence of the batch.
 
@@ -158,7 +158,7 @@ def estimators_table(probes: pd.DataFrame, confidence: float) -> pd.DataFrame:
     resolved, else repetition.
     """
     rows = []
-    for one in probed(probes, confidence):
+    for one in prompts:
         for phase in PHASES:
             resolved = one.estimates[phase, ATTRIBUTION].resolved
             headline = ATTRIBUTION if resolved else REPETITION
@@ -182,7 +182,7 @@ def estimators_table(probes: pd.DataFrame, confidence: float) -> pd.DataFrame:
     return table(rows, ESTIMATORS)
 
 
-def agreement_table(probes: pd.DataFrame, confidence: float) -> pd.DataFrame:
+def agreement_table(prompts: Iterable[Probed], confidence: float) -> pd.DataFrame:
     """How far the estimators of a probed prompt differ: one row a length of the output and phase.
 
     `spread`: the largest over the smallest of those that are resolved, less 1. `agrees`: whether
@@ -191,7 +191,7 @@ def agreement_table(probes: pd.DataFrame, confidence: float) -> pd.DataFrame:
     whole generation, less 1, the same for both phases.
     """
     rows = []
-    for one in probed(probes, confidence):
+    for one in prompts:
         low, high = one.closure.interval(confidence)
         for phase in PHASES:
             values = [e.energy.value for n in NAMES if (e := one.estimates[phase, n]).resolved]

@@ -30,6 +30,7 @@ LAW_POINTS = {
     "repetition": "int",
     **dict.fromkeys(("measured_j", "fitted_j", "residual"), "float"),
 }
+SWEEP = "sweep"
 # Of each phase: the probes that tell it, and the terms in the order of their powers.
 PHASES = {
     PREFILL: ("prefill", (("a", "J"), ("b", "J/token"), ("c", "J/token^2"))),
@@ -50,7 +51,7 @@ def law_tables(
     """
     # Larger batches have laws of their own, which the label of a model does not tell apart.
     swept = probes[
-        (probes.benchmark == "sweep") & (probes.status == "ok") & (probes.batch == 1)
+        (probes.benchmark == SWEEP) & (probes.status == "ok") & (probes.batch == 1)
     ].dropna(subset=["each_j"])
     # The middle one of the steps: each sees one token more than the one before.
     middle = np.where(swept.what == "decode", swept.output_tokens / 2, 0.0)
