@@ -25,6 +25,7 @@ GENERATIONS = {
     "batch": "int",
     "replay_of": "str",
     "published_model": "str",
+    "seeded": "bool",
     "round": "int",
     "generation": "str",
     "task": "str",
@@ -130,6 +131,7 @@ def generations_table(
             {
                 "session": session.name,
                 **session.labels,
+                "seeded": session.seeded,
                 "round": spec["round"],
                 "generation": name,
                 "task": window["task"],

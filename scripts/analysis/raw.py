@@ -49,6 +49,11 @@ class RawSession:
         return replay and replay["model"]
 
     @property
+    def seeded(self) -> bool:
+        """Whether the model's weights are seeded and not learnt."""
+        return self.facts["spec"].get("source") == "init"
+
+    @property
     def model(self) -> str:
         """The model as tables and figures call it, with what sets the session apart from the
         study's: a precision that was asked for, and a replay."""

@@ -141,6 +141,7 @@ class Lab:
         meters: (domain, truth, keywords of `read`) of each meter.
         workload: A benchmark's name, or `sweep`: such a session has no scores.
         prompts: Tokens of a task's prompt; 30 where it is not named.
+        source: Where the weights are from; `init` for seeded ones.
         published: The model's name in the paper's tables.
         replay: As in the session's configuration.
     """
@@ -161,6 +162,7 @@ class Lab:
     dtype: str = "auto"
     decoding: str = "greedy"
     replay: dict | None = None
+    source: str = "hub"
     published: str | None = None
     prompts: dict = dataclasses.field(default_factory=dict)
 
@@ -367,6 +369,7 @@ class Lab:
             "dtype": self.dtype,
             "decoding": self.decoding,
             "replay": self.replay,
+            "source": self.source,
             "entry": {} if self.published is None else {"published": self.published},
         }
         self._write_raw({"spec": spec})

@@ -277,8 +277,8 @@ PAPER = ("humaneval-0shot", "humaneval-2shot", "humaneval-cot", "longbench-cu", 
 
 
 def test_seeded_outputs_are_not_compared_whole(lab, tabulate):
-    for model, there in (("codellama-7b", True), ("codellama-7b-init", False)):
-        campaign = tabulate(*two_workloads(lab, model=model, published="CodeLlama-7B"))
+    for source, there in (("hub", True), ("init", False)):
+        campaign = tabulate(*two_workloads(lab, source=source, published="CodeLlama-7B"))
         assert ("generation over 0-shot" in set(campaign.published.quantity)) == there
 
 

@@ -52,7 +52,8 @@ def published_table(
     """Our ratios beside the paper's, of the models and workloads that both have; and what the laws
     of a sweep make of the paper's lengths of prompt and output, where they were swept.
 
-    A whole generation is only compared where the model ended its outputs itself.
+    A whole generation is only compared where the model ended its outputs itself: not under seeded
+    weights.
     """
     rows = []
     baseline = generations[generations.condition == "baseline"]
@@ -67,10 +68,11 @@ def published_table(
             "published_model": own.published_model,
             "published_workload": theirs,
         }
-        for row in _compared(facts, summary, amplification, paper):
-            rows.append({**facts, **row, "ratio": row["ours"] / row["theirs"]})
+        compared = _compared(facts, own.seeded, summary, amplification, paper)
+        rows += [{**facts, **row} for row in compared]
     rows += [row for model in law.model.unique() for row in _by_law(law, model, paper)]
-    return table(rows, PUBLISHED)
+    found = table(rows, PUBLISHED)
+    return found.assign(ratio=found.ours / found.theirs)
 
 
 def _by_law(law: pd.DataFrame, model: str, paper: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -102,12 +104,12 @@ def _by_law(law: pd.DataFrame, model: str, paper: pd.DataFrame) -> Iterator[dict
             (OVER, over[0], over[1] / theirs.decoded_token_j.iloc[first]),
         ):
             if quantity != OVER or at != first:
-                compared = {"ours": ours, "theirs": published, "ratio": ours / published}
-                yield {**facts, "quantity": quantity, **compared}
+                yield {**facts, "quantity": quantity, "ours": ours, "theirs": published}
 
 
 def _compared(
     facts: dict[str, str],
+    seeded: bool,
     summary: pd.DataFrame,
     amplification: pd.DataFrame,
     paper: pd.DataFrame,
@@ -142,8 +144,7 @@ def _compared(
             "theirs": paper.decoded_token_j[key] / paper.decoded_token_j[base],
         }
     whole, first = (of("energy per generation", w) for w in (facts["workload"], REFERENCE))
-    forced = "-init" in facts["model"]
-    if not forced and facts["workload"] != REFERENCE and whole is not None and first is not None:
+    if not seeded and facts["workload"] != REFERENCE and whole is not None and first is not None:
         yield {
             "quantity": "generation over 0-shot",
             "ours": whole.value / first.value,
