@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.edges import Edges, located, on_time
 from metering.counters import PACKAGE_POWER_BOUND_W, CounterReset, max_gap_s, unwrap
 
 TO_JOULES = {"J": 1.0, "mJ": 1e-3, "uJ": 1e-6}
@@ -20,6 +21,17 @@ TO_WATTS = {"W": 1.0, "mW": 1e-3}
 STEP_J = {"mJ": 1e-3, "uJ": 2.0**-14}
 # RAPL counters are updated about every millisecond (same source).
 RAPL_PERIOD_S = 1e-3
+# What NVML shows is so old, measured on an H100 against loads whose times are known; see
+# docs/metering.md.
+NVML_DELAY_S, NVML_DELAY_U_S = 0.005, 0.003
+# Changes to each side that say what may go on within an interval; the median square of normal ones
+# over their mean square; and the variance of the energy within an interval over that median.
+AROUND, MEDIAN_SQUARE, UNREST = 9, 0.455, 1.0
+# In periods of the power, how late it may be shown.
+LATES = np.arange(0, 2.01, 0.1)
+# A step of the power shows over so many samples to each side: their times are off by one, and the
+# sensor is slow.
+REACH = 2
 # A measured counter that stands still for so long counts no more: no device draws no power.
 FROZEN_S = 5.0
 
@@ -46,10 +58,18 @@ class Curve:
         joules: The energy counted until then; it never falls.
         period_s: How often the meter has news: its update period, or the sampling's where that
             is longer.
-        timing_s: Standard uncertainty of when a value was true.
+        timing_s: Standard uncertainty of when a value was true, each for itself.
         step_j: The smallest change that the meter can show.
         lost_ns: Pairs of times between which the meter cannot be trusted: it stood still, or may
             have wrapped around unseen.
+        delay_u_s: Standard uncertainty of the delay that all values have in common.
+        anchors_ns: Times at which a counter was known, where power tells what lies between them.
+        wander_j2_s: What power and counter differ by between two anchors: variance a second.
+        reach: Over how many intervals to each side a step of the power may show.
+        walked_j2: At each time, the variance that has added up since the first, where no counter
+            ties the energy down.
+        drift_u_s, drift_s: Standard uncertainty of the times of the anchors, which those within
+            `drift_s` have in common.
     """
 
     times_ns: np.ndarray
@@ -58,6 +78,13 @@ class Curve:
     timing_s: float
     step_j: float
     lost_ns: tuple[tuple[int, int], ...] = ()
+    delay_u_s: float = 0.0
+    anchors_ns: np.ndarray | None = None
+    wander_j2_s: float = 0.0
+    reach: int = 1
+    walked_j2: np.ndarray | None = None
+    drift_u_s: float = 0.0
+    drift_s: float = 1.0
 
     def at(self, times_ns: Sequence[int]) -> np.ndarray:
         """E(t) by linear interpolation, in joules; NaN outside the curve."""
@@ -66,34 +93,139 @@ class Curve:
     def energy(self, start_ns: Sequence[int], end_ns: Sequence[int]) -> Energy:
         """Energies between pairs of times.
 
-        The uncertainty of each edge combines, as independent (GUM, JCGM 100:2008, 5.1.2):
-        the counter's step, rectangular; the time at which a reading was true, times the power;
-        and interpolation: within an interval of length L between two known points, a power that
-        steps by dp at an unknown moment moves E(t) by at most dp * L * f * (1 - f), f being
-        where in the interval t lies; dp is taken from the neighbouring intervals.
+        The variance adds up, as of independent sources (GUM, JCGM 100:2008, 5.1.2):
+        what the known points are uncertain by (the counter's step, rectangular, and the power
+        times the uncertainty of their times), interpolated as they are; what the power may have
+        done between two points, a random walk that is tied down at both (a Brownian bridge),
+        its step the change of power from interval to interval around there; the same between two
+        anchors, its step what power and counter differ by; the common delay, times the difference
+        of the powers at both edges; and the anchors' times, of which close ones are off together.
         """
+        start_ns, end_ns = np.asarray(start_ns), np.asarray(end_ns)
         joules = self.at(end_ns) - self.at(start_ns)
         for first, last in self.lost_ns:
-            lost = (np.asarray(start_ns) < last) & (np.asarray(end_ns) > first)
+            lost = (start_ns < last) & (end_ns > first)
             joules = np.where(lost, np.nan, joules)
-        variance = self._edge_variance(start_ns) + self._edge_variance(end_ns)
-        return Energy(joules, np.where(np.isnan(joules), np.nan, np.sqrt(variance)))
-
-    def _edge_variance(self, times_ns: Sequence[int]) -> np.ndarray:
-        times_ns = np.asarray(times_ns)
         lengths_s = np.diff(self.times_ns) / 1e9
         power_w = np.diff(self.joules) / lengths_s
-        last = len(power_w) - 1
-        inside = np.clip(np.searchsorted(self.times_ns, times_ns, "right") - 1, 0, last)
-        around = np.stack([power_w[np.clip(inside + k, 0, last)] for k in (-1, 0, 1)])
-        swing_w = around.max(axis=0) - around.min(axis=0)
-        fraction = (times_ns - self.times_ns[inside]) / 1e9 / lengths_s[inside]
-        interpolation_j = swing_w * lengths_s[inside] * fraction * (1 - fraction)
-        return self.step_j**2 / 12 + (power_w[inside] * self.timing_s) ** 2 + interpolation_j**2 / 3
+        start, end = (_within(self.times_ns, edge) for edge in (start_ns, end_ns))
+        points_j2 = self._point_variance(power_w)
+        step_j2, walk_j2 = _unrest(power_w, lengths_s, points_j2, self.reach)
+        variance = _of_points(start, end, points_j2)
+        variance = variance + np.maximum(
+            _bridged(start, end, step_j2, squared=True), _bridged(start, end, walk_j2)
+        )
+        if self.anchors_ns is not None:
+            tied = (_within(self.anchors_ns, edge) for edge in (start_ns, end_ns))
+            lengths_s = np.diff(self.anchors_ns) / 1e9
+            variance = variance + _bridged(*tied, self.wander_j2_s * lengths_s)
+        first_w, last_w = power_w[start[0]], power_w[end[0]]
+        variance = variance + ((last_w - first_w) * self.delay_u_s) ** 2
+        if self.walked_j2 is not None:
+            walked = [np.interp(t, self.times_ns, self.walked_j2) for t in (start_ns, end_ns)]
+            variance = variance + walked[1] - walked[0]
+        apart = np.clip((end_ns - start_ns) / 1e9 / self.drift_s, 0, 1)
+        variance = variance + apart * (first_w**2 + last_w**2) * self.drift_u_s**2
+        return Energy(joules, np.where(np.isnan(joules), np.nan, np.sqrt(variance)))
+
+    def _point_variance(self, power_w: np.ndarray) -> np.ndarray:
+        """Of each known point, in square joules."""
+        around_w = np.maximum(np.append(power_w, 0), np.insert(power_w, 0, 0))
+        return self.step_j**2 / 12 + (around_w * self.timing_s) ** 2
+
+
+# An edge of a window: the interval that it lies in, and where in it, from 0 to 1.
+Place = tuple[np.ndarray, np.ndarray]
+
+
+def _within(knots_ns: np.ndarray, times_ns: np.ndarray) -> Place:
+    """Where times lie between knots; before the first and behind the last, in the next interval
+    and outside 0 to 1."""
+    at = np.clip(np.searchsorted(knots_ns, times_ns, "right") - 1, 0, len(knots_ns) - 2)
+    return at, (times_ns - knots_ns[at]) / (knots_ns[at + 1] - knots_ns[at])
+
+
+def _of_points(start: Place, end: Place, variance: np.ndarray) -> np.ndarray:
+    """What independent errors of the points do to the difference of two interpolated values."""
+    (at, f), (to, g) = start, end
+    apart = to - at
+    # Weights of the up to four points; those that both edges lean on cancel in part.
+    first = np.where(apart == 0, f - g, -(1 - f))
+    second = np.where(apart == 0, g - f, np.where(apart == 1, 1 - g - f, -f))
+    third = np.where(apart > 1, 1 - g, 0.0)
+    fourth = np.where(apart > 0, g, 0.0)
+    return (
+        first**2 * variance[at]
+        + second**2 * variance[at + 1]
+        + third**2 * variance[to]
+        + fourth**2 * variance[to + 1]
+    )
+
+
+def _bridged(start: Place, end: Place, step_j2: np.ndarray, squared: bool = False) -> np.ndarray:
+    """Variance of the difference of two points of random walks that are tied down at every knot;
+    outside the knots, at the nearest.
+
+    Args:
+        step_j2: Of each interval, the variance that an untied walk has at its end.
+        squared: What is bridged is no walk but one step of the power: the error, not its variance,
+            goes with f * (1 - f).
+    """
+    (at, f), (to, g) = start, end
+
+    def tied(x: np.ndarray) -> np.ndarray:
+        inside = (x >= 0) & (x <= 1)
+        share = np.where(inside, x * (1 - x), np.minimum(abs(x), abs(x - 1)))
+        return share**2 if squared else share
+
+    apart = tied(f) * step_j2[at] + tied(g) * step_j2[to]
+    return np.where(at == to, tied(np.clip(g - f, 0, 1)) * step_j2[at], apart)
+
+
+def _unrest(
+    power_w: np.ndarray, lengths_s: np.ndarray, point_j2: np.ndarray, reach: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each interval, what the energy may do within it: of one step of the power its square, and
+    the variance of a walk.
+
+    A step of dp where a window begins or ends, as they do, moves E(t) by dp * L * f * (1 - f), L
+    being the interval's length and f where in it the step is; dp is not more than the change of
+    power at the interval's ends. Where the power keeps changing, faster than the points tell, the
+    energy walks, by the changes around.
+
+    Args:
+        point_j2: Variance of each point: what they are off by looks like changes, and is none.
+            It varies by itself, so more than its mean is taken off.
+        reach: See `Curve`.
+    """
+    if len(power_w) < 2:
+        return np.zeros(len(power_w)), np.zeros(len(power_w))
+    noise_w2 = 6 * point_j2[1:-1] / (lengths_s[1:] * lengths_s[:-1])
+    change_w2 = np.diff(power_w) ** 2
+    near_w2 = np.clip(_windows(change_w2, reach).max(axis=1) - 3 * noise_w2, 0, None)
+    # The median: steps that come now and then are no unrest.
+    usual_w2 = np.median(_windows(change_w2, AROUND), axis=1)
+    usual_w2 = np.clip(usual_w2 - 1.5 * MEDIAN_SQUARE * noise_w2, 0, None)
+
+    def of_intervals(changes_w2: np.ndarray) -> np.ndarray:
+        # An interval has a change at each end.
+        ends_w2 = np.pad(changes_w2, 1, "edge")
+        return np.maximum(ends_w2[:-1], ends_w2[1:]) * lengths_s**2
+
+    return of_intervals(near_w2), UNREST * of_intervals(usual_w2)
+
+
+def _windows(values: np.ndarray, reach: int) -> np.ndarray:
+    """Of each value, those up to `reach` - 1 places away."""
+    padded = np.pad(values, reach - 1, "edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach - 1)
 
 
 def curve(
-    times_ns: Sequence[int], values: Sequence[float], domain: Mapping[str, Any]
+    times_ns: Sequence[int],
+    values: Sequence[float],
+    domain: Mapping[str, Any],
+    power: tuple[Sequence[int], Sequence[float]] | None = None,
 ) -> Curve | None:
     """The curve of a domain from its readings; None where they are too few to span any time.
 
@@ -101,10 +233,11 @@ def curve(
         times_ns: When each reading was taken.
         values: Raw counter values, or powers where the domain has no counter.
         domain: As the session recorded it: `quantity`, `unit`, `max_range`, `source`, `details`.
+        power: (times, milliwatts) of a domain with a counter, where they tell what the power was
+            at that time and not its mean over a second: how the energy was spread between two
+            moves of the counter.
     """
-    times = np.asarray(times_ns, dtype=np.int64)
-    keep = np.concatenate([[True], np.diff(times) > 0]) if len(times) else np.zeros(0, bool)
-    times, raw = times[keep], [v for v, k in zip(values, keep, strict=True) if k]
+    times, raw = _rising(times_ns, values)
     if len(times) < 3:
         return None
     gap_s = float(np.median(np.diff(times))) / 1e9
@@ -116,11 +249,15 @@ def curve(
         return None
     changes = np.flatnonzero(np.diff(joules) > 0) + 1
     lost = _lost(times, changes, domain)
+    step_j = STEP_J.get(domain["unit"]) or _typical_step_j(domain)
+    if domain["source"] == "nvml" and (edges := located(times, joules)) is not None:
+        on_grid = _on_grid(joules, edges, step_j, lost)
+        fused = None if power is None else _fused(on_grid, *_rising(*power))
+        return fused or _extended(on_grid, int(times[-1]), edges.period_s)
     declared_s = domain["details"].get("resolution_s")
     if domain["unit"] == "uJ":
         declared_s = RAPL_PERIOD_S
     update_s = declared_s or _typical_s(times[changes], gap_s)
-    step_j = STEP_J.get(domain["unit"]) or _typical_step_j(domain)
     if update_s <= 1.5 * gap_s:
         # Every reading is news, at most one update old: half of one on average.
         times = times - round(update_s * 1e9 / 2)
@@ -130,13 +267,96 @@ def curve(
     known_t, known_j = times[changes] - round(gap_s * 1e9 / 2), joules[changes]
     if len(known_t) < 3:
         return None
-    # Behind the last change the power goes on for as long as no news is none: one update.
-    end = min(int(times[-1]), int(known_t[-1] + update_s * 1e9))
-    if end > known_t[-1]:
-        rate = (known_j[-1] - known_j[-2]) / (known_t[-1] - known_t[-2])
-        known_j = np.append(known_j, known_j[-1] + rate * (end - known_t[-1]))
-        known_t = np.append(known_t, end)
-    return Curve(known_t, known_j, update_s, gap_s / 12**0.5, step_j, lost)
+    made = Curve(known_t, known_j, update_s, gap_s / 12**0.5, step_j, lost)
+    return _extended(made, int(times[-1]), update_s)
+
+
+def _rising(
+    times_ns: Sequence[int], values: Sequence[float]
+) -> tuple[np.ndarray, list[int | float]]:
+    """Readings whose times rise; integers stay integers, for counters outgrow a double."""
+    times = np.asarray(times_ns, dtype=np.int64)
+    keep = np.concatenate([[True], np.diff(np.maximum.accumulate(times)) > 0])[: len(times)]
+    return times[keep], [v for v, k in zip(values, keep, strict=True) if k]
+
+
+def _extended(made: Curve, last_ns: int, update_s: float) -> Curve:
+    """Behind the last change the power goes on for as long as no news is none: one update."""
+    times, joules = made.times_ns, made.joules
+    end = min(last_ns, int(times[-1] + update_s * 1e9))
+    if end <= times[-1]:
+        return made
+    rate = (joules[-1] - joules[-2]) / (times[-1] - times[-2])
+    more = joules[-1] + rate * (end - times[-1])
+    return dataclasses.replace(made, times_ns=np.append(times, end), joules=np.append(joules, more))
+
+
+def _on_grid(
+    joules: np.ndarray, edges: Edges, step_j: float, lost: tuple[tuple[int, int], ...]
+) -> Curve:
+    """From moves whose times are known; between those that were not read the power is even."""
+    known_t, known_j = edges.times_ns - round(NVML_DELAY_S * 1e9), joules[edges.at]
+    period_s = max(edges.period_s, float(np.median(np.diff(known_t))) / 1e9)
+    drift = edges.timing_s, edges.together_s
+    return Curve(
+        *(known_t, known_j, period_s, 0.0, step_j, lost),
+        delay_u_s=NVML_DELAY_U_S,
+        drift_u_s=drift[0],
+        drift_s=drift[1],
+    )
+
+
+def _fused(counter: Curve, times_ns: np.ndarray, milliwatts: Sequence[float]) -> Curve | None:
+    """The counter says how much, the power when: between two anchors the curve has the shape of
+    the power's integral and the height of the counter. None where they do not go together."""
+    if len(times_ns) < 3:
+        return None
+    watts = np.asarray(milliwatts) * TO_WATTS["mW"]
+    update_s = _typical_s(times_ns[np.flatnonzero(np.diff(watts)) + 1], 0.0)
+    update_s = max(update_s, float(np.median(np.diff(times_ns))) / 1e9)
+    shown_ns = on_time(times_ns)
+    steps_j = np.diff(shown_ns) / 1e9 * (watts[1:] + watts[:-1]) / 2
+    integral_j = np.concatenate([[0.0], np.cumsum(steps_j)])
+    margin_ns = round(max(LATES) * update_s * 1e9)
+    inside = (counter.times_ns >= shown_ns[0]) & (counter.times_ns <= shown_ns[-1] - margin_ns)
+    anchors, known_j = counter.times_ns[inside], counter.joules[inside]
+    if len(anchors) < 3:
+        return None
+    more_j, lengths_s = np.diff(known_j), np.diff(anchors) / 1e9
+
+    def differs(late_ns: int) -> tuple[float, np.ndarray]:
+        """What power, if so late, and counter differ by: variance a second, power's energies."""
+        of_power_j = np.diff(np.interp(anchors + late_ns, shown_ns, integral_j))
+        ratio = more_j.sum() / max(of_power_j.sum(), 1e-9)
+        off_j = (more_j - ratio * of_power_j) / lengths_s**0.5
+        # What an anchor itself is off by is in the two around it with opposite signs.
+        own_j2 = -2 * float(np.mean(off_j[1:] * off_j[:-1]))
+        all_j2 = float(np.mean(off_j**2))
+        return max(all_j2 - max(own_j2, 0.0), all_j2 / 4), of_power_j
+
+    # How late the power is shown, the counter tells.
+    late_ns = min((round(late * update_s * 1e9) for late in LATES), key=lambda ns: differs(ns)[0])
+    wander_j2_s, of_power_j = differs(late_ns)
+    if not np.all(of_power_j > 0):
+        return None
+    ratio = more_j.sum() / of_power_j.sum()
+    times = shown_ns - late_ns
+    knots = np.union1d(times, anchors)
+    at = np.searchsorted(anchors, knots, "right") - 1
+    ratios = np.concatenate([[ratio], more_j / of_power_j, [ratio]])
+    base = np.clip(at, 0, None)
+    by_power_j = np.interp(anchors, times, integral_j)
+    since_j = np.interp(knots, times, integral_j) - by_power_j[base]
+    joules = known_j[base] + since_j * ratios[at + 1]
+    return dataclasses.replace(
+        counter,
+        times_ns=knots,
+        joules=np.maximum.accumulate(joules),
+        period_s=update_s,
+        anchors_ns=anchors,
+        wander_j2_s=wander_j2_s,
+        reach=REACH,
+    )
 
 
 def _lost(
@@ -159,13 +379,22 @@ def _lost(
 
 
 def _integrated(times_ns: np.ndarray, power_w: np.ndarray, gap_s: float) -> Curve:
-    steps = np.diff(times_ns) / 1e9 * (power_w[1:] + power_w[:-1]) / 2
-    joules = np.concatenate([[0.0], np.cumsum(steps)])
     changes = np.flatnonzero(np.diff(power_w) != 0) + 1
     update_s = max(gap_s, _typical_s(times_ns[changes], gap_s))
+    # A reading that repeats the one before is no news; the last says that nothing came.
+    news = np.union1d(changes, [0, len(power_w) - 1])
+    times_ns, power_w = times_ns[news], power_w[news]
+    steps = np.diff(times_ns) / 1e9 * (power_w[1:] + power_w[:-1]) / 2
+    joules = np.concatenate([[0.0], np.cumsum(steps)])
     # A reading is at most one update old: half of one on average.
     times_ns = times_ns - round(update_s * 1e9 / 2)
-    return Curve(times_ns, joules, update_s, update_s / 12**0.5, 0.0)
+    # A step within an interval is off by up to half of it, and shows as two bends of the power.
+    bends_w2 = np.pad(np.diff(power_w, 2) ** 2, 1) if len(power_w) > 2 else 0 * power_w
+    added_j2 = (bends_w2[1:] * np.diff(times_ns / 1e9) ** 2) / 24
+    walked_j2 = np.concatenate([[0.0], np.cumsum(added_j2)])
+    return Curve(
+        times_ns, joules, update_s, update_s / 12**0.5, 0.0, reach=REACH, walked_j2=walked_j2
+    )
 
 
 def _typical_s(times_ns: np.ndarray, otherwise: float) -> float:

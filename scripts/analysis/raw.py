@@ -157,15 +157,26 @@ def read_session(folder: Path) -> RawSession:
         for segment in facts["segments"]
         for domain in segment["meters"]["found"]
     }
-    readings: dict[tuple[int, str], list[tuple[int, float]]] = defaultdict(list)
+    readings: dict[tuple[int, str, str], list[tuple[int, float]]] = defaultdict(list)
     for sample in read_trace(folder / "trace.csv"):
-        key = sample.segment, sample.domain
-        if key in domains and sample.quantity == domains[key]["quantity"]:
-            readings[key].append((sample.t_ns, sample.value))
+        if (sample.segment, sample.domain) in domains and sample.quantity in ("energy", "power"):
+            readings[sample.segment, sample.domain, sample.quantity].append(
+                (sample.t_ns, sample.value)
+            )
     curves = {}
-    for key, pairs in readings.items():
-        times, values = zip(*pairs, strict=True)
-        if (made := curve(times, values, domains[key])) is not None:
+    for key, domain in domains.items():
+        counted = readings.get((*key, domain["quantity"]))
+        power = readings.get((*key, "power"))
+        if counted is None:
+            continue
+        # A mean over a second says nothing of when.
+        prompt = domain["details"].get("power") in ("samples", "instant")
+        made = curve(
+            *zip(*counted, strict=True),
+            domain,
+            tuple(zip(*power, strict=True)) if prompt and power else None,
+        )
+        if made is not None:
             curves[key] = made
     return RawSession(
         facts, _lines(folder / "windows.jsonl"), curves, _lines(folder / "events.jsonl")

@@ -54,7 +54,7 @@ class CpuEstimate:
             },
         )
 
-    def read(self) -> list[Reading]:
+    def read(self, everything: bool = False) -> list[Reading]:
         """Estimated energy since boot, in joules."""
         t_ns, (busy, _) = timed(lambda: _ticks(self._stat))
         return [self._reading(t_ns, "energy", busy * self._energy_j_per_tick, "J")]

@@ -32,12 +32,13 @@ class SamplingLoop:
         self.samples = 0
         self.late = 0
 
-    def sample(self, slow: bool) -> None:
-        """One round over all meters; ``slow`` also reads what moves slowly."""
+    def sample(self, slow: bool, everything: bool = False) -> None:
+        """One round over all meters; ``slow`` also reads what moves slowly, ``everything`` also
+        what a meter would leave for later."""
         for meter, watch in list(self._meters):
             domain = meter.domain.domain
             try:
-                readings = meter.read()
+                readings = meter.read(everything)
             except Exception as error:  # whatever it is, it must not take the other meters along
                 self._event("meter-lost", domain, one_line(error))
                 self._drop(meter)
@@ -78,7 +79,7 @@ class SamplingLoop:
             missed = max(0, int((time.monotonic() - deadline) / period_s))
             self.late += missed
             deadline += missed * period_s
-        self.sample(slow=True)
+        self.sample(slow=True, everything=True)
         self._trace.flush()
 
     def close(self) -> None:

@@ -72,8 +72,9 @@ class Meter(Protocol):
     name: str
     domain: Domain
 
-    def read(self) -> list[Reading]:
-        """Energy and power: what moves within a window."""
+    def read(self, everything: bool = False) -> list[Reading]:
+        """Energy and power: what moves within a window. A meter that is dear to read gives only
+        what is due, unless it is asked for `everything`."""
         ...
 
     def read_slow(self) -> list[Reading]:

@@ -2,16 +2,22 @@
 
 Source: the NVML API reference, through ``pynvml`` (package nvidia-ml-py). The energy counter,
 ``nvmlDeviceGetTotalEnergyConsumption``, exists from Volta on, counts the whole board since the
-driver was loaded, and moves about every 100 ms.
+driver was loaded, and moves about every 100 ms. Between two moves the driver's own buffer of power
+samples (``nvmlDeviceGetSamples``, 20 ms apart on an H100) says how the energy was spread.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 
 from metering.meter import Domain, Meter, Missing, Reading, one_line, timed
+from metering.pace import SHARE, PacedCounter
 from metering.visible import select
 
 Probe = tuple[str, str, Callable[[], int | float]]  # quantity, unit, how to read it
+
+# The driver keeps about 2.4 s of samples.
+SAMPLES_EVERY_S = 1.0
 
 
 class NvmlGpu:
@@ -19,16 +25,34 @@ class NvmlGpu:
 
     name = "nvml"
 
-    def __init__(self, nvml: ModuleType, domain: Domain, fast: list[Probe], slow: list[Probe]):
+    def __init__(
+        self,
+        nvml: ModuleType,
+        domain: Domain,
+        energy: Probe | None,
+        power: Probe | None,
+        samples: "PowerSamples | None",
+        slow: list[Probe],
+        share: float,
+    ):
         nvml.nvmlInit()  # NVML counts its users: one for each GPU, so each can be closed by itself
         self.domain = domain
         self._nvml = nvml
-        self._fast = fast
+        self._counter = energy and PacedCounter(lambda: self._read([energy])[0], share)
+        self._power = [] if samples or not power else [power]
+        self._samples = samples
         self._slow = slow
 
-    def read(self) -> list[Reading]:
-        """Energy where the GPU counts it, and power."""
-        return self._read(self._fast)
+    def read(self, everything: bool = False) -> list[Reading]:
+        """What is due of the energy counter, and power: the driver's samples, or one reading."""
+        readings = self._counter.read(everything) if self._counter else []
+        readings += self._read(self._power)
+        if self._samples:
+            readings += [
+                Reading(t_ns, self.domain.domain, "power", mw, "mW", self.name)
+                for t_ns, mw in self._samples.new(everything)
+            ]
+        return readings
 
     def read_slow(self) -> list[Reading]:
         """Temperature, clocks, power limit, throttle reasons and utilisation, where supported."""
@@ -44,6 +68,36 @@ class NvmlGpu:
             t_ns, value = timed(read)
             readings.append(Reading(t_ns, self.domain.domain, quantity, value, unit, self.name))
         return readings
+
+
+class PowerSamples:
+    """The driver's buffer of power samples, each with the time at which it was taken.
+
+    Raises the library's NVMLError where there is no such buffer.
+    """
+
+    def __init__(self, nvml: ModuleType, handle) -> None:
+        self._nvml, self._handle = nvml, handle
+        self._seen_us = 0
+        self._due_s = 0.0
+        self._fetch()
+
+    def new(self, everything: bool) -> list[tuple[int, int]]:
+        """(CLOCK_MONOTONIC in nanoseconds, milliwatts) of those not given yet, about once a second;
+        they are stamped by the wall clock, whose distance is taken anew each time."""
+        if time.monotonic() < self._due_s and not everything:
+            return []
+        self._due_s = time.monotonic() + SAMPLES_EVERY_S
+        ahead_ns = time.time_ns() - time.monotonic_ns()
+        return [(1000 * t_us - ahead_ns, mw) for t_us, mw in self._fetch()]
+
+    def _fetch(self) -> list[tuple[int, int]]:
+        _, samples = self._nvml.nvmlDeviceGetSamples(
+            self._handle, self._nvml.NVML_TOTAL_POWER_SAMPLES, self._seen_us
+        )
+        found = [(s.timeStamp, s.sampleValue.uiVal) for s in samples if s.timeStamp > self._seen_us]
+        self._seen_us = max([self._seen_us, *(t_us for t_us, _ in found)])
+        return found
 
 
 def find(environ: Mapping[str, str]) -> tuple[list[Meter], list[Missing]]:
@@ -152,7 +206,8 @@ def _find(nvml: ModuleType, environ: Mapping[str, str]) -> tuple[list[Meter], li
             )
         elif handle is not None:
             details = {"uuid": uuids[position], "nvml_index": position, "index_order": assumption}
-            meter, lacking = _open(nvml, handle, domain, details)
+            share = SHARE / len(selection.positions)
+            meter, lacking = _open(nvml, handle, domain, details, share)
             meters += meter
             missing += lacking
     return meters, missing
@@ -187,25 +242,30 @@ def _order(
 
 
 def _open(
-    nvml: ModuleType, handle, domain: str, details: dict
+    nvml: ModuleType, handle, domain: str, details: dict, share: float
 ) -> tuple[list[Meter], list[Missing]]:
-    fast, refused = _supported(
-        nvml,
-        [
-            ("energy", "mJ", lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle)),
-            ("power", "mW", lambda: nvml.nvmlDeviceGetPowerUsage(handle)),
-        ],
-    )
-    if not fast:
-        why = f"{domain} gives neither energy nor power: {refused['power']}"
+    ways = [
+        ("energy", "mJ", lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle)),
+        ("instant", "mW", lambda: _instant_mw(nvml, handle)),
+        ("average", "mW", lambda: nvml.nvmlDeviceGetPowerUsage(handle)),
+    ]
+    usable, refused = _supported(nvml, ways)
+    found = {way: ("power" if unit == "mW" else way, unit, read) for way, unit, read in usable}
+    if not found:
+        why = f"{domain} gives neither energy nor power: {refused['average']}"
         return [], [Missing("nvml", why, "measure on the host, or on a GPU that reports power")]
+    energy, power = found.get("energy"), found.get("instant") or found.get("average")
 
     missing = []
-    if "energy" in refused:
+    if energy is None:
         why = f"energy counter of {domain} not supported; energy is integrated from power"
         if refused["energy"] != "Not Supported":
             why += f" ({refused['energy']})"
         missing.append(Missing("nvml", why, "use a GPU of the Volta generation or newer"))
+    samples = _optional(nvml, PowerSamples, nvml, handle)
+    way = "samples" if samples else "instant" if "instant" in found else "average"
+    if power is None and not samples:
+        way = None
 
     slow, _ = _supported(
         nvml,
@@ -227,8 +287,8 @@ def _open(
             ("utilisation", "1", lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100),
         ],
     )
-    details = {**details, **_identity(nvml, handle)}
-    quantity, unit, _ = fast[0]
+    details = {**details, **_identity(nvml, handle), "power": way}
+    quantity, unit, _ = energy or power
     description = Domain(
         domain=domain,
         meter="nvml",
@@ -238,7 +298,18 @@ def _open(
         quantity=quantity,
         details=details,
     )
-    return [NvmlGpu(nvml, description, fast, slow)], missing
+    # Without samples the counter alone says what lies between two of its readings.
+    share = share if samples else 5 * share
+    return [NvmlGpu(nvml, description, energy, power, samples, slow, share)], missing
+
+
+def _instant_mw(nvml: ModuleType, handle) -> int:
+    """The board's power now: from the Ampere generation on nvmlDeviceGetPowerUsage is a mean over a
+    second (NVML API reference)."""
+    (field,) = nvml.nvmlDeviceGetFieldValues(handle, [nvml.NVML_FI_DEV_POWER_INSTANT])
+    if field.nvmlReturn != nvml.NVML_SUCCESS:
+        raise nvml.NVMLError(field.nvmlReturn)
+    return field.value.uiVal
 
 
 def _supported(nvml: ModuleType, probes: list[Probe]) -> tuple[list[Probe], dict[str, str]]:

@@ -66,7 +66,7 @@ class RaplZone:
         self._source = source
         self._read_uj = read_uj
 
-    def read(self) -> list[Reading]:
+    def read(self, everything: bool = False) -> list[Reading]:
         """The raw energy counter."""
         t_ns, value = timed(self._read_uj)
         return [Reading(t_ns, self.domain.domain, "energy", value, "uJ", self._source)]

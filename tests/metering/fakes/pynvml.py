@@ -4,8 +4,9 @@ The file, named by FAKE_NVML, is read at every call, so a test can change the GP
 metered. Its keys: ``driver``, ``init_error`` (an NVML error code) and ``gpus``, a list of:
 
 uuid, name, mig, power_mw, limit_mw, start_mj, start_ns (CLOCK_MONOTONIC), period_ms (how often the
-energy counter moves), frozen_at_mj, error (a code that every call then raises) and unsupported (a
-list of the functions that raise "Not Supported").
+energy counter moves), instant_mw (the power now; power_mw is then a mean), sample_ms (how far
+apart the driver's samples of the power are; none without), frozen_at_mj, error (a code that every
+call then raises) and unsupported (a list of the functions that raise "Not Supported").
 """
 
 import json
@@ -28,6 +29,9 @@ NVML_TEMPERATURE_GPU = 0
 NVML_CLOCK_SM = 1
 NVML_CLOCK_MEM = 2
 NVML_DEVICE_MIG_ENABLE = 1
+NVML_SUCCESS = 0
+NVML_TOTAL_POWER_SAMPLES = 0
+NVML_FI_DEV_POWER_INSTANT = 186
 
 
 class NVMLError(Exception):
@@ -146,6 +150,35 @@ def nvmlDeviceGetTotalEnergyConsumption(handle):
 
 def nvmlDeviceGetPowerUsage(handle):
     return _gpu(handle, "nvmlDeviceGetPowerUsage").get("power_mw", 150_000)
+
+
+def nvmlDeviceGetFieldValues(handle, fields):
+    gpu = _gpu(handle, "nvmlDeviceGetFieldValues")
+    known = "instant_mw" in gpu
+    return [
+        SimpleNamespace(
+            fieldId=field,
+            nvmlReturn=NVML_SUCCESS if known else NVML_ERROR_NOT_SUPPORTED,
+            value=SimpleNamespace(uiVal=gpu.get("instant_mw", 0)),
+        )
+        for field in fields
+    ]
+
+
+def nvmlDeviceGetSamples(handle, kind, since_us):
+    gpu = _gpu(handle, "nvmlDeviceGetSamples")
+    if kind != NVML_TOTAL_POWER_SAMPLES or "sample_ms" not in gpu:
+        raise NVMLError(NVML_ERROR_NOT_SUPPORTED)
+    step_us = gpu["sample_ms"] * 1000
+    last = time.time_ns() // 1000 // step_us
+    samples = [
+        SimpleNamespace(
+            timeStamp=n * step_us, sampleValue=SimpleNamespace(uiVal=gpu.get("power_mw", 150_000))
+        )
+        for n in range(last - 118, last + 1)
+        if n * step_us > since_us
+    ]
+    return 1, samples
 
 
 def nvmlDeviceGetTemperature(handle, sensor):
