@@ -29,6 +29,9 @@ NVML_DELAY_S, NVML_DELAY_U_S = 0.005, 0.003
 AROUND, MEDIAN_SQUARE, UNREST = 9, 0.455, 1.0
 # In periods of the power, how late it may be shown.
 LATES = np.arange(0, 2.01, 0.1)
+# Within a token the power rises and falls faster than samples that are means over 20 ms show: at an
+# edge of a window, by as much as this time of it.
+UNSEEN_S = 2e-4
 # A step of the power shows over so many samples to each side: their times are off by one, and the
 # sensor is slow.
 REACH = 2
@@ -70,6 +73,7 @@ class Curve:
             ties the energy down.
         drift_u_s, drift_s: Standard uncertainty of the times of the anchors, which those within
             `drift_s` have in common.
+        unseen_s: What the power does between its own values, at an edge: so much time of it.
     """
 
     times_ns: np.ndarray
@@ -85,6 +89,7 @@ class Curve:
     walked_j2: np.ndarray | None = None
     drift_u_s: float = 0.0
     drift_s: float = 1.0
+    unseen_s: float = 0.0
 
     def at(self, times_ns: Sequence[int]) -> np.ndarray:
         """E(t) by linear interpolation, in joules; NaN outside the curve."""
@@ -99,7 +104,8 @@ class Curve:
         done between two points, a random walk that is tied down at both (a Brownian bridge),
         its step the change of power from interval to interval around there; the same between two
         anchors, its step what power and counter differ by; the common delay, times the difference
-        of the powers at both edges; and the anchors' times, of which close ones are off together.
+        of the powers at both edges; and what edges close to each other have in common: the error
+        of the anchors' times, and what the power does unseen.
         """
         start_ns, end_ns = np.asarray(start_ns), np.asarray(end_ns)
         joules = self.at(end_ns) - self.at(start_ns)
@@ -124,8 +130,10 @@ class Curve:
         if self.walked_j2 is not None:
             walked = [np.interp(t, self.times_ns, self.walked_j2) for t in (start_ns, end_ns)]
             variance = variance + walked[1] - walked[0]
-        apart = np.clip((end_ns - start_ns) / 1e9 / self.drift_s, 0, 1)
-        variance = variance + apart * (first_w**2 + last_w**2) * self.drift_u_s**2
+        lengths_s = (end_ns - start_ns) / 1e9
+        for timing_s, common_s in ((self.drift_u_s, self.drift_s), (self.unseen_s, self.period_s)):
+            apart = np.clip(lengths_s / common_s, 0, 1)
+            variance = variance + apart * (first_w**2 + last_w**2) * timing_s**2
         return Energy(joules, np.where(np.isnan(joules), np.nan, np.sqrt(variance)))
 
     def _point_variance(self, power_w: np.ndarray) -> np.ndarray:
@@ -356,6 +364,7 @@ def _fused(counter: Curve, times_ns: np.ndarray, milliwatts: Sequence[float]) ->
         anchors_ns=anchors,
         wander_j2_s=wander_j2_s,
         reach=REACH,
+        unseen_s=UNSEEN_S,
     )
 
 
