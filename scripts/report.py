@@ -24,7 +24,7 @@ FIGURES = {
     "power": ("Power over time, its phases shaded", "generations"),
     "phases": ("Energy by phase", "summary"),
     "position": ("Energy per token along the output", "position"),
-    "estimators": ("Three estimators of a phase", "estimators"),
+    "estimators": ("Four estimators of a phase", "estimators"),
     "amplification": ("Amplification of the decoded token", "amplification"),
     "context": ("Energy per decoded token against context", "context"),
     "law": ("The law of prefill and decoding", "law"),

@@ -25,6 +25,8 @@ SLOWS = (0.0, 0.2, 0.4, 0.6, 0.8)
 DELAYS = (-0.8, -0.6, -0.4, -0.2, 0.0, 0.2, 0.4)
 STEPS = (0.1, 0.04)
 FINE_NS = 1_000_000
+# Periods behind a window's start.
+MARGIN = 3
 # Sums this far apart may share an error.
 LAGS = 8
 
@@ -48,7 +50,9 @@ class Pooled:
     freedom: int
 
 
-def pooled(curve: Curve, kinds: Mapping[str, Spans]) -> dict[str, Pooled] | None:
+def pooled(
+    curve: Curve, kinds: Mapping[str, Spans], inside: Spans | None = None
+) -> dict[str, Pooled] | None:
     """Mean energy of each kind of phase; None where the counter has too few values to tell.
 
     All that is in none of them, from the first phase's start to the last one's end, counts as one
@@ -57,6 +61,8 @@ def pooled(curve: Curve, kinds: Mapping[str, Spans]) -> dict[str, Pooled] | None
     Args:
         curve: Of a domain.
         kinds: By name, (starts, ends) in nanoseconds; no two phases overlap.
+        inside: Windows, likewise: only what the curve tells within one of them counts. Between
+            them other work may go on.
     """
     spans = {name: tuple(map(np.asarray, edges)) for name, edges in kinds.items()}
     spans = {name: edges for name, edges in spans.items() if len(edges[0])}
@@ -71,7 +77,14 @@ def pooled(curve: Curve, kinds: Mapping[str, Spans]) -> dict[str, Pooled] | None
         return None
     sums_j = np.diff(curve.at(knots_ns))
     lengths_s = np.diff(knots_ns) / 1e9
-    rows = _Rows(knots_ns, sums_j, lengths_s, list(spans.values()))
+    kept = np.ones(len(sums_j), bool)
+    if inside is not None:
+        # At a window's edge the sensor still sees what was before.
+        margin_ns = round(MARGIN * curve.period_s * 1e9)
+        kept = _within(knots_ns, np.asarray(inside[0]) + margin_ns, np.asarray(inside[1]))
+    if kept.sum() <= len(spans) + 2:
+        return None
+    rows = _Rows(knots_ns, sums_j, lengths_s, list(spans.values()), kept)
     if curve.anchors_ns is None:
         best, nearby = rows.fit(0), []
     else:
@@ -125,6 +138,7 @@ class _Rows:
     sums_j: np.ndarray
     lengths_s: np.ndarray
     spans: Sequence[tuple[np.ndarray, np.ndarray]]
+    kept: np.ndarray
 
     def fit(self, delay_ns: int, mean_ns: int = 0, slow_ns: float = 0.0) -> _Fit | None:
         """Least squares, seen through such a sensor; None where it has no solution."""
@@ -132,14 +146,15 @@ class _Rows:
         columns = [np.diff(_seen_s(knots_ns, mean_ns, slow_ns, *edges)) for edges in self.spans]
         rest_s = self.lengths_s - np.sum(columns, axis=0)
         # Where phases follow each other without a pause there is no rest to tell.
-        has_rest = rest_s.sum() > 1e-3 * self.lengths_s.sum()
-        spent_s = np.stack([*columns, rest_s] if has_rest else columns, axis=1)
-        freedom = len(self.sums_j) - spent_s.shape[1]
+        has_rest = rest_s[self.kept].sum() > 1e-2 * self.lengths_s[self.kept].sum()
+        spent_s = np.stack([*columns, rest_s] if has_rest else columns, axis=1)[self.kept]
+        sums_j = self.sums_j[self.kept]
+        freedom = len(sums_j) - spent_s.shape[1]
         if freedom < 1 or np.linalg.matrix_rank(spent_s) < spent_s.shape[1]:
             return None
         inverse = np.linalg.inv(spent_s.T @ spent_s)
-        power_w = inverse @ (spent_s.T @ self.sums_j)
-        left_j = self.sums_j - spent_s @ power_w
+        power_w = inverse @ (spent_s.T @ sums_j)
+        left_j = sums_j - spent_s @ power_w
         # Neighbouring sums are not independent: the blur is in both (Newey and West 1987).
         score = spent_s * left_j[:, None]
         meat = score.T @ score
@@ -148,6 +163,13 @@ class _Rows:
             meat += shared + shared.T
         variance_w2 = np.clip(np.diag(inverse @ meat @ inverse), 0, None)
         return _Fit(power_w, variance_w2, float(left_j @ left_j), freedom)
+
+
+def _within(knots_ns: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Of each interval between two knots, whether it lies in one of the windows."""
+    order = np.argsort(starts)
+    at = np.searchsorted(starts[order], knots_ns[:-1], "right") - 1
+    return (at >= 0) & (knots_ns[1:] <= ends[order][np.clip(at, 0, None)])
 
 
 def _seen_s(

@@ -1,4 +1,4 @@
-"""Three estimators of a phase beside each other: attribution, repetition, difference."""
+"""Estimators of a phase beside each other: attribution, repetition, difference, pooling."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
-from analysis.phases.estimators import ATTRIBUTION, DIFFERENCE, PHASES, REPETITION
+from analysis.phases.estimators import ATTRIBUTION, DIFFERENCE, PHASES, POOLING, REPETITION
 
 LOOKS = {
     ATTRIBUTION: {"color": style.BLUE, "marker": "o"},
     REPETITION: {"color": style.ORANGE, "marker": "s"},
     DIFFERENCE: {"color": style.GREEN, "marker": "D"},
+    POOLING: {"color": style.PURPLE, "marker": "^"},
 }
 # Up to so many prompts each has a line of its own; beyond, those of a workload share one.
 MANY = 44
@@ -100,7 +101,7 @@ def _mark(axes: Axes, row, y: float, limit: float, size: float) -> None:
     if pd.isna(row.value):
         return
     look = LOOKS[row.estimator]
-    y += 0.26 * (list(LOOKS).index(row.estimator) - 1)
+    y += 0.2 * (list(LOOKS).index(row.estimator) - (len(LOOKS) - 1) / 2)
     if abs(row.value - 1) > limit:
         edge, marker = (1 + limit, ">") if row.value > 1 else (1 - limit, "<")
         look = {**look, "marker": marker}

@@ -28,6 +28,7 @@ PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
 
 # Okabe and Ito's palette (https://jfly.uni-koeln.de/color/).
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#999999"
+PURPLE = "#CC79A7"
 PHASES = {
     "prefill": {"color": ORANGE, "hatch": "//"},
     "decoding": {"color": BLUE, "hatch": ""},
@@ -293,7 +294,7 @@ DOMAINS = {
     },
 }
 MARKERS = "osD^vP"
-COLOURS = (BLUE, ORANGE, GREEN, RED, "#CC79A7", "#56B4E9")
+COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, "#56B4E9")
 
 
 def domain(name: str) -> dict[str, str]:

@@ -1,14 +1,17 @@
-"""Three estimators of a phase beside each other, and how far they agree. Pure functions on tables.
+"""Four estimators of a phase beside each other, and how far they agree. Pure functions on tables.
 
 `repetition`: the same prefill, or the same decoding steps, over and over in one long window.
 `attribution`: the phases of whole generations, split on the curve where the first token was known.
 `difference`: a whole generation less the other phase by repetition; after the definition of
 E_tok,dec = (E_total - E_prefill) / (N_out - 1) of Solovyeva and Castor (arXiv 2602.05712).
+`pooling`: what both phases draw, from all generations of a prompt together (`analysis.pooling`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -52,7 +55,10 @@ AGREEMENT = {
 }
 PROMPT = ["model", "workload", "benchmark", "batch", "task", "prompt_tokens"]
 PREFILL, TOKEN = PHASES = ("prefill", "decoded token")
-ATTRIBUTION, REPETITION, DIFFERENCE = NAMES = ("attribution", "repetition", "difference")
+ATTRIBUTION, REPETITION, DIFFERENCE, POOLING = NAMES = (
+    *("attribution", "repetition", "difference"),
+    "pooling",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,9 +121,11 @@ def _probed(
         (PREFILL, ATTRIBUTION): _attributed(wholes, "prefill"),
         (PREFILL, REPETITION): prefill,
         (PREFILL, DIFFERENCE): _difference(rest, whole, token, confidence),
+        (PREFILL, POOLING): _pooled(wholes, "prefill", confidence),
         (TOKEN, ATTRIBUTION): _attributed(wholes, "token"),
         (TOKEN, REPETITION): token,
         (TOKEN, DIFFERENCE): _difference(decoding, whole, prefill, confidence),
+        (TOKEN, POOLING): _pooled(wholes, "token", confidence),
     }
     closure = parts.over(whole.energy) if whole.windows else Measured(np.nan)
     closure = dataclasses.replace(closure, value=closure.value - 1)
@@ -138,6 +146,22 @@ def _attributed(windows: pd.DataFrame, phase: str) -> Estimate:
     known = windows[status == ("ok" if resolved else "unresolved")]
     values, uncertainties = (known[f"attributed_{phase}_{name}"] for name in ("j", "u_j"))
     return Estimate(measured(values.to_numpy(), uncertainties.to_numpy()), len(known), resolved)
+
+
+def _pooled(windows: pd.DataFrame, phase: str, confidence: float) -> Estimate:
+    """Over sessions; resolved where it is more than its own uncertainty."""
+    known = windows.dropna(subset=[f"pooled_{phase}_j"])
+    values = [
+        Measured(value, ((uncertainty**2, np.inf),))
+        for value, uncertainty in zip(
+            known[f"pooled_{phase}_j"], known[f"pooled_{phase}_u_j"], strict=True
+        )
+    ]
+    if not values:
+        return Estimate(Measured(np.nan), 0, False)
+    mean = functools.reduce(operator.add, values).times(1 / len(values))
+    low, _ = mean.interval(confidence)
+    return Estimate(mean, len(windows), bool(low > 0))
 
 
 def _difference(energy: Measured, whole: Estimate, less: Estimate, confidence: float) -> Estimate:

@@ -6,12 +6,14 @@ on tables.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.pooling import pooled
 from analysis.raw import TOTAL, RawSession
 from analysis.tabular import table
 
@@ -46,6 +48,10 @@ PROBES = {
     "attributed_token_j": "float",
     "attributed_token_u_j": "float",
     "attributed_token_status": "str",
+    "pooled_prefill_j": "float",
+    "pooled_prefill_u_j": "float",
+    "pooled_token_j": "float",
+    "pooled_token_u_j": "float",
 }
 
 
@@ -57,7 +63,8 @@ def probes_table(
     `energy_j` is the window's; `each_j` and `each_s` are one prefill's, one decoded token's or one
     whole generation's. They are NaN where `status` is not `ok`. `attributed_*` are means over the
     generations of a window, split on the curve where each first token was known: what looking at
-    generations alone would give. Their status is that of a single generation.
+    generations alone would give. Their status is that of a single generation. `pooled_*` are of all
+    generations of a prompt and length together, and stand in the first of their windows.
 
     Args:
         windows: See `attribution.windows_table`.
@@ -90,7 +97,37 @@ def probes_table(
         if raw["what"] == "generation":
             row |= _attributed(session, raw, resolve_periods)
         rows.append(row)
+    alike = defaultdict(list)
+    for row in rows:
+        if row["what"] == "generation":
+            alike[row["segment"], row["task"], row["output_tokens"]].append(row)
+    for group in alike.values():
+        group[0] |= _pooled(session, [session.windows[row["window"]] for row in group])
     return table(rows, PROBES)
+
+
+def _pooled(session: RawSession, windows: list[Mapping[str, Any]]) -> dict[str, float]:
+    """Both phases by what all generations of the windows draw together (`analysis.pooling`)."""
+    starts, firsts, ends = (
+        np.concatenate([window[name] for window in windows])
+        for name in ("starts_ns", "firsts_ns", "ends_ns")
+    )
+    inside = [window["start_ns"] for window in windows], [window["end_ns"] for window in windows]
+    segment, steps = windows[0]["segment"], max(1, windows[0]["output_tokens"] - 1)
+    found: dict[str, float] = {}
+    for domain in session.headline(segment):
+        curve = session.curves.get((segment, domain["domain"]))
+        made = curve and pooled(
+            curve, {"prefill": (starts, firsts), "token": (firsts, ends)}, inside
+        )
+        if not made:
+            return {}
+        for phase, units in (("prefill", 1), ("token", steps)):
+            shared = units * session.batch
+            before = found.get(f"pooled_{phase}_j", 0.0), found.get(f"pooled_{phase}_u_j", 0.0)
+            found[f"pooled_{phase}_j"] = before[0] + made[phase].each_j / shared
+            found[f"pooled_{phase}_u_j"] = float(np.hypot(before[1], made[phase].each_u_j / shared))
+    return found
 
 
 def _attributed(
