@@ -16,6 +16,7 @@ SPEC = {
     "tasks": "all",
     "conditions": ["baseline", "suppressed"],
     "repetitions": 2,
+    "probe": {"repetitions": 2},
     "replay": {"campaign": "earlier", "model": "other"},
 }
 TASKS = [f"T/{number}" for number in range(30)]

@@ -169,7 +169,7 @@ def test_finish_puts_all_in_place_and_leaves_nothing_behind(start):
     assert session == {
         "format": 1,
         "spec": SPEC,
-        "segments": [{"segment": 1, "host": "a"}],
+        "segments": [{"segment": 1, "host": "a", "first_window_s": None}],
         "spec_sha256": "1a2b",
     }
 

@@ -22,6 +22,7 @@ SPEC = {
     "seed": 1,
     "metering": {"idle_s": 0},
     "warmup_s": 0,
+    "protocol": {"stable_within": None, "warmup_max_s": 0, "settle_s": 0, "cooldown": None},
     "tasks": "all",
     "conditions": ["baseline"],
     "repetitions": 1,

@@ -60,6 +60,7 @@ def bench(tmp_path):
         "seed": 0,
         "window_s": 0.02,
         "warmup_s": 0,
+        "protocol": {"stable_within": None, "warmup_max_s": 0, "settle_s": 0, "cooldown": None},
         "metering": {"idle_s": 0},
         "device_tolerance": 1e-3,
     }
