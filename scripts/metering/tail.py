@@ -34,10 +34,9 @@ def wait_for(
     path: Path,
     segment: int,
     enough: Callable[[list[Sample]], bool],
-    patience_s: float = PATIENCE_S,
 ) -> list[Sample]:
     """The tail as soon as it holds enough, or as it is when patience ends."""
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + PATIENCE_S
     while not enough(samples := tail(path, segment)) and time.monotonic() < deadline:
         time.sleep(POLL_S)
     return samples
