@@ -84,10 +84,10 @@ class Cooling:
 
 
 def temperatures_of(
-    trace: Path, segment: int, domains: Collection[str]
+    trace: Path, segment: int, period_s: float, domains: Collection[str]
 ) -> Callable[[int], dict[str, float]]:
-    """What `Cooling` takes: from the segment's trace, of these domains. A domain that has no
-    temperature, or none since then, is left out."""
+    """What `Cooling` takes: from the segment's trace, read every `period_s`, of these domains. A
+    domain that has no temperature, or none since then, is left out."""
 
     def of(samples: list[Sample]) -> list[Sample]:
         return [s for s in samples if s.quantity == "temperature" and s.domain in domains]
@@ -98,7 +98,7 @@ def temperatures_of(
             fresh = {s.domain for s in found if s.t_ns >= since_ns}
             return fresh == {s.domain for s in found}
 
-        found = of(wait_for(trace, segment, enough))
+        found = of(wait_for(trace, segment, period_s, enough))
         return {s.domain: s.value for s in found if s.t_ns >= since_ns}
 
     return since

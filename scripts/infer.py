@@ -97,7 +97,7 @@ def measure(
     partial = args.partial / f"{spec['session']}-{digest[:12]}"
     recording = Recording(partial, args.out, spec, "inference")
     blocks = {block_id(*block): block for block in plan(spec)}
-    stopping = stopping_of(recording, {cell_of(name): spec["repetitions"] for name in blocks})
+    stopping = stopping_of(spec, recording, {cell_of(name): spec["repetitions"] for name in blocks})
     left = stopping.left(blocks, recording.finished)
     done = len(recording.finished)
     progress = Progress(spec["session"], done + len(left), done)

@@ -80,7 +80,7 @@ def measure(spec: dict[str, Any], args: argparse.Namespace) -> None:
     Progress(spec["session"], 1).say(f"loading {spec['model']} on {device}, {threads} threads")
     lab = Lab(spec, args.model, args.tasks, args.replayed, device)
     items = {item.name: item for item in lab.items}
-    stopping = stopping_of(recording, agenda.rules(spec, lab.items))
+    stopping = stopping_of(spec, recording, agenda.rules(spec, lab.items))
     left = stopping.left(items, recording.finished)
     done = len(recording.finished)
     progress = Progress(spec["session"], done + len(left), done)

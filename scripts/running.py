@@ -17,10 +17,12 @@ from stopping import Repetitions, Stopping, by_width
 SETTLE_S = 0.3
 
 
-def stopping_of(recording: Recording, rules: Mapping[str, Repetitions]) -> Stopping:
+def stopping_of(
+    spec: Mapping[str, Any], recording: Recording, rules: Mapping[str, Repetitions]
+) -> Stopping:
     """What leaves out windows of a session that are not needed; `rules` by cell."""
     periods = next((rule["resolve_periods"] for rule in rules.values() if by_width(rule)), None)
-    return Stopping(rules, lambda: energies(recording, periods))
+    return Stopping(rules, lambda: energies(spec, recording, periods))
 
 
 def cooling_of(
@@ -30,11 +32,14 @@ def cooling_of(
     segment = recording.segments[-1]
     session = RawSession({"segments": [segment]}, [], {}, [])
     domains = {domain["domain"] for domain in session.headline(recording.segment)}
-    temperatures = temperatures_of(recording.trace, recording.segment, domains)
+    period_s = spec["metering"]["period_s"]
+    temperatures = temperatures_of(recording.trace, recording.segment, period_s, domains)
     return Cooling(spec["protocol"]["cooldown"], temperatures, say)
 
 
-def energies(recording: Recording, resolve_periods: float) -> dict[str, list[float | None]]:
+def energies(
+    spec: Mapping[str, Any], recording: Recording, resolve_periods: float
+) -> dict[str, list[float | None]]:
     """By cell, the energy per unit of each window so far, in joules; see `analysis.repeated`.
 
     Waits until the sampler has written what covers the last window.
@@ -44,6 +49,7 @@ def energies(recording: Recording, resolve_periods: float) -> dict[str, list[flo
         wait_for(
             recording.trace,
             recording.segment,
+            spec["metering"]["period_s"],
             lambda samples: bool(samples) and samples[-1].t_ns >= last_ns + SETTLE_S * 1e9,
         )
     found: dict[str, list[float | None]] = defaultdict(list)

@@ -33,10 +33,15 @@ def tail(path: Path, segment: int, bytes_: int = TAIL_BYTES) -> list[Sample]:
 def wait_for(
     path: Path,
     segment: int,
+    period_s: float,
     enough: Callable[[list[Sample]], bool],
 ) -> list[Sample]:
-    """The tail as soon as it holds enough, or as it is when patience ends."""
-    deadline = time.monotonic() + PATIENCE_S
+    """The tail as soon as it holds enough, or as it is when patience ends.
+
+    Args:
+        period_s: How often the sampler reads: what it writes can be so much later.
+    """
+    deadline = time.monotonic() + PATIENCE_S + 2 * period_s
     while not enough(samples := tail(path, segment)) and time.monotonic() < deadline:
         time.sleep(POLL_S)
     return samples

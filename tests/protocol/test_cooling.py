@@ -106,17 +106,17 @@ def test_temperatures_are_those_of_the_segment_and_its_domains_since_then(trace)
         (30, "gpu:0", "temperature", 41),
         segment=2,
     )
-    since = temperatures_of(trace.path, 2, {"gpu:0"})
+    since = temperatures_of(trace.path, 2, 0.05, {"gpu:0"})
     assert since(0) == since(20) == {"gpu:0": 41}
     assert since(31) == {}
-    assert temperatures_of(trace.path, 2, {"cpu:package-0"})(0) == {}
+    assert temperatures_of(trace.path, 2, 0.05, {"cpu:package-0"})(0) == {}
 
 
 def test_it_waits_for_the_sampler_to_write_a_fresh_one(trace):
     trace((10, "gpu:0", "temperature", 70))
     later = threading.Timer(0.1, trace, [(50, "gpu:0", "temperature", 42)])
     later.start()
-    assert temperatures_of(trace.path, 1, {"gpu:0"})(40) == {"gpu:0": 42}
+    assert temperatures_of(trace.path, 1, 0.05, {"gpu:0"})(40) == {"gpu:0": 42}
     later.join()
 
 
