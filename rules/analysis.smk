@@ -32,7 +32,13 @@ rule scores:
 rule tables:
     input:
         software=software("analysis"),
-        program=sources("tables.py", "analysis/*.py", "analysis/phases/*.py", "metering/[ct]*.py"),
+        program=sources(
+            "tables.py",
+            "analysis/*.py",
+            "analysis/phases/*.py",
+            "metering/[ct]*.py",
+            "stopping.py",
+        ),
         published="config/published/phases.csv",
         sessions=session_files("phases"),
         scores=campaign_scores,
@@ -52,6 +58,7 @@ rule tables:
         law="results/{campaign}/tables/law.parquet",
         law_points="results/{campaign}/tables/law_points.parquet",
         identities="results/{campaign}/tables/identities.parquet",
+        order="results/{campaign}/tables/order.parquet",
         beside="results/{campaign}/tables/published.parquet",
     log:
         "results/{campaign}/logs/tables.log",
@@ -78,6 +85,7 @@ rule runtime_tables:
             "analysis/*.py",
             "analysis/runtimes/*.py",
             "metering/[ct]*.py",
+            "stopping.py",
         ),
         sessions=session_files("runtimes"),
     output:
@@ -86,6 +94,7 @@ rule runtime_tables:
         comparisons="results/{campaign}/tables/comparisons.parquet",
         omnibus="results/{campaign}/tables/omnibus.parquet",
         correlation="results/{campaign}/tables/correlation.parquet",
+        order="results/{campaign}/tables/runtime_order.parquet",
         parity="results/{campaign}/tables/parity.parquet",
         excluded="results/{campaign}/tables/excluded.parquet",
     log:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import gc
 import json
 import math
 import os
@@ -27,7 +26,9 @@ from metering.host import run_facts, thread_count
 from metering.meter import MeterError, one_line
 from metering.recording import Recording, spec_digest
 from metering.sampler import Sampler
+from preparation import STRETCH_S, rest_and_idle, unsettled, warm_up
 from progress import Progress
+from running import SETTLE_S, cooling_of, stopping_of
 from runtimes import RuntimeUnavailableError, gate
 from runtimes.base import (
     Backend,
@@ -39,8 +40,8 @@ from runtimes.base import (
     lacking,
 )
 from runtimes.network import PARITY_BATCHES, Network, relative_error
+from stopping import cell_of, most
 
-SETTLE_S = 0.3
 # Inferences beyond those that just fill a window at the speed seen so far.
 MARGIN = 1.05
 
@@ -95,9 +96,11 @@ def measure(
     digest = spec_digest(spec)
     partial = args.partial / f"{spec['session']}-{digest[:12]}"
     recording = Recording(partial, args.out, spec, "inference")
-    blocks = plan(spec)
-    left = [block for block in blocks if block_id(*block) not in recording.finished]
-    progress = Progress(spec["session"], len(blocks), done=len(blocks) - len(left))
+    blocks = {block_id(*block): block for block in plan(spec)}
+    stopping = stopping_of(spec, recording, {cell_of(name): spec["repetitions"] for name in blocks})
+    left = stopping.left(blocks, recording.finished)
+    done = len(recording.finished)
+    progress = Progress(spec["session"], done + len(left), done)
     parity = checked_pairs(spec, args)
     facts = {
         "study": "runtimes",
@@ -138,10 +141,13 @@ def measure(
                 }
             )
             recording.append(bench.prepare())
-            for batch, repetition in left:
-                window = bench.window(batch, repetition)
+            cooling = cooling_of(spec, recording, progress.say)
+            cooling.remember()
+            for name in stopping.needed(left, progress.leave_out):
+                cooled = cooling.wait(name)
+                window = bench.window(*blocks[name])
                 sampler.check()
-                recording.append([window])
+                recording.append([*cooled, window])
                 progress.step(told(window, settings))
             # A slow counter must move once more to cover the last window.
             time.sleep(SETTLE_S)
@@ -149,18 +155,22 @@ def measure(
     else:
         # Every window was measured before the process was killed: the verdict stands there.
         parity += [segment["parity"] for segment in recording.segments[-1:]]
+    for line in stopping.lines():
+        progress.say(line)
+    facts["stopped"] = stopping.verdicts_told()
     # What may not be measured can be tried again when the conversion or the software is mended.
     recording.finish(facts, protect=facts["excluded"] is None)
 
 
 def plan(spec: Mapping[str, Any]) -> list[tuple[int, int]]:
     """(batch, repetition) in the order of measuring: in each repetition every batch size once, in
-    random order, so that drift favours none."""
+    random order, so that drift favours none. Where their number is not fixed, the most that there
+    can be."""
     order = random.Random(f"{spec['seed']}/{spec['session']}")
     sizes = spec["batch_sizes"]
     return [
         (batch, repetition)
-        for repetition in range(spec["repetitions"])
+        for repetition in range(most(spec["repetitions"]))
         for batch in order.sample(sizes, len(sizes))
     ]
 
@@ -270,6 +280,7 @@ class Bench:
         }
         self.staged: dict[int, Any] = {}
         self.inferences: dict[int, int] = {}
+        self._fastest_s = math.inf
 
     def parity(self) -> dict[str, Any]:
         """This session's own outputs, where it computes, against PyTorch's on the CPU."""
@@ -308,27 +319,31 @@ class Bench:
 
     def prepare(self) -> list[dict[str, Any]]:
         """Warms up on every batch size, finds how many inferences fill a window, records idle."""
-        warmup_s, idle_s = self._spec["warmup_s"], self._spec["metering"]["idle_s"]
-        self._progress.say(f"warming up for {warmup_s:g} s on each batch size")
+        spec = self._spec
+        protocol = spec["protocol"]
+        self._progress.say(f"warming up for {spec['warmup_s']:g} s or more on each batch size")
         windows = []
-        for batch in self._spec["batch_sizes"]:
+        for batch in spec["batch_sizes"]:
             start_ns = time.monotonic_ns()
-            fastest_s = self._run(batch, 1)
-            while (time.monotonic_ns() - start_ns) / 1e9 < warmup_s:
-                count = max(1, math.ceil(min(warmup_s / 4, 1.0) / fastest_s))
-                fastest_s = min(fastest_s, self._run(batch, count) / count)
-            self.inferences[batch] = math.ceil(MARGIN * self._spec["window_s"] / fastest_s)
-            end_ns = time.monotonic_ns()
-            windows.append(
-                {"kind": "warmup", "batch": batch, "start_ns": start_ns, "end_ns": end_ns}
-            )
-        # What stands now stays: the collector need not walk it between windows.
-        gc.collect()
-        gc.freeze()
-        self._progress.say(f"recording idle for {idle_s:g} s")
-        start_ns = time.monotonic_ns()
-        time.sleep(idle_s)
-        return [*windows, {"kind": "idle", "start_ns": start_ns, "end_ns": time.monotonic_ns()}]
+            self._fastest_s = self._run(batch, 1)
+            warm = warm_up(lambda batch=batch: self._stretch(batch), spec["warmup_s"], protocol)
+            self.inferences[batch] = math.ceil(MARGIN * spec["window_s"] / self._fastest_s)
+            edges = {"start_ns": start_ns, "end_ns": time.monotonic_ns()}
+            windows.append({"kind": "warmup", "batch": batch, **edges, **warm})
+            if (line := unsettled(warm, protocol)) is not None:
+                self._progress.say(f"batch {batch}: {line}")
+        idle_s = spec["metering"]["idle_s"]
+        return windows + rest_and_idle(protocol["settle_s"], idle_s, self._progress.say)
+
+    def _stretch(self, batch: int) -> float:
+        """Inferences per second over a stretch of warming up."""
+        done, seconds = 0, 0.0
+        while seconds < STRETCH_S:
+            count = math.ceil((STRETCH_S - seconds) / self._fastest_s)
+            took_s = self._run(batch, count)
+            self._fastest_s = min(self._fastest_s, took_s / count)
+            done, seconds = done + count, seconds + took_s
+        return done / seconds
 
     def window(self, batch: int, repetition: int) -> dict[str, Any]:
         """Inferences back to back, the device idle at both edges."""

@@ -21,6 +21,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 import torch
 
+from generation import agenda
 from generation.agenda import Item, Probe
 from generation.lab import Lab, SessionError
 from generation.sandbox import SandboxError
@@ -29,9 +30,8 @@ from metering.meter import MeterError
 from metering.recording import Recording, spec_digest
 from metering.sampler import Sampler
 from progress import Progress
+from running import SETTLE_S, cooling_of, stopping_of
 from weights import WeightsError
-
-SETTLE_S = 0.3
 
 
 def main() -> None:
@@ -79,8 +79,11 @@ def measure(spec: dict[str, Any], args: argparse.Namespace) -> None:
     threads = torch.get_num_threads()
     Progress(spec["session"], 1).say(f"loading {spec['model']} on {device}, {threads} threads")
     lab = Lab(spec, args.model, args.tasks, args.replayed, device)
-    left = [item for item in lab.items if item.name not in recording.finished]
-    progress = Progress(spec["session"], len(lab.items), done=len(lab.items) - len(left))
+    items = {item.name: item for item in lab.items}
+    stopping = stopping_of(spec, recording, agenda.rules(spec, lab.items))
+    left = stopping.left(items, recording.finished)
+    done = len(recording.finished)
+    progress = Progress(spec["session"], done + len(left), done)
     if recording.finished:
         progress.say(f"goes on after {len(recording.finished)} finished windows")
     if lab.facts["left_out"]:
@@ -107,15 +110,24 @@ def measure(spec: dict[str, Any], args: argparse.Namespace) -> None:
                 {**facts, **lab.facts, "meters": sampler.meters, "protections": protections}
             )
             recording.append(lab.prepare(progress))
-            for item in left:
+            cooling = cooling_of(spec, recording, progress.say)
+            cooling.remember()
+            block = None
+            for name in stopping.needed(left, progress.leave_out):
+                item = items[name]
+                cooled = cooling.wait(name) if item.block != block else []
+                block = item.block
                 windows = lab.measure(item, pool)
                 sampler.check()
-                recording.append(windows)
+                recording.append([*cooled, *windows])
                 progress.step(told(item, windows[-1]))
             # A slow counter must move once more to cover the last window.
             time.sleep(SETTLE_S)
         stats = sampler.stats
-    recording.finish({"spec_sha256": digest, "sampler": stats}, protect=True)
+    for line in stopping.lines():
+        progress.say(line)
+    facts = {"spec_sha256": digest, "sampler": stats, "stopped": stopping.verdicts_told()}
+    recording.finish(facts, protect=True)
 
 
 def told(item: Item, window: dict[str, Any]) -> str:

@@ -25,6 +25,10 @@ class Progress:
         """One line on standard error."""
         print(f"{self._name}: {text}", file=sys.stderr, flush=True)
 
+    def leave_out(self, steps: int) -> None:
+        """So many steps turned out not to be needed."""
+        self._total -= steps
+
     def step(self, text: str) -> None:
         """One step is done; `text` says which."""
         self._done += 1

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import page
+from analysis import order_effect, page
 from analysis.figures.style import chosen, si, si_interval
 from analysis.generations import closure
 
@@ -33,7 +33,7 @@ FIGURES = {
     "savings": ("With against without suppression", "savings"),
 }
 TABLES = (*dict.fromkeys(table for _, table in FIGURES.values()),)
-TABLES += ("windows", "probes", "agreement", "ends", "identities")
+TABLES += ("windows", "probes", "agreement", "ends", "identities", "order")
 
 
 def main() -> None:
@@ -70,6 +70,8 @@ def render(campaign: Path, sessions: list[dict], scores: list[dict]) -> str:
             campaign,
             {name: title for name, (title, table) in FIGURES.items() if len(tables[table])},
         ),
+        order=tables["order"].to_dict("records"),
+        order_words=order_effect.words(tables["order"]),
         count=len(generations),
         probes=len(probes),
         groups=_groups(generations),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import page
+from analysis import order_effect, page
 from analysis.raw import TOTAL
 from analysis.runtimes.columns import CELL
 from analysis.runtimes.order import ordered
@@ -29,6 +29,7 @@ QUESTIONS = {
     "RQ3": "One exported model in ONNX Runtime, provider against provider.",
 }
 TABLES = ("inferences", "runtimes", "comparisons", "omnibus", "correlation", "parity", "excluded")
+TABLES += ("runtime_order",)
 # The page's columns of a cell: (heading, metric, whether its interval is shown).
 SHOWN = (
     ("J per inference", "energy per inference", True),
@@ -88,6 +89,8 @@ def render(campaign: Path, sessions: list[dict[str, Any]]) -> str:
                 }
                 for name, asks in QUESTIONS.items()
             ],
+            order=tables["runtime_order"].to_dict("records"),
+            order_words=order_effect.words(tables["runtime_order"]),
             shown=SHOWN,
             cells=_cells(tables["runtimes"]),
             correlation=_blank(tables["correlation"]),

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Raw data of the study of runtimes to tables: inferences, runtimes, comparisons, omnibus,
-correlation, parity, excluded."""
+correlation, order, parity, excluded."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import sys
 
 from analysis.options import tables_parser
+from analysis.order_effect import order_rows, order_table
 from analysis.raw import read_session
 from analysis.runtimes.accounts import excluded_table, parity_table
 from analysis.runtimes.cells import Bootstrap, cells_table
@@ -33,13 +34,12 @@ def main() -> None:
         folders[facts["spec"]["session"]] = path.parent
         sessions.append(facts)
     sessions = ordered(sessions)
-    inferences = together(
-        [
-            inferences_table(read_session(folders[facts["spec"]["session"]]), resolve)
-            for facts in sessions
-            if not facts["excluded"]
-        ]
-    )
+    windows, order = [], []
+    for facts in (facts for facts in sessions if not facts["excluded"]):
+        session = read_session(folders[facts["spec"]["session"]])
+        windows.append(inferences_table(session, resolve))
+        order += order_rows(session, resolve, args.confidence)
+    inferences = together(windows)
     if mixed := mixed_meters(inferences):
         sys.exit(
             f"error: read by different meters, which are never mixed: {mixed};"
@@ -53,6 +53,7 @@ def main() -> None:
         "comparisons": comparisons,
         "omnibus": omnibus_table(inferences, comparisons),
         "correlation": correlation_table(inferences, bootstrap),
+        "runtime_order": order_table(order),
         "parity": parity_table(sessions),
         "excluded": excluded_table(sessions, inferences, args.planned),
     }

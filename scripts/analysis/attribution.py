@@ -13,6 +13,8 @@ from analysis.raw import TOTAL, RawSession
 PAYLOAD = (
     *("text", "text_ends", "tokens", "token_ns", "prompt", "reference"),
     *("starts_ns", "firsts_ns", "ends_ns"),
+    # And how a session was prepared.
+    *("rates_per_s", "stable", "before", "reached", "temperatures_c", "reference_c"),
 )
 # What tells the windows of the study of phases apart.
 PHASES_COLUMNS = (

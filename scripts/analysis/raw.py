@@ -152,13 +152,28 @@ class RawSession:
 def read_session(folder: Path) -> RawSession:
     """Reads session.json, windows.jsonl, trace.csv and events.jsonl."""
     facts = json.loads((folder / "session.json").read_text())
+    curves = curves_of(folder / "trace.csv", facts["segments"])
+    return RawSession(
+        facts, _lines(folder / "windows.jsonl"), curves, _lines(folder / "events.jsonl")
+    )
+
+
+def read_unfinished(folder: Path, segments: Sequence[dict[str, Any]]) -> RawSession:
+    """The same of a session that is still being measured, which has no session.json: of its facts
+    only the segments."""
+    curves = curves_of(folder / "trace.csv", segments)
+    return RawSession({"segments": segments}, _lines(folder / "windows.jsonl"), curves, [])
+
+
+def curves_of(trace: Path, segments: Sequence[dict[str, Any]]) -> dict[tuple[int, str], Curve]:
+    """By (segment, domain), the curves of the meters that the segments found."""
     domains = {
         (segment["segment"], domain["domain"]): domain
-        for segment in facts["segments"]
+        for segment in segments
         for domain in segment["meters"]["found"]
     }
     readings: dict[tuple[int, str, str], list[tuple[int, float]]] = defaultdict(list)
-    for sample in read_trace(folder / "trace.csv"):
+    for sample in read_trace(trace):
         if (sample.segment, sample.domain) in domains and sample.quantity in ("energy", "power"):
             readings[sample.segment, sample.domain, sample.quantity].append(
                 (sample.t_ns, sample.value)
@@ -178,9 +193,7 @@ def read_session(folder: Path) -> RawSession:
         )
         if made is not None:
             curves[key] = made
-    return RawSession(
-        facts, _lines(folder / "windows.jsonl"), curves, _lines(folder / "events.jsonl")
-    )
+    return curves
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

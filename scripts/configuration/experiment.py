@@ -8,9 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from configuration.protocol import LATER, check_repetitions, told_repetitions
 from configuration.validation import ConfigurationError, choice, shown
 from generation.agenda import SWEEP
 from generation.workloads import WORKLOADS
+from stopping import by_width
 from weights import TEXT_GENERATION, task_of
 
 LONGCODE_FILE = "longcode"
@@ -96,7 +98,14 @@ def plan(config: Mapping[str, Any], models: Mapping[str, Any]) -> list[Session]:
         _check_lengths(name, models[name], phases)
     _check_tasks(phases)
     _check_factors(phases)
+    check_repetitions(phases["repetitions"], "phases.repetitions")
+    check_repetitions(phases["probe"]["repetitions"], "phases.probe.repetitions")
     if (replay := phases["replay"]) is not None:
+        if by_width(phases["repetitions"]):
+            raise ConfigurationError(
+                "phases.repetitions: a replay forces the outputs that were recorded, each once"
+                " (allowed with phases.replay: a whole number)"
+            )
         choice(replay["model"], models, "model", "phases.replay.model")
         if replay["campaign"] == config["campaign"]:
             raise ConfigurationError(
@@ -218,13 +227,13 @@ def check_unchanged(spec: str, measured: Mapping[str, Any]) -> None:
         ConfigurationError: The two differ; the message names where.
     """
     now = json.loads(spec)
-    if unknown := sorted(now.keys() - measured.keys()):
+    if unknown := sorted(now.keys() - measured.keys() - LATER):
         raise ConfigurationError(
             f"campaign '{now['campaign']}' holds {now['session']}, measured by a version that knew"
             f" no {unknown[0]}; choose another name (--config campaign=NAME), or read it with the"
             " target analyse"
         )
-    for key in sorted(now.keys() | measured.keys()):
+    for key in sorted((now.keys() - (LATER - measured.keys())) | measured.keys()):
         if now.get(key) != measured.get(key):
             raise ConfigurationError(
                 f"campaign '{now['campaign']}' holds {now['session']}, measured with {key}:"
@@ -238,6 +247,7 @@ def session_spec(session: Session, config: Mapping[str, Any], models: Mapping[st
     """What the session's program is told: one line of JSON, equal when the experiment is equal.
     What does not bear on the session is not in it."""
     phases = config["phases"]
+    probe, analysis = phases["probe"], config["analysis"]
     entry = models[session.model]
     spec = {
         "session": session.name,
@@ -257,7 +267,8 @@ def session_spec(session: Session, config: Mapping[str, Any], models: Mapping[st
         "metering": config["metering"],
         "threads": phases["threads"],
         "warmup_s": phases["warmup_s"],
-        "probe": phases["probe"],
+        "protocol": config["protocol"],
+        "probe": probe | {"repetitions": told_repetitions(probe["repetitions"], analysis)},
     }
     if session.workload == SWEEP:
         return json.dumps({**spec, "sweep": phases["sweep"]}, sort_keys=True)
@@ -267,7 +278,9 @@ def session_spec(session: Session, config: Mapping[str, Any], models: Mapping[st
         "tasks": tasks_of(session.workload, phases),
         "tasks_chosen_by": _chosen_by(session.workload, phases),
         "conditions": phases["conditions"] if session.batch == 1 else ["baseline"],
-        "repetitions": phases["seeds"] if sampled else phases["repetitions"],
+        "repetitions": phases["seeds"]
+        if sampled
+        else told_repetitions(phases["repetitions"], analysis),
         "max_new_tokens": WORKLOADS[session.workload].limit if limit == "auto" else limit,
         "suppression": phases["suppression"],
         "replay": phases["replay"],

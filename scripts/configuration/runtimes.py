@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from configuration.protocol import check_repetitions, told_repetitions
 from configuration.validation import ConfigurationError, choice
 from runtimes.base import Backend
 from runtimes.network import FAMILIES
@@ -88,6 +89,7 @@ def plan_runtimes(
             raise ConfigurationError(
                 f"runtimes.onnx_from: '{name}' runs the exports of others and has none of its own"
             )
+    check_repetitions(study["repetitions"], "runtimes.repetitions")
     providers = providers_of(config, gpus)
     columns = [
         (system, origin, provider)
@@ -201,7 +203,9 @@ def runtime_spec(
         "device": config["device"],
         "seed": config["seed"],
         "metering": config["metering"],
+        "protocol": config["protocol"],
         **{k: v for k, v in study.items() if k not in planned},
+        "repetitions": told_repetitions(study["repetitions"], config["analysis"]),
         # Which others were asked for is no part of this session; how they were asked for is.
         "providers": "auto" if study["providers"] == "auto" else "named",
     }

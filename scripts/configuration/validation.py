@@ -89,11 +89,11 @@ def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
         return [_number(each, items[0]) for each in value] if items else value
     if not isinstance(value, dict):
         return value
-    properties = schema.get("properties", {})
+    several = (schema, *schema.get("anyOf", ()))
+    properties = next((s["properties"] for s in several if "properties" in s), {})
     for key, sub in properties.items():
         if key not in value and "default" in sub:
             value[key] = copy.deepcopy(sub["default"])
-    several = (schema, *schema.get("anyOf", ()))
     extra = next((s["additionalProperties"] for s in several if "additionalProperties" in s), None)
     for key, item in value.items():
         sub = properties.get(key, extra if isinstance(extra, Mapping) else {})

@@ -7,6 +7,8 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from stopping import Repetitions, by_width, cell_of, most
+
 # What a probe repeats; see `decode.Engine`.
 PROBED = ("prefill", "decode", "generation")
 # Prompts of many lengths for the laws: probes without a benchmark, on the texts of `longcode`.
@@ -31,6 +33,11 @@ class Output:
         """Its name within the session."""
         return f"{self.task}:{self.condition}:{self.repetition}"
 
+    @property
+    def block(self) -> str:
+        """What it is measured together with: the other conditions of its task."""
+        return f"{self.task}:{self.repetition}"
+
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
@@ -51,6 +58,11 @@ class Probe:
         """Its name within the session."""
         return f"{self.task}:{self.output_tokens}:{self.what}:{self.repetition}"
 
+    @property
+    def block(self) -> str:
+        """What it is measured together with: nothing else."""
+        return self.name
+
 
 Item = Output | Probe
 
@@ -58,15 +70,37 @@ Item = Output | Probe
 def in_order(spec: Mapping[str, Any], outputs: Sequence[Output], probes: Sequence[Probe]):
     """All of a session in the order of measuring: blocks of one task and repetition, and probes
     between them, in random order; the conditions in random order within each block. So drift
-    favours none."""
+    favours none. Where a number of repetitions is not fixed, the most that there can be, and each
+    repetition of all cells before the next."""
     order = random.Random(f"{spec['seed']}/{spec['session']}")
-    together: dict[tuple[str, int], list[Item]] = {}
-    for output in outputs:
-        together.setdefault((output.task, output.repetition), []).append(output)
-    blocks = [order.sample(block, len(block)) for block in together.values()]
-    blocks += [[probe] for probe in probes]
+    items = [*outputs, *probes]
+    if not any(by_width(rule) for rule in rules(spec, items).values()):
+        return _shuffled(items, order)
+    rounds = sorted({item.repetition for item in items})
+    parts = ([item for item in items if item.repetition == number] for number in rounds)
+    return [item for part in parts for item in _shuffled(part, order)]
+
+
+def _shuffled(items: Iterable[Item], order: random.Random) -> list[Item]:
+    together: dict[str, list[Item]] = {}
+    for item in items:
+        together.setdefault(item.block, []).append(item)
+    blocks = [
+        order.sample(block, len(block)) if isinstance(block[0], Output) else block
+        for block in together.values()
+    ]
     order.shuffle(blocks)
     return [item for block in blocks for item in block]
+
+
+def rules(spec: Mapping[str, Any], items: Iterable[Item]) -> dict[str, Repetitions]:
+    """By cell, how often it is repeated: see `stopping`."""
+    return {
+        cell_of(item.name): spec["repetitions"]
+        if isinstance(item, Output)
+        else spec["probe"]["repetitions"]
+        for item in items
+    }
 
 
 def chosen(spec: Mapping[str, Any], file: str, known: Sequence[str]) -> list[str]:
@@ -99,7 +133,7 @@ def planned_outputs(spec: Mapping[str, Any], tasks: Iterable[str]) -> list[Outpu
     return [
         Output(task, condition, repetition)
         for task in tasks
-        for repetition in range(spec["repetitions"])
+        for repetition in range(most(spec["repetitions"]))
         for condition in spec["conditions"]
     ]
 
@@ -155,14 +189,16 @@ def stretches(reached: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return found
 
 
-def probes(tasks: Iterable[str], output_tokens: Iterable[int], repetitions: int) -> list[Probe]:
+def probes(
+    tasks: Iterable[str], output_tokens: Iterable[int], repetitions: Repetitions
+) -> list[Probe]:
     """The windows of probes: one prefill for each task, decoding steps and whole generations for
     each length of the output."""
     lengths = list(output_tokens)
     return [
         probe
         for task in tasks
-        for repetition in range(repetitions)
+        for repetition in range(most(repetitions))
         for probe in (
             Probe(task, 1, "prefill", repetition),
             *(Probe(task, n, what, repetition) for n in lengths for what in PROBED[1:]),

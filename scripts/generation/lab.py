@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import gc
 import hashlib
 import json
 import time
@@ -22,6 +21,7 @@ from generation.replay import Recorded, in_tokens_of, recorded_windows
 from generation.sandbox import Pool
 from generation.suppression import Suppressor
 from generation.workloads import WORKLOADS, Posed, WorkloadError, read_tasks
+from preparation import STRETCH_S, rest_and_idle, unsettled, warm_up
 from progress import Progress
 from weights import fold
 from weights.load import load
@@ -194,7 +194,7 @@ class Lab:
         words = f"{len(prompts)} lengths of prompt"
         if met:
             words += f", {sum(length for _, length in met)} of context,"
-        progress.say(f"warming up on {words} and for {warmup_s:g} s")
+        progress.say(f"warming up on {words} and for {warmup_s:g} s or more")
         begin_ns = time.monotonic_ns()
         for tokens in prompts.values():
             self._engine.generate(tokens, self._settings(2))
@@ -202,21 +202,25 @@ class Lab:
             self._engine.generate(prompts[prompt], self._settings(length, forced_length=True))
         typical = prompts[sorted(prompts)[len(prompts) // 2]]
         length = min(WARMUP_TOKENS, self._spec.get("max_new_tokens", WARMUP_TOKENS))
-        while True:
-            warm = self._engine.generate(typical, self._settings(length))
-            if warm.end_ns - begin_ns >= warmup_s * 1e9:
-                break
-        # What stands now stays: the collector need not walk it between windows.
-        gc.collect()
-        gc.freeze()
+        settings = self._settings(length)
+        self._engine.generate(typical, settings)
+
+        def stretch() -> float:
+            tokens, seconds = 0, 0.0
+            while seconds < STRETCH_S:
+                done = self._engine.generate(typical, settings)
+                tokens += len(done.tokens)
+                seconds += (done.end_ns - done.start_ns) / 1e9
+            return tokens / seconds
+
+        protocol = self._spec["protocol"]
+        warm = warm_up(stretch, warmup_s - (time.monotonic_ns() - begin_ns) / 1e9, protocol)
+        edges = {"start_ns": begin_ns, "end_ns": time.monotonic_ns()}
+        if (line := unsettled(warm, protocol)) is not None:
+            progress.say(line)
         idle_s = self._spec["metering"]["idle_s"]
-        progress.say(f"recording idle for {idle_s:g} s")
-        start_ns = time.monotonic_ns()
-        time.sleep(idle_s)
-        return [
-            {"kind": "warmup", "start_ns": begin_ns, "end_ns": warm.end_ns},
-            {"kind": "idle", "start_ns": start_ns, "end_ns": time.monotonic_ns()},
-        ]
+        rest = rest_and_idle(protocol["settle_s"], idle_s, progress.say)
+        return [{"kind": "warmup", **edges, **warm}, *rest]
 
     def measure(self, item: Item, pool: Pool | None) -> list[dict[str, Any]]:
         """The windows of one item, that of the whole last."""

@@ -65,6 +65,12 @@ class Recording:
         """What was taken down of each process that worked on the session before."""
         return _read(self.partial / "segments.jsonl")
 
+    @property
+    def last_end_ns(self) -> int | None:
+        """When the last window of this segment ended; None before the first."""
+        ends_ns = (w["end_ns"] for w in self._windows() if w["segment"] == self.segment)
+        return max(ends_ns, default=None)
+
     def begin(self, facts: Mapping[str, Any]) -> None:
         """Takes down who measures, where, and with what: one segment."""
         _append(self.partial / "segments.jsonl", [{"segment": self.segment, **facts}])
@@ -82,7 +88,11 @@ class Recording:
         Args:
             protect: Take away the right to write the raw data.
         """
-        session = {"format": 1, "spec": self._spec, "segments": self.segments, **facts}
+        segments = [
+            {**segment, "first_window_s": self._first_window_s(segment)}
+            for segment in self.segments
+        ]
+        session = {"format": 1, "spec": self._spec, "segments": segments, **facts}
         self._final.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             (self.partial / name).touch()
@@ -95,6 +105,18 @@ class Recording:
                 path = self._final / name
                 path.chmod(path.stat().st_mode & ~0o222)
         shutil.rmtree(self.partial)
+
+    def _first_window_s(self, segment: Mapping[str, Any]) -> float | None:
+        """From the start of a segment's process to its first measured window, in seconds; None
+        where it measured none, or did not take down when it started."""
+        starts_ns = [
+            window["start_ns"]
+            for window in self._windows()
+            if window["segment"] == segment["segment"] and self._piece(window) is not None
+        ]
+        if not starts_ns or segment.get("process_start_ns") is None:
+            return None
+        return (min(starts_ns) - segment["process_start_ns"]) / 1e9
 
     def _windows(self) -> list[dict[str, Any]]:
         return _read(self.partial / "windows.jsonl")

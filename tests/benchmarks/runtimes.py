@@ -54,6 +54,7 @@ def compare(args: argparse.Namespace, module, settings: Settings) -> None:
         "seed": 0,
         "window_s": args.window_s,
         "warmup_s": 2,
+        "protocol": {"stable_within": None, "warmup_max_s": 0, "settle_s": 0, "cooldown": None},
         "metering": {"idle_s": 0},
         "device_tolerance": 1e-3,
     }

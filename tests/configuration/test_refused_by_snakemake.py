@@ -42,7 +42,7 @@ def refused(status, output, line):
 
 KEYS = (
     "allowed here: analysis, campaign, device, host_python, metering, models_file, models_folder,"
-    " phases, runtimes, seed,"
+    " phases, protocol, runtimes, seed,"
 )
 
 

@@ -16,6 +16,7 @@ SPEC = {
     "tasks": "all",
     "conditions": ["baseline", "suppressed"],
     "repetitions": 2,
+    "probe": {"repetitions": 2},
     "replay": {"campaign": "earlier", "model": "other"},
 }
 TASKS = [f"T/{number}" for number in range(30)]
@@ -34,6 +35,49 @@ def test_every_item_comes_once_in_an_order_of_the_seed_and_the_session():
     assert ordered()[2] == order
     assert ordered({**SPEC, "seed": 8})[2] != order
     assert ordered({**SPEC, "session": "one__humaneval-0shot__r2"})[2] != order
+
+
+def test_the_order_of_a_fixed_number_is_what_it_has_always_been():
+    spec = SPEC | {"seed": 7}
+    tasks = TASKS[:3]
+    probes = agenda.probes(tasks[:1], [16], 2)
+    order = agenda.in_order(spec, agenda.planned_outputs(spec, tasks), probes)
+    assert [item.name for item in order] == [
+        "T/2:suppressed:0",
+        "T/2:baseline:0",
+        "T/0:16:generation:0",
+        "T/0:1:prefill:0",
+        "T/0:suppressed:0",
+        "T/0:baseline:0",
+        "T/1:baseline:1",
+        "T/1:suppressed:1",
+        "T/2:suppressed:1",
+        "T/2:baseline:1",
+        "T/1:suppressed:0",
+        "T/1:baseline:0",
+        "T/0:16:decode:1",
+        "T/0:16:decode:0",
+        "T/0:1:prefill:1",
+        "T/0:16:generation:1",
+        "T/0:baseline:1",
+        "T/0:suppressed:1",
+    ]
+
+
+@pytest.mark.parametrize("which", ["repetitions", "probe"])
+def test_where_a_number_is_not_fixed_each_round_ends_before_the_next(which):
+    width = {"within": 0.02, "at_least": 2, "at_most": 4}
+    spec = SPEC | ({which: width} if which == "repetitions" else {"probe": {"repetitions": width}})
+    outputs = agenda.planned_outputs(spec, TASKS)
+    probes = agenda.probes(TASKS[:3], [16], spec["probe"]["repetitions"])
+    order = agenda.in_order(spec, outputs, probes)
+    assert Counter(order) == Counter([*outputs, *probes])
+    numbers = [item.repetition for item in order]
+    assert numbers == sorted(numbers) and max(numbers) == 3
+    cells = [[i.name.rpartition(":")[0] for i in order if i.repetition == n] for n in (0, 1)]
+    assert sorted(cells[0]) == sorted(cells[1]) and cells[0] != cells[1]
+    blocks = [key for key, _ in itertools.groupby(order, key=lambda item: item.block)]
+    assert len(blocks) == len(set(blocks))
 
 
 def test_conditions_of_a_task_and_repetition_stand_together_and_neither_always_leads():

@@ -2,7 +2,9 @@ import json
 import os
 import platform
 import subprocess
+import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -148,3 +150,22 @@ def test_a_folder_of_a_checkout_has_the_state_of_the_whole(git):
 def test_without_git_the_commit_is_unknown(git, monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert host.code_facts(git[0]) == {"commit": None, "dirty": None}
+
+
+def test_a_process_starts_before_its_interpreter_and_at_the_tick_of_its_stat(tmp_path):
+    ticks_s = os.sysconf("SC_CLK_TCK")
+    starts_ns = []
+    for ticks in (0, 50 * ticks_s):
+        fields = ["S", *["0"] * 18, str(ticks), "0"]
+        (tmp_path / "self").mkdir(exist_ok=True)
+        (tmp_path / "self/stat").write_text(f"7 (a ) name) {' '.join(fields)}\n")
+        starts_ns.append(host.process_start_ns(tmp_path))
+    # Fifty seconds of ticks apart; the clocks go on by far less between the two readings.
+    assert round((starts_ns[1] - starts_ns[0]) / 1e9) == 50
+    (tmp_path / "self/stat").unlink()
+    assert host.process_start_ns(tmp_path) is None
+    code = "import time; from metering.host import process_start_ns as s; n = time.monotonic_ns()"
+    command = [sys.executable, "-c", f"{code}; print(n - s() > 0)"]
+    scripts = Path(__file__).parents[2] / "scripts"
+    done = subprocess.run(command, cwd=scripts, capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr

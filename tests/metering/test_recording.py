@@ -169,7 +169,7 @@ def test_finish_puts_all_in_place_and_leaves_nothing_behind(start):
     assert session == {
         "format": 1,
         "spec": SPEC,
-        "segments": [{"segment": 1, "host": "a"}],
+        "segments": [{"segment": 1, "host": "a", "first_window_s": None}],
         "spec_sha256": "1a2b",
     }
 
@@ -235,3 +235,16 @@ def test_output_text_survives(start):
     recording.append([{"kind": "decode", "generation": "b"}])  # the file is written anew
     assert start().finished == {"a"}
     assert windows(start.partial)[0]["text"] == text
+
+
+def test_each_segment_says_how_long_it_took_to_its_first_measured_window(start):
+    for at_ns, names in ((1000, ["a", "b"]), (5000, ["c"]), (9000, [])):
+        recording = start()
+        recording.begin({"process_start_ns": at_ns - 700})
+        recording.append([{"kind": "idle", "start_ns": at_ns, "end_ns": at_ns + 50}])
+        for number, name in enumerate(names):
+            recording.append(generation(name, at_ns + 100 * number, at_ns + 100 * number + 90))
+        sample(recording, at_ns, at_ns + 500)
+    recording.finish({})
+    segments = json.loads((start.final / "session.json").read_text())["segments"]
+    assert [s["first_window_s"] for s in segments] == [700e-9, 700e-9, None]

@@ -1,11 +1,13 @@
 """A session's work on a small model: what the warm-up has met when measuring begins."""
 
+import argparse
 import json
 
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+import phases
 from generation.lab import Lab
 from generation.workloads import write_tasks
 from generation.workloads.nextline import LineTask
@@ -22,6 +24,7 @@ SPEC = {
     "seed": 1,
     "metering": {"idle_s": 0},
     "warmup_s": 0,
+    "protocol": {"stable_within": None, "warmup_max_s": 0, "settle_s": 0, "cooldown": None},
     "tasks": "all",
     "conditions": ["baseline"],
     "repetitions": 1,
@@ -92,3 +95,66 @@ def test_a_processor_does_not_care_and_is_not_warmed_up_for_it(ready, monkeypatc
     lab.prepare(Progress("tiny", 1))
     # The last step of a whole output.
     assert 90 + 98 not in seen
+
+
+WIDTH = {"at_least": 2, "at_most": 3, "confidence": 0.95, "resolve_periods": 2}
+
+
+@pytest.fixture
+def session(ready):
+    """Measures a whole session on the processor; gives the folder of its raw data."""
+
+    def make(**changes):
+        spec = SPEC | {
+            "device": "cpu",
+            "threads": 1,
+            "metering": {"idle_s": 0.2, "period_s": 0.02, "cpu_rated_power_w": None},
+            **changes,
+        }
+        files = {"model": ready / "model.json", "tasks": ready / "tasks.jsonl", "replayed": None}
+        folders = {"out": ready / "raw", "partial": ready / "partial"}
+        phases.measure(spec, argparse.Namespace(**files, **folders))
+        return ready / "raw"
+
+    return make
+
+
+def windows_of(raw, *kinds):
+    lines = (raw / "windows.jsonl").read_text().splitlines()
+    return [w for w in map(json.loads, lines) if w["kind"] in kinds]
+
+
+def test_outputs_and_probes_have_each_their_number_of_windows(session, capsys):
+    # Nothing lasts a thousand periods of the meter: no window has an energy of its own.
+    width = WIDTH | {"within": 10.0, "resolve_periods": 1000}
+    raw = session(repetitions=width, probe=SPEC["probe"] | {"repetitions": width})
+    assert len(windows_of(raw, "probe")) == 3 * 3
+    assert len(windows_of(raw, "generation")) == 2 * 3
+    facts = json.loads((raw / "session.json").read_text())
+    assert {v["why"] for v in facts["stopped"].values()} == {"at most so many; 3 without an energy"}
+    assert capsys.readouterr().err.count("windows and no interval") == 3 + 2
+    assert facts["segments"][0]["first_window_s"] > 0
+
+
+def test_a_probe_that_is_narrow_ends_early_beside_outputs_of_a_fixed_number(session):
+    probe = SPEC["probe"] | {"window_s": 0.4, "repetitions": WIDTH | {"within": 10.0}}
+    raw = session(repetitions=3, probe=probe)
+    assert len(windows_of(raw, "probe")) == 3 * 2
+    assert len(windows_of(raw, "generation")) == 2 * 3
+    stopped = json.loads((raw / "session.json").read_text())["stopped"]
+    assert len(stopped) == 3 and {v["why"] for v in stopped.values()} == {"narrow enough"}
+
+
+def test_the_warm_up_says_whether_the_rate_settled(session, capsys):
+    protocol = {
+        "stable_within": 1e-9,
+        "warmup_max_s": 1.6,
+        "settle_s": 0.05,
+        "cooldown": {"within_c": 3, "max_s": 1},
+    }
+    raw = session(protocol=protocol, probe=SPEC["probe"] | {"prompts": 0})
+    warm, settle, idle = windows_of(raw, "warmup", "settle", "idle")
+    assert (settle["kind"], idle["kind"]) == ("settle", "idle")
+    assert warm["stable"] is False and len(warm["rates_per_s"]) >= 3
+    said = capsys.readouterr().err
+    assert said.count("did not settle") == said.count("no cool-down between blocks") == 1

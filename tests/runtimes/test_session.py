@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import time
 import types
 
 import numpy as np
@@ -60,6 +61,7 @@ def bench(tmp_path):
         "seed": 0,
         "window_s": 0.02,
         "warmup_s": 0,
+        "protocol": {"stable_within": None, "warmup_max_s": 0, "settle_s": 0, "cooldown": None},
         "metering": {"idle_s": 0},
         "device_tolerance": 1e-3,
     }
@@ -70,6 +72,7 @@ def bench(tmp_path):
         module = types.SimpleNamespace(SOURCE="network", load=lambda *_: executable)
         return infer.Bench(spec, files, module, Settings(), progress)
 
+    make.spec = spec
     return make
 
 
@@ -114,3 +117,138 @@ def test_every_batch_size_comes_once_in_each_repetition_in_an_order_from_the_see
         assert sorted(block) == [(1, repetition), (8, repetition), (64, repetition)]
     assert len({tuple(b for b, _ in order[i : i + 3]) for i in range(0, 18, 3)}) > 1
     assert order == infer.plan(spec) != infer.plan(spec | {"seed": 2})
+
+
+def test_the_order_of_a_fixed_number_is_what_it_has_always_been():
+    spec = {"seed": 1, "session": "s", "batch_sizes": [1, 8, 64], "repetitions": 3}
+    assert infer.plan(spec) == [
+        *[(8, 0), (1, 0), (64, 0)],
+        *[(1, 1), (8, 1), (64, 1)],
+        *[(64, 2), (8, 2), (1, 2)],
+    ]
+    wider = spec | {"repetitions": {"within": 0.02, "at_least": 2, "at_most": 3}}
+    assert infer.plan(wider) == infer.plan(spec)
+
+
+class Busy(Noting):
+    """A runtime that works for two milliseconds an inference and is right."""
+
+    def run(self, staged):
+        until = time.perf_counter() + 0.002
+        while time.perf_counter() < until:
+            pass
+        return np.ones((staged, 1), np.float32)
+
+
+WIDTH = {"at_least": 2, "at_most": 4, "confidence": 0.95, "resolve_periods": 2}
+
+
+@pytest.fixture
+def session(bench, tmp_path):
+    """Measures a whole session of a runtime that is busy; gives the folder of its raw data."""
+    (tmp_path / "conversion.json").write_text(
+        json.dumps(
+            {
+                "model": "n",
+                "title": "Noting",
+                "parity": {"batch_sizes": [1], "relative_error": [0.0]},
+            }
+        )
+    )
+
+    def make(**changes):
+        spec = bench.spec | {
+            "session": "n__noting__cpu__r1",
+            "batch_sizes": [1, 8],
+            "providers": "named",
+            "parity_tolerance": 1e-5,
+            "window_s": 0.4,
+            "metering": {"idle_s": 0.3, "period_s": 0.02, "cpu_rated_power_w": None},
+            **changes,
+        }
+        args = argparse.Namespace(
+            network=tmp_path / "network.json",
+            conversion=tmp_path / "conversion.json",
+            verified=None,
+            onnx=None,
+            out=tmp_path / "raw",
+            partial=tmp_path / "partial",
+        )
+        module = types.SimpleNamespace(SOURCE="network", PROVIDERS=(), load=lambda *_: Busy())
+        infer.measure(spec, args, module, Settings(), {})
+        return tmp_path / "raw"
+
+    return make
+
+
+def windows_of(raw):
+    return [json.loads(line) for line in (raw / "windows.jsonl").read_text().splitlines()]
+
+
+def test_steady_cells_end_early_and_their_raw_data_say_why(session):
+    # Whatever the machine does, two windows are within ten times their mean.
+    raw = session(repetitions=WIDTH | {"within": 10.0})
+    facts = json.loads((raw / "session.json").read_text())
+    names = [w["inference"] for w in windows_of(raw) if w["kind"] == "inference"]
+    assert sorted(names) == ["b1:0", "b1:1", "b8:0", "b8:1"]
+    for cell in ("b1", "b8"):
+        assert facts["stopped"][cell]["why"] == "narrow enough"
+        assert facts["stopped"][cell]["windows"] == facts["stopped"][cell]["with_energy"] == 2
+    (segment,) = facts["segments"]
+    first_ns = min(w["start_ns"] for w in windows_of(raw) if w["kind"] == "inference")
+    assert segment["first_window_s"] * 1e9 == first_ns - segment["process_start_ns"] > 0
+
+
+def test_noisy_cells_end_at_the_cap_and_a_killed_session_goes_on(session, monkeypatch, capsys):
+    measured, window = [], infer.Bench.window
+
+    def killed(self, batch, repetition):
+        if len(measured) == 5:
+            raise KeyboardInterrupt
+        measured.append((batch, repetition))
+        return window(self, batch, repetition)
+
+    asked = WIDTH | {"within": 1e-9}
+    monkeypatch.setattr(infer.Bench, "window", killed)
+    with pytest.raises(KeyboardInterrupt):
+        session(repetitions=asked)
+    # The last one may end after the last sample: it is measured again.
+    monkeypatch.setattr(infer.Bench, "window", window)
+    raw = session(repetitions=asked)
+    facts = json.loads((raw / "session.json").read_text())
+    names = [w["inference"] for w in windows_of(raw) if w["kind"] == "inference"]
+    assert sorted(names) == sorted(f"b{b}:{n}" for b in (1, 8) for n in range(4))
+    assert [int(name[-1]) for name in names] == sorted(int(name[-1]) for name in names)
+    assert all(v["why"].startswith("at most so many") for v in facts["stopped"].values())
+    assert len(facts["segments"]) == 2 and all(s["first_window_s"] for s in facts["segments"])
+    assert capsys.readouterr().err.count("of its mean and not 0.0%: at most so many") == 2
+
+
+def test_windows_too_short_for_their_meter_go_to_the_cap_and_it_says_so(session, capsys):
+    asked = WIDTH | {"within": 10.0, "resolve_periods": 1000}
+    facts = json.loads((session(repetitions=asked) / "session.json").read_text())
+    assert {v["windows"] for v in facts["stopped"].values()} == {4}
+    assert {v["with_energy"] for v in facts["stopped"].values()} == {0}
+    assert "b1: 4 windows and no interval: at most so many; 4 without an energy" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_session_is_prepared_as_asked_and_says_what_it_cannot(session, capsys):
+    protocol = {
+        "stable_within": 1e-9,
+        "warmup_max_s": 1.6,
+        "settle_s": 0.05,
+        "cooldown": {"within_c": 3, "max_s": 1},
+    }
+    raw = session(repetitions=1, protocol=protocol)
+    kinds = [w["kind"] for w in windows_of(raw)]
+    assert kinds == ["warmup", "warmup", "settle", "idle", "inference", "inference"]
+    for warm in windows_of(raw)[:2]:
+        assert warm["stable"] is False and len(warm["rates_per_s"]) >= 3
+        # Two milliseconds an inference.
+        assert all(0 < rate < 501 for rate in warm["rates_per_s"])
+    said = capsys.readouterr().err
+    assert said.count("did not settle within 0.0%") == 2
+    assert said.count("no cool-down between blocks") == 1
+    assert json.loads((raw / "session.json").read_text())["stopped"] == {}

@@ -28,6 +28,7 @@ campaign: small
 device: cpu
 studies: [phases]
 metering: {idle_s: 0.5}
+protocol: {stable_within: null, settle_s: 0}
 phases:
   workloads: [humaneval-0shot]
   tasks: [HumanEval/23, HumanEval/0]
@@ -43,6 +44,7 @@ campaign: small
 device: cpu
 studies: [phases]
 metering: {idle_s: 0.5}
+protocol: {stable_within: null, settle_s: 0}
 phases:
   workloads: [humaneval-0shot, humaneval-2shot, humaneval-cot, longbench-cu, longbench-cu-long,
     longcode, longcode-long, sweep]
@@ -69,6 +71,7 @@ campaign: replayed
 device: cpu
 studies: [phases]
 metering: {idle_s: 0.5}
+protocol: {stable_within: null, settle_s: 0}
 phases:
   models: [smollm2-135m-init]
   workloads: [humaneval-0shot, longcode-long]
@@ -86,6 +89,7 @@ campaign: sampled
 device: cpu
 studies: [phases]
 metering: {idle_s: 0.5}
+protocol: {stable_within: null, settle_s: 0}
 phases:
   workloads: [humaneval-0shot]
   tasks: [HumanEval/23]
@@ -102,6 +106,7 @@ campaign: factors
 device: cpu
 studies: [phases]
 metering: {idle_s: 0.5}
+protocol: {stable_within: null, settle_s: 0}
 phases:
   models: [smollm2-135m-instruct]
   workloads: [humaneval-0shot]
@@ -146,6 +151,7 @@ models_file: tiny-models.yaml
 device: cpu
 studies: [runtimes]
 metering: {idle_s: 0.5}
+protocol: {stable_within: null, settle_s: 0}
 runtimes:
   models: [tiny-resnet, tiny-mobilenet, tiny-bert]
   providers: auto
