@@ -14,6 +14,7 @@ include: "rules/models.smk"
 include: "rules/convert.smk"
 include: "rules/runtimes.smk"
 include: "rules/phases.smk"
+include: "rules/metering.smk"
 include: "rules/analysis.smk"
 include: "rules/report.smk"
 include: "rules/report_runtimes.smk"
@@ -39,6 +40,12 @@ rule runtimes:
 rule phases:
     input:
         raw=planned_raw("phases"),
+
+
+# The study of the meters: how far off they are, on loads whose work is known.
+rule metering:
+    input:
+        page=f"results/{CAMPAIGN}/meters/meters.md",
 
 
 # Tables, figures and report from the raw data that are there: measures nothing.

@@ -73,6 +73,7 @@ class Curve:
             ties the energy down.
         drift_u_s, drift_s: Standard uncertainty of the times of the anchors, which those within
             `drift_s` have in common.
+        grid_s: How often the counter moves, where its moves are on a grid; `anchors_ns` are some.
         unseen_s: What the power does between its own values, at an edge: so much time of it.
     """
 
@@ -90,6 +91,7 @@ class Curve:
     drift_u_s: float = 0.0
     drift_s: float = 1.0
     unseen_s: float = 0.0
+    grid_s: float | None = None
 
     def at(self, times_ns: Sequence[int]) -> np.ndarray:
         """E(t) by linear interpolation, in joules; NaN outside the curve."""
@@ -135,6 +137,17 @@ class Curve:
             apart = np.clip(lengths_s / common_s, 0, 1)
             variance = variance + apart * (first_w**2 + last_w**2) * timing_s**2
         return Energy(joules, np.where(np.isnan(joules), np.nan, np.sqrt(variance)))
+
+    def shown(self, times_ns: Sequence[int]) -> np.ndarray:
+        """What the counter itself showed at those times: its value at the last move before, in
+        joules; NaN where its moves are on no grid."""
+        times_ns = np.asarray(times_ns)
+        if self.grid_s is None:
+            return np.full(len(times_ns), np.nan)
+        moves = self.times_ns if self.anchors_ns is None else self.anchors_ns
+        near = moves[np.clip(np.searchsorted(moves, times_ns, "right") - 1, 0, None)]
+        grid_ns = self.grid_s * 1e9
+        return self.at(near + np.floor((times_ns - near) / grid_ns) * grid_ns)
 
     def _point_variance(self, power_w: np.ndarray) -> np.ndarray:
         """Of each known point, in square joules."""
@@ -311,6 +324,7 @@ def _on_grid(
         delay_u_s=NVML_DELAY_U_S,
         drift_u_s=drift[0],
         drift_s=drift[1],
+        grid_s=edges.period_s,
     )
 
 

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""The session of the study of the meters: loads whose work is known, in windows of many lengths.
+
+The same work in long windows says what it takes; so the short ones say how far off a meter and its
+estimate are. What is written: session.json, windows.jsonl, trace.csv, events.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from loads.plan import Window, planned
+from loads.tools import installed, opened
+from loads.work import Loads, Marks
+from metering.host import run_facts
+from metering.meter import MeterError
+from metering.recording import Recording, spec_digest
+from metering.sampler import Sampler
+from preparation import STRETCH_S, rest_and_idle, unsettled, warm_up
+from progress import Progress
+from running import SETTLE_S
+
+# Before each window, at random, so that it meets the meter's moves anywhere.
+PAUSE_S = (0.05, 0.25)
+WARMUP_S = 3.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spec", required=True, help="the session's configuration, as JSON")
+    parser.add_argument("--out", required=True, type=Path, help="the session's folder")
+    parser.add_argument("--partial", required=True, type=Path, help="where unfinished ones stand")
+    args = parser.parse_args()
+    try:
+        measure(json.loads(args.spec), args.out, args.partial)
+    except (MeterError, RuntimeError) as error:
+        sys.exit(f"error: {' '.join(str(error).split())}")
+
+
+def measure(spec: dict[str, Any], out: Path, partial: Path) -> None:
+    """Measures what is left of the session and completes its raw data.
+
+    Raises:
+        MeterError: The sampler died.
+        RuntimeError: The device is not there.
+    """
+    digest = spec_digest(spec)
+    recording = Recording(partial / f"{spec['session']}-{digest[:12]}", out, spec, "load")
+    device = torch.device(_device(spec["device"]))
+    tools = installed() if spec["tools"] == "auto" else {}
+    windows = planned(spec, list(tools))
+    left = [window for window in windows if window.name not in recording.finished]
+    progress = Progress(spec["session"], len(windows), done=len(windows) - len(left))
+    stats = None
+    if left:
+        progress.say(f"making the loads on {device}; other tools: {', '.join(tools) or 'none'}")
+        loads = Loads(device, spec["seed"])
+        around = opened(list(tools), device.index if device.type == "cuda" else None)
+        with Sampler(
+            recording.trace,
+            recording.events,
+            segment=recording.segment,
+            period_s=spec["metering"]["period_s"],
+            cpu_rated_power_w=spec["metering"]["cpu_rated_power_w"],
+        ) as sampler:
+            sampler.announce(progress.say)
+            facts = run_facts(Path(__file__).parent)
+            own = {"device": str(device), "tools": tools, "operations": loads.counts}
+            recording.begin({**facts, **own, "meters": sampler.meters})
+            recording.append(_prepared(spec, loads, progress))
+            randoms = random.Random(spec["seed"])
+            for window in left:
+                time.sleep(randoms.uniform(*PAUSE_S))
+                line = _measured(window, loads, around[window.tool])
+                sampler.check()
+                recording.append([line])
+                progress.step(f"{window.name}: {line['units']} units")
+            # A slow counter must move once more to cover the last window.
+            time.sleep(SETTLE_S)
+        stats = sampler.stats
+    recording.finish({"study": "metering", "spec_sha256": digest, "sampler": stats}, protect=True)
+
+
+def _prepared(spec: dict[str, Any], loads: Loads, progress: Progress) -> list[dict[str, Any]]:
+    """Warms up on every load, rests, records idle."""
+    start_ns, warm = time.monotonic_ns(), {}
+    for name in spec["loads"]:
+        unit = loads.units[name]
+
+        def stretch(unit=unit) -> float:
+            done, start_s = 0, time.monotonic()
+            while time.monotonic() - start_s < STRETCH_S:
+                unit()
+                done += 1
+            return done / (time.monotonic() - start_s)
+
+        warm = warm_up(stretch, WARMUP_S, spec["protocol"])
+        if (line := unsettled(warm, spec["protocol"])) is not None:
+            progress.say(f"{name}: {line}")
+    edges = {"start_ns": start_ns, "end_ns": time.monotonic_ns()}
+    rest = rest_and_idle(spec["protocol"]["settle_s"], spec["metering"]["idle_s"], progress.say)
+    return [{"kind": "warmup", **edges, **warm}, *rest]
+
+
+def _measured(window: Window, loads: Loads, around) -> dict[str, Any]:
+    """Whole units for as long as the window should last; what else measures reads outside."""
+    unit = loads.units[window.load]
+    start_s = time.monotonic()
+    unit()
+    units = max(1, math.floor(window.length_s / (time.monotonic() - start_s) + 0.5))
+    marks = loads.marks = Marks()
+    with around(window.name) as said:
+        start_ns = time.monotonic_ns()
+        for _ in range(units):
+            unit()
+        end_ns = time.monotonic_ns()
+    loads.marks = None
+    line = {
+        "kind": "load",
+        **dataclasses.asdict(window),
+        "what": window.load,
+        "load": window.name,
+        "start_ns": start_ns,
+        "end_ns": end_ns,
+        "units": units,
+        "tool_j": said(),
+    }
+    return line | {name: value for name, value in vars(marks).items() if value}
+
+
+def _device(asked: str) -> str:
+    if asked == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if asked.startswith("cuda") and not torch.cuda.is_available():
+        raise RuntimeError(f"device '{asked}': PyTorch {torch.__version__} sees no GPU")
+    return "cuda:0" if asked == "cuda" else asked
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Raw data of the study of the meters to a table, a figure and a page."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.figures.meters import draw
+from analysis.meters.loads import OURS, load_windows, loads_table, phases_of_loads
+from analysis.raw import RawSession, read_session
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--session", required=True, type=Path, help="the session's folder")
+    parser.add_argument("--resolve-periods", type=float, default=2)
+    parser.add_argument("--confidence", type=float, default=0.95)
+    args = parser.parse_args()
+    session = read_session(args.session)
+    loads = loads_table(load_windows(session, args.resolve_periods), args.confidence)
+    loads.to_parquet(args.session / "loads.parquet", index=False)
+    draw(loads).savefig(args.session / "loads.png", dpi=150)
+    (args.session / "meters.md").write_text("\n".join(page(session, loads)) + "\n")
+
+
+def page(session: RawSession, loads: pd.DataFrame) -> Iterator[str]:
+    """The findings as Markdown."""
+    segment = session.facts["segments"][-1]
+    tools = ", ".join(f"{name} {version}" for name, version in segment["tools"].items())
+    yield f"# How far off the meters are: {segment['device']}"
+    yield ""
+    yield f"Read: {session.meter()}. Other tools in windows of their own: {tools or 'none'}."
+    if session.estimate:
+        yield "**An estimate**: its energy follows how long the processors were busy."
+    yield ""
+    yield "![Error against length](loads.png)"
+    for load, group in loads.groupby("load", sort=False):
+        first = group.iloc[0]
+        yield ""
+        yield (
+            f"**{load}**: {first.unit_j:.4g} J a unit, ± {first.unit_u_j / first.unit_j:.2%}"
+            " (standard uncertainty), from its long windows. Error of a window's energy, root mean"
+            " square (bias), in percent:"
+        )
+        yield ""
+        lengths = sorted(group.length_s.unique())
+        yield "| | " + " | ".join(f"{length:g} s" for length in lengths) + " |"
+        yield "|---|" + "---|" * len(lengths)
+        for tool, part in group.groupby("tool", sort=False):
+            by = part.set_index("length_s")
+            yield f"| {tool} | " + " | ".join(_cell(by, length) for length in lengths) + " |"
+        own = group[group.tool == OURS].set_index("length_s")
+        inside = [f"{own.coverage[length]:.0%}" for length in lengths]
+        yield f"| our 95 % interval holds it in | {' | '.join(inside)} |"
+        resolved = [f"{own.resolved[n]} of {own.windows[n]}" for n in lengths]
+        yield f"| resolved | {' | '.join(resolved)} |"
+    rows = list(phases_of_loads(session))
+    if rows:
+        yield ""
+        yield "**Short phases of prefill-decode**, pooled over all of its windows:"
+        yield ""
+        yield "| domain | phase | times | length | pooled | power | by interpolation |"
+        yield "|---|---|---|---|---|---|---|"
+        for row in rows:
+            yield (
+                f"| {row['domain']} | {row['phase']} | {row['count']} | {1e3 * row['each_s']:.1f} ms"
+                f" | {row['pooled_j']:.3g} J ± {row['pooled_u_j'] / row['pooled_j']:.1%}"
+                f" | {row['pooled_w']:.0f} W | {row['interpolated_j']:.3g} J |"
+            )
+
+
+def _cell(by: pd.DataFrame, length: float) -> str:
+    if length not in by.index or not by.known[length]:
+        return "–"
+    row = by.loc[length]
+    return f"{100 * row.rms_off:.3g} ({100 * row.bias:+.2g})"
+
+
+if __name__ == "__main__":
+    main()
