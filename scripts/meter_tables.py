@@ -66,11 +66,11 @@ def page(session: RawSession, loads: pd.DataFrame) -> Iterator[str]:
         yield "| domain | phase | times | length | pooled | power | by interpolation |"
         yield "|---|---|---|---|---|---|---|"
         for row in rows:
-            yield (
-                f"| {row['domain']} | {row['phase']} | {row['count']} | {1e3 * row['each_s']:.1f} ms"
-                f" | {row['pooled_j']:.3g} J ± {row['pooled_u_j'] / row['pooled_j']:.1%}"
-                f" | {row['pooled_w']:.0f} W | {row['interpolated_j']:.3g} J |"
-            )
+            unsure = row["pooled_u_j"] / row["pooled_j"]
+            cells = [row["domain"], row["phase"], row["count"], f"{1e3 * row['each_s']:.1f} ms"]
+            cells += [f"{row['pooled_j']:.3g} J ± {unsure:.1%}", f"{row['pooled_w']:.0f} W"]
+            cells += [f"{row['interpolated_j']:.3g} J"]
+            yield f"| {' | '.join(map(str, cells))} |"
 
 
 def _cell(by: pd.DataFrame, length: float) -> str:

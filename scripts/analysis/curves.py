@@ -23,10 +23,13 @@ STEP_J = {"mJ": 1e-3, "uJ": 2.0**-14}
 RAPL_PERIOD_S = 1e-3
 # What NVML shows is so old, measured on an H100 against loads whose times are known; see
 # docs/metering.md.
-NVML_DELAY_S, NVML_DELAY_U_S = 0.005, 0.003
+NVML_DELAY_S, NVML_DELAY_U_S = 0.008, 0.003
 # Changes to each side that say what may go on within an interval; the median square of normal ones
 # over their mean square; and the variance of the energy within an interval over that median.
 AROUND, MEDIAN_SQUARE, UNREST = 9, 0.455, 1.0
+# The same loads: 6.5 ms of a step's power seem to lie on its wrong side. The step is what the power
+# was so many periods before, less what it is so many behind.
+BLUR_S, STEP_SEEN = 0.0065, (1.25, 3.0)
 # In periods of the power, how late it may be shown.
 LATES = np.arange(0, 2.01, 0.1)
 # Within a token the power rises and falls faster than samples that are means over 20 ms show: at an
@@ -74,6 +77,7 @@ class Curve:
         drift_u_s, drift_s: Standard uncertainty of the times of the anchors, which those within
             `drift_s` have in common.
         grid_s: How often the counter moves, where its moves are on a grid; `anchors_ns` are some.
+        blur_s: Of a step of one watt, the energy that a slow sensor shows on its wrong side.
         unseen_s: What the power does between its own values, at an edge: so much time of it.
     """
 
@@ -92,10 +96,28 @@ class Curve:
     drift_s: float = 1.0
     unseen_s: float = 0.0
     grid_s: float | None = None
+    blur_s: float = 0.0
 
     def at(self, times_ns: Sequence[int]) -> np.ndarray:
-        """E(t) by linear interpolation, in joules; NaN outside the curve."""
+        """E(t) by linear interpolation, in joules; NaN outside the curve.
+
+        A slow sensor shows a step of the power before and behind it as a slope; where work begins
+        or ends, a part of its energy seems to lie outside. That part goes with the step, which is
+        what the power is well before that time less what it is well behind it.
+        """
+        seen_j = self.seen(times_ns)
+        return seen_j + self.blur_s * self._step_w(times_ns) if self.blur_s else seen_j
+
+    def seen(self, times_ns: Sequence[int]) -> np.ndarray:
+        """The same as the sensor has it, blurred."""
         return np.interp(times_ns, self.times_ns, self.joules, left=np.nan, right=np.nan)
+
+    def _step_w(self, times_ns: Sequence[int]) -> np.ndarray:
+        """How much more the power was before those times than it is behind them, in watts."""
+        near, far = (round(periods * self.period_s * 1e9) for periods in STEP_SEEN)
+        around = [np.asarray(times_ns) + shift for shift in (-far, -near, near, far)]
+        at = [np.interp(times, self.times_ns, self.joules) for times in around]
+        return (at[1] - at[0] - at[3] + at[2]) / ((far - near) / 1e9)
 
     def energy(self, start_ns: Sequence[int], end_ns: Sequence[int]) -> Energy:
         """Energies between pairs of times.
@@ -127,6 +149,9 @@ class Curve:
             tied = (_within(self.anchors_ns, edge) for edge in (start_ns, end_ns))
             lengths_s = np.diff(self.anchors_ns) / 1e9
             variance = variance + _bridged(*tied, self.wander_j2_s * lengths_s)
+        if self.blur_s:
+            steps_w = np.hypot(*(self._step_w(edge) for edge in (start_ns, end_ns)))
+            variance = variance + (self.blur_s / 2 * steps_w) ** 2
         first_w, last_w = power_w[start[0]], power_w[end[0]]
         variance = variance + ((last_w - first_w) * self.delay_u_s) ** 2
         if self.walked_j2 is not None:
@@ -147,7 +172,7 @@ class Curve:
         moves = self.times_ns if self.anchors_ns is None else self.anchors_ns
         near = moves[np.clip(np.searchsorted(moves, times_ns, "right") - 1, 0, None)]
         grid_ns = self.grid_s * 1e9
-        return self.at(near + np.floor((times_ns - near) / grid_ns) * grid_ns)
+        return self.seen(near + np.floor((times_ns - near) / grid_ns) * grid_ns)
 
     def _point_variance(self, power_w: np.ndarray) -> np.ndarray:
         """Of each known point, in square joules."""
@@ -346,19 +371,21 @@ def _fused(counter: Curve, times_ns: np.ndarray, milliwatts: Sequence[float]) ->
         return None
     more_j, lengths_s = np.diff(known_j), np.diff(anchors) / 1e9
 
-    def differs(late_ns: int) -> tuple[float, np.ndarray]:
-        """What power, if so late, and counter differ by: variance a second, power's energies."""
+    def off_j(late_ns: int) -> tuple[np.ndarray, np.ndarray]:
+        """What power, if so late, and counter differ by between two anchors, over the root of the
+        time between them; and the power's energies."""
         of_power_j = np.diff(np.interp(anchors + late_ns, shown_ns, integral_j))
         ratio = more_j.sum() / max(of_power_j.sum(), 1e-9)
-        off_j = (more_j - ratio * of_power_j) / lengths_s**0.5
-        # What an anchor itself is off by is in the two around it with opposite signs.
-        own_j2 = -2 * float(np.mean(off_j[1:] * off_j[:-1]))
-        all_j2 = float(np.mean(off_j**2))
-        return max(all_j2 - max(own_j2, 0.0), all_j2 / 4), of_power_j
+        return (more_j - ratio * of_power_j) / lengths_s**0.5, of_power_j
 
     # How late the power is shown, the counter tells.
-    late_ns = min((round(late * update_s * 1e9) for late in LATES), key=lambda ns: differs(ns)[0])
-    wander_j2_s, of_power_j = differs(late_ns)
+    lates_ns = [round(late * update_s * 1e9) for late in LATES]
+    late_ns = min(lates_ns, key=lambda ns: float(np.mean(off_j(ns)[0] ** 2)))
+    off, of_power_j = off_j(late_ns)
+    # What an anchor itself is off by is in the two around it with opposite signs.
+    own_j2 = max(-2 * float(np.mean(off[1:] * off[:-1])), 0.0)
+    all_j2 = float(np.mean(off**2))
+    wander_j2_s = max(all_j2 - own_j2, all_j2 / 4)
     if not np.all(of_power_j > 0):
         return None
     ratio = more_j.sum() / of_power_j.sum()
@@ -379,6 +406,7 @@ def _fused(counter: Curve, times_ns: np.ndarray, milliwatts: Sequence[float]) ->
         wander_j2_s=wander_j2_s,
         reach=REACH,
         unseen_s=UNSEEN_S,
+        blur_s=BLUR_S,
     )
 
 

@@ -75,7 +75,7 @@ def pooled(
     knots_ns = known_ns[max(low, 0) : high + 1]
     if len(knots_ns) <= len(spans) + 2:
         return None
-    sums_j = np.diff(curve.at(knots_ns))
+    sums_j = np.diff(curve.seen(knots_ns))
     lengths_s = np.diff(knots_ns) / 1e9
     kept = np.ones(len(sums_j), bool)
     if inside is not None:

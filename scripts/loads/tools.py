@@ -1,4 +1,4 @@
-"""What else measures energy, around the same work: Zeus and CodeCarbon, where they are installed."""
+"""What else measures energy, around the same work: Zeus and CodeCarbon, where they are there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Error of a window's energy against its length: our estimate, other tools, the plain difference."""
+"""Error of a window's energy against its length: our estimate, other tools, plain differences."""
 
 from __future__ import annotations
 

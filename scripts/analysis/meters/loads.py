@@ -1,4 +1,4 @@
-"""How far off energies of short windows are, on loads whose work is known. Pure functions on tables.
+"""How far off energies of short windows are, on loads whose work is known. Pure functions.
 
 On a real machine nobody knows the truth; but a unit of the same work takes the same energy in a
 window of 20 ms as in one of 10 s. So the long windows say what it takes, and the short ones how far
@@ -51,7 +51,8 @@ def loads_table(windows: pd.DataFrame, confidence: float) -> pd.DataFrame:
 
     `unit_j` is the energy of a unit in our estimate of the load's long windows, with its standard
     uncertainty; `bias`, `median_off` and `rms_off` are relative to it, `coverage` says how often
-    our interval at `confidence`, widened by that uncertainty, holds it. A tool's windows are its own.
+    our interval at `confidence`, widened by that uncertainty, holds it. Other tools have windows of
+    their own.
     """
     factor = float(stats.norm.ppf((1 + confidence) / 2))
     rows: list[dict[str, Any]] = []
