@@ -1,0 +1,23 @@
+# Takes: nothing but the machine.
+# Gives: results/doctor/doctor.txt and .json: what its meters are like, printed too. They are no
+#        outputs, so that it looks anew each time: what was true a while ago may be true no more.
+
+
+localrules:
+    doctor,
+
+
+rule doctor:
+    input:
+        software=software("onnxruntime"),
+    log:
+        "results/doctor/doctor.log",
+    conda:
+        "../envs/onnxruntime.yaml"
+    params:
+        python=interpreter("onnxruntime"),
+        period=config["metering"]["period_s"],
+        resolve=config["analysis"]["resolve_periods"],
+    shell:
+        "{params.python} scripts/doctor.py --period-s {params.period}"
+        " --resolve-periods {params.resolve} --out results/doctor/doctor 2>&1 | tee -i {log:q}"

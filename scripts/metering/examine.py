@@ -1,0 +1,138 @@
+"""What a meter is like, from reading it as fast as it goes."""
+
+import itertools
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from metering.counters import CounterReset, unwrap
+from metering.meter import Meter, Reading
+
+TO_JOULES = {"J": 1.0, "mJ": 1e-3, "uJ": 1e-6}
+TO_WATTS = {"W": 1.0, "mW": 1e-3}
+# Between two reads at least: what costs nothing need not be read a hundred thousand times.
+PAUSE_S = 2e-4
+# Of blocks of this length the powers are compared.
+BLOCK_S = 0.5
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What was found of one quantity of a meter; None where there was too little to tell.
+
+    Attributes:
+        update_s: Median time between two changes of the value.
+        late_s: How much later than the regular grid the 95th percentile of changes shows.
+        step: The smallest change, in joules or watts.
+        read_wall_s, read_cpu_s: Time and CPU time of one read of the meter.
+        power_w: Mean power while it was read.
+        noise_w: Standard deviation of the power over blocks of half a second.
+        samples: Values read.
+    """
+
+    domain: str
+    quantity: str
+    update_s: float | None
+    late_s: float | None
+    step: float | None
+    read_wall_s: float
+    read_cpu_s: float
+    power_w: float | None
+    noise_w: float | None
+    samples: int
+
+
+def read_densely(meter: Meter, seconds: float) -> tuple[list[Reading], float, float]:
+    """Readings of everything for so long, and the wall and CPU seconds of one read."""
+    meter.read(everything=True)
+    readings: list[Reading] = []
+    reads, wall_s, cpu_s = 0, 0.0, 0.0
+    end_s = time.monotonic() + seconds
+    while time.monotonic() < end_s:
+        before_s, before_cpu_s = time.monotonic(), time.process_time()
+        readings += meter.read(everything=True)
+        cpu_s += time.process_time() - before_cpu_s
+        wall_s += time.monotonic() - before_s
+        reads += 1
+        time.sleep(PAUSE_S)
+    return readings, wall_s / reads, cpu_s / reads
+
+
+def examined(
+    domain: str,
+    quantity: str,
+    readings: Sequence[Reading],
+    max_range: int | None,
+    read_wall_s: float,
+    read_cpu_s: float,
+) -> Examined:
+    """What the readings of one quantity tell: `energy` (a counter) or `power`."""
+    own = sorted((r for r in readings if r.quantity == quantity), key=lambda r: r.t_ns)
+    times = [r.t_ns / 1e9 for r in own]
+    scale = (TO_JOULES if quantity == "energy" else TO_WATTS)[own[0].unit] if own else 1.0
+    try:
+        values = [r.value for r in own]
+        values = unwrap(values, max_range) if quantity == "energy" else values
+    except CounterReset:
+        values = []
+    at = [i for i in range(1, len(values)) if values[i] != values[i - 1]]
+    moves = [times[i] for i in at]
+    gaps = [b - a for a, b in itertools.pairwise(moves)]
+    update_s = statistics.median(gaps) if len(gaps) > 2 else None
+    steps = [abs(values[i] - values[i - 1]) * scale for i in at]
+    power_w, noise_w = (
+        _of_counter(moves, [values[i] * scale for i in at])
+        if quantity == "energy"
+        else _of_power([v * scale for v in values])
+    )
+    return Examined(
+        domain,
+        quantity,
+        update_s,
+        _late(moves, update_s) if update_s else None,
+        min(steps) if steps else None,
+        read_wall_s,
+        read_cpu_s,
+        power_w,
+        noise_w,
+        len(own),
+    )
+
+
+def _late(moves: Sequence[float], update_s: float) -> float | None:
+    """The 95th percentile of how much behind the grid's lower envelope moves show."""
+    if len(moves) < 8:
+        return None
+    numbers = [round((t - moves[0]) / update_s) for t in moves]
+    slope, _ = statistics.linear_regression(numbers, moves)
+    off = sorted(t - n * slope for n, t in zip(numbers, moves, strict=True))
+    return off[int(0.95 * (len(off) - 1))] - off[0]
+
+
+def _of_counter(
+    moves: Sequence[float], joules: Sequence[float]
+) -> tuple[float | None, float | None]:
+    if len(moves) < 3 or moves[-1] - moves[0] < BLOCK_S / 2:
+        return None, None
+    power_w = (joules[-1] - joules[0]) / (moves[-1] - moves[0])
+    edges, blocks = 0, []
+    for i in range(1, len(moves)):
+        if moves[i] - moves[edges] >= BLOCK_S:
+            blocks.append((joules[i] - joules[edges]) / (moves[i] - moves[edges]))
+            edges = i
+    return power_w, statistics.stdev(blocks) if len(blocks) > 2 else None
+
+
+def _of_power(watts: Sequence[float]) -> tuple[float | None, float | None]:
+    if len(watts) < 3:
+        return None, None
+    return statistics.fmean(watts), statistics.stdev(watts)
+
+
+def resolved_s(interval_s: float, delay_s: float, share: float) -> float:
+    """How long a window must be for its standard uncertainty to fall below `share` of its energy,
+    where the whole of its power steps on and off at its edges: an edge lies anywhere in an interval
+    of the meter, and all values are late by a delay that is uncertain."""
+    edge_s = (interval_s**2 / 12 + delay_s**2) ** 0.5
+    return 2**0.5 * edge_s / share
