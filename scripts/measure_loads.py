@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import math
 import random
 import sys
 import time
@@ -30,8 +29,9 @@ from preparation import STRETCH_S, rest_and_idle, unsettled, warm_up
 from progress import Progress
 from running import SETTLE_S
 
-# Before each window, at random, so that it meets the meter's moves anywhere.
-PAUSE_S = (0.05, 0.25)
+# Before each window, at random, so that it meets the meter's moves anywhere; long enough for the
+# power of what was before to be seen to end.
+PAUSE_S = (0.2, 0.4)
 WARMUP_S = 3.0
 
 
@@ -115,9 +115,9 @@ def _prepared(spec: dict[str, Any], loads: Loads, progress: Progress) -> list[di
 def _measured(window: Window, loads: Loads, around) -> dict[str, Any]:
     """Whole units for as long as the window should last; what else measures reads outside."""
     unit = loads.units[window.load]
-    start_s = time.monotonic()
+    lead_ns = time.monotonic_ns()
     unit()
-    units = max(1, math.floor(window.length_s / (time.monotonic() - start_s) + 0.5))
+    units = max(1, round(window.length_s * 1e9 / (time.monotonic_ns() - lead_ns)))
     marks = loads.marks = Marks()
     with around(window.name) as said:
         start_ns = time.monotonic_ns()
@@ -130,6 +130,8 @@ def _measured(window: Window, loads: Loads, around) -> dict[str, Any]:
         **dataclasses.asdict(window),
         "what": window.load,
         "load": window.name,
+        # One unit more, right before the window: from rest to rest it is units + 1.
+        "lead_ns": lead_ns,
         "start_ns": start_ns,
         "end_ns": end_ns,
         "units": units,

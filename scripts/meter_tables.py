@@ -39,12 +39,10 @@ def page(session: RawSession, loads: pd.DataFrame) -> Iterator[str]:
     yield ""
     yield "![Error against length](loads.png)"
     for load, group in loads.groupby("load", sort=False):
-        first = group.iloc[0]
         yield ""
         yield (
-            f"**{load}**: {first.unit_j:.4g} J a unit, ± {first.unit_u_j / first.unit_j:.2%}"
-            " (standard uncertainty), from its long windows. Error of a window's energy, root mean"
-            " square (bias), in percent:"
+            f"**{load}**: error of a window's energy, root mean square (bias), in percent of what"
+            " it takes by rest to rest:"
         )
         yield ""
         lengths = sorted(group.length_s.unique())
@@ -54,6 +52,8 @@ def page(session: RawSession, loads: pd.DataFrame) -> Iterator[str]:
             by = part.set_index("length_s")
             yield f"| {tool} | " + " | ".join(_cell(by, length) for length in lengths) + " |"
         own = group[group.tool == OURS].set_index("length_s")
+        units = [f"{own.unit_j[n]:.3g} ± {own.unit_u_j[n] / own.unit_j[n]:.1%}" for n in lengths]
+        yield f"| J a unit | {' | '.join(units)} |"
         inside = [f"{own.coverage[length]:.0%}" for length in lengths]
         yield f"| our 95 % interval holds it in | {' | '.join(inside)} |"
         resolved = [f"{own.resolved[n]} of {own.windows[n]}" for n in lengths]

@@ -5,11 +5,14 @@ stalled core costs as much as a busy one. It is named an estimate wherever it go
 """
 
 import os
+import time
 from pathlib import Path
 
 from metering.meter import Domain, Meter, MeterError, Missing, Reading, one_line, timed
 
 ASSUMED_POWER_PER_CPU_W = 10.0
+# Between two looks: a tick of CPU time is 10 ms, and /proc/stat costs a quarter of a millisecond.
+PERIOD_S = 0.1
 
 # /proc/stat: user nice system idle iowait irq softirq steal guest guest_nice (proc_stat(5)).
 # Guest time is already in user; steal is work of others on the host.
@@ -33,6 +36,7 @@ class CpuEstimate:
         self._rated_power_w = ASSUMED_POWER_PER_CPU_W * cpus if assumed else rated_power_w
         self._energy_j_per_tick = self._rated_power_w / cpus / self._hertz
         self._last = _ticks(stat)
+        self._due_s = 0.0
         self.domain = Domain(
             domain="cpu:estimate",
             meter=self.name,
@@ -55,7 +59,10 @@ class CpuEstimate:
         )
 
     def read(self, everything: bool = False) -> list[Reading]:
-        """Estimated energy since boot, in joules."""
+        """Estimated energy since boot, in joules; seldom, for the kernel takes its time to tell."""
+        if time.monotonic() < self._due_s and not everything:
+            return []
+        self._due_s = time.monotonic() + PERIOD_S
         t_ns, (busy, _) = timed(lambda: _ticks(self._stat))
         return [self._reading(t_ns, "energy", busy * self._energy_j_per_tick, "J")]
 

@@ -27,7 +27,7 @@ def proc(tmp_path):
 
 
 def energy(meter):
-    (reading,) = meter.read()
+    (reading,) = meter.read(everything=True)
     assert (reading.quantity, reading.unit, reading.source) == ("energy", "J", "estimate")
     return reading.value
 

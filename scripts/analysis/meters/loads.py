@@ -1,8 +1,9 @@
 """How far off energies of short windows are, on loads whose work is known. Pure functions.
 
-On a real machine nobody knows the truth; but a unit of the same work takes the same energy in a
-window of 20 ms as in one of 10 s. So the long windows say what it takes, and the short ones how far
-off a meter, an estimate or a tool is.
+On a real machine nobody knows the truth. But what a window and the unit before it take from rest to
+rest is seen whole, however slow and late a sensor is: so that says what a unit takes in windows of
+that length (in longer ones the board is warmer, and it is more), and the edges how far off a meter,
+an estimate or a tool is.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from analysis.tabular import table
 
 OURS, DIFFERENCE = "this workflow", "counter difference"
 TITLES = {"zeus": "Zeus", "codecarbon": "CodeCarbon"}
-# Of windows as long as this the energy of a unit is taken for the truth.
-LONG_S = 4.0
+# From rest to rest: so long before the first unit and behind the last; over so much of it at either
+# end the power is taken for that of rest.
+MARGIN_S, REST_S = 0.15, 0.06
 LOADS = {
     **dict.fromkeys(("load", "tool", "meter"), "str"),
     "estimate": "bool",
@@ -33,58 +35,64 @@ LOADS = {
     **dict.fromkeys(("unit_s", "unit_j", "unit_u_j"), "float"),
     **dict.fromkeys(("bias", "median_off", "rms_off", "coverage"), "float"),
 }
-WINDOWS = ("load", "what", "length_s", "tool", "repetition", "units", "tool_j")
+WINDOWS = ("load", "lead_ns", "what", "length_s", "tool", "repetition", "units", "tool_j")
 
 
 def load_windows(session: RawSession, resolve_periods: float) -> pd.DataFrame:
-    """The windows of all loads under `total`, with what the counter's plain difference is."""
+    """The windows of all loads under `total`, with what the counter's plain difference is, and what
+    they take by rest to rest (`true_j`)."""
     windows = windows_table(session, resolve_periods, facts=("session",), columns=WINDOWS)
     windows = windows[(windows.domain == TOTAL) & (windows.kind == "load")].copy()
-    windows["difference_j"] = np.nan
+    windows["difference_j"] = windows["rest_w"] = windows["above_j"] = np.nan
     for segment, group in windows.groupby("segment"):
         windows.loc[group.index, "difference_j"] = _differences(session, segment, group)
+        rest_w, above_j = _rest_to_rest(session, segment, group)
+        windows.loc[group.index, ["rest_w", "above_j"]] = np.stack([rest_w, above_j], axis=1)
     return windows.reset_index(drop=True)
 
 
 def loads_table(windows: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """One row a (load, tool, length of window).
 
-    `unit_j` is the energy of a unit in our estimate of the load's long windows, with its standard
-    uncertainty; `bias`, `median_off` and `rms_off` are relative to it, `coverage` says how often
-    our interval at `confidence`, widened by that uncertainty, holds it. Other tools have windows of
-    their own.
+    `unit_j` is the energy of a unit from rest to rest, over the windows of that length that no
+    other tool measures, with its standard uncertainty; `bias`, `median_off` and `rms_off` are of
+    windows, relative to it; `coverage` says how often our interval at `confidence`, widened by that
+    uncertainty, holds it. Other tools have windows of their own.
     """
     factor = float(stats.norm.ppf((1 + confidence) / 2))
     rows: list[dict[str, Any]] = []
-    for load, group in windows.groupby("what", sort=False):
-        own = group[group.tool == "none"]
-        long = own[(own.duration_s >= LONG_S) & own.pooled_j.notna()]
-        if long.empty:
+    for (load, length_s), group in windows.groupby(["what", "length_s"], sort=False):
+        own = group[(group.tool == "none") & group.above_j.notna()]
+        if len(own) < 2:
             continue
-        each = (long.pooled_j / long.units).to_numpy(float)
-        unit_j = float(long.pooled_j.sum() / long.units.sum())
-        scatter = float(np.std(each, ddof=1) / len(each) ** 0.5) if len(each) > 1 else np.nan
-        reading = float(np.sqrt((long.pooled_u_j**2).sum()) / long.units.sum())
-        facts = {"load": load, "unit_j": unit_j, "unit_u_j": float(np.hypot(scatter, reading))}
-        facts |= {"meter": own.meter.iloc[0], "estimate": bool(own.estimate.iloc[0])}
-        for length_s, part in own.groupby("length_s"):
-            about = {**facts, "length_s": length_s, "windows": len(part)}
-            about["unit_s"] = float(part.duration_s.sum() / part.units.sum())
-            about["resolved"] = int((part.status == "ok").sum())
-            true_j = part.units * unit_j
-            off = part.pooled_j - true_j
-            slack = np.sqrt(part.pooled_u_j**2 + (part.units * facts["unit_u_j"]) ** 2)
-            inside = (off.abs() <= factor * slack)[part.pooled_j.notna()]
-            rows.append(about | {"tool": OURS, "coverage": inside.mean()} | _off(off / true_j))
-            if part.difference_j.notna().any():
-                plain = (part.difference_j - true_j) / true_j
-                rows.append(about | {"tool": DIFFERENCE} | _off(plain))
-        for (tool, length_s), part in group[group.tool != "none"].groupby(["tool", "length_s"]):
-            true_j = part.units * unit_j
-            about = {**facts, "length_s": length_s, "windows": len(part), "resolved": 0}
-            about["unit_s"] = float(part.duration_s.sum() / part.units.sum())
-            said = pd.to_numeric(part.tool_j)
-            rows.append(about | {"tool": TITLES[tool]} | _off((said - true_j) / true_j))
+        # Above rest a unit takes the same; what the board takes at rest goes with the time.
+        units = own.units + 1
+        above_j = float(own.above_j.sum() / units.sum())
+        scatter_j = float(np.std(own.above_j / units, ddof=1) / len(own) ** 0.5)
+        unit_s = float(own.duration_s.sum() / own.units.sum())
+        about = {
+            **{"load": load, "length_s": length_s, "unit_s": unit_s, "unit_u_j": scatter_j},
+            "unit_j": above_j + float(own.rest_w.mean()) * unit_s,
+            **{"meter": own.meter.iloc[0], "estimate": bool(own.estimate.iloc[0])},
+        }
+
+        def true_j(part: pd.DataFrame, above_j: float = above_j, own=own) -> pd.Series:
+            rest_w = part.rest_w.fillna(own.rest_w.mean())
+            return part.units * above_j + rest_w * part.duration_s
+
+        true = true_j(own)
+        off = own.pooled_j - true
+        slack = np.sqrt(own.pooled_u_j**2 + (own.units * scatter_j) ** 2)
+        told = {"windows": len(own), "resolved": int((own.status == "ok").sum())}
+        inside = float((off.abs() <= factor * slack)[own.pooled_j.notna()].mean())
+        rows.append(about | told | {"tool": OURS, "coverage": inside} | _off(off / true))
+        if own.difference_j.notna().any():
+            plain = _off((own.difference_j - true) / true)
+            rows.append(about | told | {"resolved": 0, "tool": DIFFERENCE} | plain)
+        for tool, part in group[group.tool != "none"].groupby("tool"):
+            true = true_j(part)
+            said = _off((pd.to_numeric(part.tool_j) - true) / true)
+            rows.append(about | {"windows": len(part), "resolved": 0, "tool": TITLES[tool]} | said)
     return table(rows, LOADS)
 
 
@@ -109,6 +117,21 @@ def _differences(session: RawSession, segment: int, group: pd.DataFrame) -> np.n
             return np.full(len(group), np.nan)
         total = total + curve.shown(group.end_ns) - curve.shown(group.start_ns)
     return total
+
+
+def _rest_to_rest(
+    session: RawSession, segment: int, group: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray]:
+    """Power at rest around each window in watts, and the energy above it of the window and the unit
+    before it, in joules."""
+    margin, rest = round(MARGIN_S * 1e9), round(REST_S * 1e9)
+    lead = group.lead_ns.to_numpy(dtype=np.int64)
+    first, last = lead - margin, group.end_ns.to_numpy() + margin
+    before = session.total(segment, first, first + rest).joules / REST_S
+    behind = session.total(segment, last - rest, last).joules / REST_S
+    rest_w = (before + behind) / 2
+    whole_j = session.total(segment, first, last).joules
+    return rest_w, whole_j - rest_w * (last - first) / 1e9
 
 
 def phases_of_loads(session: RawSession) -> Iterator[dict[str, Any]]:
