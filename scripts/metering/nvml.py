@@ -92,9 +92,15 @@ class PowerSamples:
         return [(1000 * t_us - ahead_ns, mw) for t_us, mw in self._fetch()]
 
     def _fetch(self) -> list[tuple[int, int]]:
-        _, samples = self._nvml.nvmlDeviceGetSamples(
-            self._handle, self._nvml.NVML_TOTAL_POWER_SAMPLES, self._seen_us
-        )
+        nvml = self._nvml
+        try:
+            _, samples = nvml.nvmlDeviceGetSamples(
+                self._handle, nvml.NVML_TOTAL_POWER_SAMPLES, self._seen_us
+            )
+        except nvml.NVMLError as error:
+            if error.value != nvml.NVML_ERROR_NOT_FOUND:
+                raise
+            return []  # none since the last time
         found = [(s.timeStamp, s.sampleValue.uiVal) for s in samples if s.timeStamp > self._seen_us]
         self._seen_us = max([self._seen_us, *(t_us for t_us, _ in found)])
         return found

@@ -16,7 +16,7 @@ from metering.grid import Grid
 from metering.meter import Reading
 
 # What reading the counters of all GPUs may take of a core.
-SHARE = 0.004
+SHARE = 0.003
 # Moves to see at the start, how long to look, and the time between two looks at least.
 MOVES, LOOK_S, PACE_S = 10, 1.5, 0.002
 # A move can show this late.

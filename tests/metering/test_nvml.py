@@ -57,6 +57,8 @@ def test_samples_of_power_keep_the_times_at_which_the_driver_took_them(nvml):
     times = [r.t_ns for r in gpu.read(everything=True) if r.quantity == "power"]
     gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(times)]
     assert len(gaps_ms) > 2 and gaps_ms == pytest.approx([20] * len(gaps_ms), abs=1)
+    # Asked again at once there is nothing new, which is no loss.
+    assert [r.quantity for r in gpu.read(everything=True)][:1] == ["energy"]
     assert before_ns < times[-1] <= time.monotonic_ns()
 
 

@@ -160,10 +160,9 @@ def fake_nvml(machine: Machine) -> ModuleType:
     """The part of pynvml that meters use, of a machine with one GPU."""
 
     class NVMLError(Exception):
-        value = 3
-
-        def __str__(self) -> str:
-            return "Not Supported"
+        def __init__(self, value: int = 3) -> None:
+            super().__init__({3: "Not Supported", 6: "Not Found"}[value])
+            self.value = value
 
     def read(call: str, value):
         def function(*arguments):
@@ -177,6 +176,8 @@ def fake_nvml(machine: Machine) -> ModuleType:
 
     def samples(handle, kind, since_us):
         pairs = machine.gpu_samples(since_us)
+        if not pairs:
+            raise NVMLError(6)
         kept = [
             SimpleNamespace(timeStamp=t_us, sampleValue=SimpleNamespace(uiVal=mw))
             for t_us, mw in pairs
@@ -211,6 +212,7 @@ def fake_nvml(machine: Machine) -> ModuleType:
         "NVML_ERROR_LIBRARY_NOT_FOUND": 12,
         "NVML_ERROR_DRIVER_NOT_LOADED": 9,
         "NVML_ERROR_NO_PERMISSION": 4,
+        "NVML_ERROR_NOT_FOUND": 6,
         "NVML_ERROR_LIB_RM_VERSION_MISMATCH": 18,
     }
     energy = "nvmlDeviceGetTotalEnergyConsumption"
