@@ -36,7 +36,7 @@ rule tables:
             "tables.py",
             "analysis/*.py",
             "analysis/phases/*.py",
-            "metering/[ct]*.py",
+            "metering/[ctg]*.py",
             "stopping.py",
         ),
         published="config/published/phases.csv",
@@ -59,6 +59,8 @@ rule tables:
         law_points="results/{campaign}/tables/law_points.parquet",
         identities="results/{campaign}/tables/identities.parquet",
         order="results/{campaign}/tables/order.parquet",
+        flags="results/{campaign}/tables/flags.parquet",
+        checks="results/{campaign}/tables/checks.parquet",
         beside="results/{campaign}/tables/published.parquet",
     log:
         "results/{campaign}/logs/tables.log",
@@ -71,10 +73,12 @@ rule tables:
         confidence=config["analysis"]["confidence"],
         resamples=config["analysis"]["resamples"],
         resolve=config["analysis"]["resolve_periods"],
+        strict=strict_flags(),
     shell:
         "{params.python} scripts/tables.py --sessions {input.sessions:q} --scores {input.scores:q}"
         " --out {params.folder:q} --seed {params.seed} --confidence {params.confidence}"
-        " --resamples {params.resamples} --resolve-periods {params.resolve} &> {log:q}"
+        " --resamples {params.resamples} --resolve-periods {params.resolve}"
+        " --strict {params.strict:q} &> {log:q}"
 
 
 rule runtime_tables:
@@ -84,7 +88,7 @@ rule runtime_tables:
             "runtime_tables.py",
             "analysis/*.py",
             "analysis/runtimes/*.py",
-            "metering/[ct]*.py",
+            "metering/[ctg]*.py",
             "stopping.py",
         ),
         sessions=session_files("runtimes"),
@@ -95,6 +99,8 @@ rule runtime_tables:
         omnibus="results/{campaign}/tables/omnibus.parquet",
         correlation="results/{campaign}/tables/correlation.parquet",
         order="results/{campaign}/tables/runtime_order.parquet",
+        flags="results/{campaign}/tables/runtime_flags.parquet",
+        checks="results/{campaign}/tables/runtime_checks.parquet",
         parity="results/{campaign}/tables/parity.parquet",
         excluded="results/{campaign}/tables/excluded.parquet",
     log:
@@ -110,8 +116,10 @@ rule runtime_tables:
         confidence=config["analysis"]["confidence"],
         resamples=config["analysis"]["resamples"],
         resolve=config["analysis"]["resolve_periods"],
+        strict=strict_flags(),
     shell:
         "{params.python} scripts/runtime_tables.py"
         " --sessions {input.sessions:q} {params.excluded:q} {params.planned:q}"
         " --out {params.folder:q} --seed {params.seed} --confidence {params.confidence}"
-        " --resamples {params.resamples} --resolve-periods {params.resolve} &> {log:q}"
+        " --resamples {params.resamples} --resolve-periods {params.resolve}"
+        " --strict {params.strict:q} &> {log:q}"

@@ -102,6 +102,12 @@ def interpreter(env):
     return f".software/{env}/venv/bin/python"
 
 
+def strict_flags():
+    """The flags that a summary's windows must not carry, by comma."""
+    strict = config["analysis"]["strict"]
+    return {True: "all", False: ""}[strict] if isinstance(strict, bool) else ",".join(strict)
+
+
 # Programs of the analysis are inputs, so that mending one redoes what follows, and only that.
 def sources(*patterns):
     """The files under scripts/ that match."""

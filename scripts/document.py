@@ -68,7 +68,13 @@ def _allowed(schema: Mapping[str, Any]) -> str:
         if items.get("type") == "integer":
             return "list of whole numbers"
         return "list of " + (_allowed(items) if "enum" in items else "names")
-    words = {"string": "text", "integer": "whole number", "number": "number", "object": "mapping"}
+    words = {
+        "string": "text",
+        "integer": "whole number",
+        "number": "number",
+        "object": "mapping",
+        "boolean": "`true`, `false`",
+    }
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     text = " or ".join("`null`" if name == "null" else words[name] for name in types)
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from analysis.doubts import note
 from analysis.figures import FIGURES, Campaign
 
 
@@ -16,9 +17,14 @@ def main() -> None:
     parser.add_argument("--png", required=True, type=Path)
     parser.add_argument("--pdf", required=True, type=Path)
     args = parser.parse_args()
-    figure = FIGURES[args.name](Campaign(args.campaign))
-    figure.savefig(args.png, dpi=160)
-    figure.savefig(args.pdf, metadata={"CreationDate": None})
+    campaign = Campaign(args.campaign)
+    figure = FIGURES[args.name](campaign)
+    how = {}
+    if doubt := note(campaign.flags("runtime_flags" if "runtimes" in args.name else "flags")):
+        figure.text(0.5, -0.02, doubt, ha="center", va="top", color="#B00000", fontsize=8)
+        how = {"bbox_inches": "tight", "pad_inches": 0.08}
+    figure.savefig(args.png, dpi=160, **how)
+    figure.savefig(args.pdf, metadata={"CreationDate": None}, **how)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import order_effect, page
+from analysis import doubts, order_effect, page
 from analysis.figures.style import chosen, si, si_interval
 from analysis.generations import closure
 
@@ -34,6 +34,7 @@ FIGURES = {
 }
 TABLES = (*dict.fromkeys(table for _, table in FIGURES.values()),)
 TABLES += ("windows", "probes", "agreement", "ends", "identities", "order")
+TABLES += ("flags", "checks")
 
 
 def main() -> None:
@@ -95,6 +96,8 @@ def render(campaign: Path, sessions: list[dict], scores: list[dict]) -> str:
         status=pd.crosstab(total.kind, total.status).to_dict("index"),
         shared=_shared(generations, sessions),
         missing=page.missing_meters(sessions),
+        flags=doubts.counts(tables["flags"]),
+        cross_checks=tables["checks"].to_dict("records"),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import order_effect, page
+from analysis import doubts, order_effect, page
 from analysis.raw import TOTAL
 from analysis.runtimes.columns import CELL
 from analysis.runtimes.order import ordered
@@ -29,7 +29,7 @@ QUESTIONS = {
     "RQ3": "One exported model in ONNX Runtime, provider against provider.",
 }
 TABLES = ("inferences", "runtimes", "comparisons", "omnibus", "correlation", "parity", "excluded")
-TABLES += ("runtime_order",)
+TABLES += ("runtime_order", "runtime_flags", "runtime_checks")
 # The page's columns of a cell: (heading, metric, whether its interval is shown).
 SHOWN = (
     ("J per inference", "energy per inference", True),
@@ -73,6 +73,8 @@ def render(campaign: Path, sessions: list[dict[str, Any]]) -> str:
             events=page.events(campaign, sessions),
             figures=page.figures(campaign, FIGURES),
             missing=page.missing_meters(sessions),
+            flags=doubts.counts(tables["runtime_flags"]),
+            cross_checks=tables["runtime_checks"].to_dict("records"),
             meters=list(dict.fromkeys(total.meter)),
             sums=list(dict.fromkeys(total.sums)),
             estimate=bool(len(estimates)) and bool(estimates.all()),

@@ -7,6 +7,15 @@ from __future__ import annotations
 import json
 import sys
 
+from analysis.checks import checks_of, checks_table
+from analysis.doubts import (
+    FlaggedError,
+    all_windows,
+    flags_table,
+    refuse_flagged,
+    session_flags,
+    with_session_flags,
+)
 from analysis.options import tables_parser
 from analysis.order_effect import order_rows, order_table
 from analysis.raw import read_session
@@ -14,7 +23,12 @@ from analysis.runtimes.accounts import excluded_table, parity_table
 from analysis.runtimes.cells import Bootstrap, cells_table
 from analysis.runtimes.comparisons import comparisons_table, omnibus_table
 from analysis.runtimes.correlation import correlation_table
-from analysis.runtimes.inferences import inferences_table, mixed_meters, together
+from analysis.runtimes.inferences import (
+    inference_windows,
+    inferences_table,
+    mixed_meters,
+    together,
+)
 from analysis.runtimes.order import ordered
 
 
@@ -34,10 +48,13 @@ def main() -> None:
         folders[facts["spec"]["session"]] = path.parent
         sessions.append(facts)
     sessions = ordered(sessions)
-    windows, order = [], []
+    windows, order, checks, metered, read = [], [], [], [], []
     for facts in (facts for facts in sessions if not facts["excluded"]):
         session = read_session(folders[facts["spec"]["session"]])
-        windows.append(inferences_table(session, resolve))
+        metered.append(inference_windows(session, resolve))
+        windows.append(inferences_table(session, metered[-1]))
+        checks += checks_of(session)
+        read.append(session)
         order += order_rows(session, resolve, args.confidence)
     inferences = together(windows)
     if mixed := mixed_meters(inferences):
@@ -57,10 +74,19 @@ def main() -> None:
         "parity": parity_table(sessions),
         "excluded": excluded_table(sessions, inferences, args.planned),
     }
+    flagged = all_windows(metered)
+    refuse_flagged(args.strict, flagged, ("inference",), "the summary")
+    flags = flags_table(flagged, read)
+    tables |= {"runtime_flags": flags, "runtime_checks": checks_table(checks)}
+    who = inferences[["session", "model", "runtime", "provider"]].drop_duplicates()
+    tables = with_session_flags(tables, who, session_flags(flags))
     args.out.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         table.to_parquet(args.out / f"{name}.parquet", index=False)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except FlaggedError as error:
+        sys.exit(f"error: {error}")

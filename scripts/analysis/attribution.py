@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from analysis.checks import disagreeing
+from analysis.flags import flag_windows, union
 from analysis.raw import TOTAL, RawSession
 
 # What a generation is, besides its windows; kept out of the windows' table.
@@ -37,7 +39,8 @@ def windows_table(
     `energy_j` with its standard uncertainty `energy_u_j`; `pooled_j`, which also short windows
     have and which only sums of adjacent windows may use; `above_idle_j`; `status`:
     `ok`, `unresolved` (shorter than `resolve_periods` periods of the meter: no energy of its own)
-    or `not covered` (the meter was lost or does not reach the window).
+    or `not covered` (the meter was lost or does not reach the window); `flags` (`analysis.flags`),
+    under `total` those of all that it sums.
 
     Args:
         facts: What to take from the session's configuration, by name; None takes the labels of the
@@ -68,6 +71,16 @@ def windows_table(
             table["energy_u_j"] = table.pooled_u_j.where(table.status == "ok")
             table["above_idle_j"] = table.pooled_j - _idle_power_w(table) * table.duration_s
             parts.append(table)
+        failed = disagreeing(session)
+        for d in domains:
+            table = tables[d["domain"]]
+            table["flags"] = flag_windows(
+                session, segment, d, table, (segment, d["domain"]) in failed
+            )
+        total = tables[TOTAL]
+        summed = [tables[name]["flags"] for name in headline]
+        own = total.status.map({"unresolved": "unresolved", "not covered": "meter lost"}).fillna("")
+        total["flags"] = union([*summed, own])
     together = pd.concat(parts, ignore_index=True)
     spec = session.facts["spec"]
     told = session.labels if facts is None else {name: spec[name] for name in facts}

@@ -17,4 +17,10 @@ def tables_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--confidence", type=float, default=0.95)
     parser.add_argument("--resamples", type=int, default=5000)
     parser.add_argument("--resolve-periods", type=float, default=2)
+    parser.add_argument(
+        "--strict",
+        type=lambda text: [word for word in text.split(",") if word],
+        default=[],
+        help="flags that windows of a summary must not carry, by comma; or all",
+    )
     return parser

@@ -16,6 +16,9 @@ from metering.trace import read_trace
 
 TOTAL = "total"
 
+Readings = dict[tuple[int, str, str], list[tuple[int, float]]]
+States = dict[tuple[int, str, str], tuple[np.ndarray, np.ndarray]]
+
 
 @dataclasses.dataclass(frozen=True)
 class RawSession:
@@ -26,12 +29,15 @@ class RawSession:
         windows: windows.jsonl, in order.
         curves: By (segment, domain); a domain that was lost early has a curve that ends early.
         events: What went wrong with the meters.
+        states: By (segment, domain, quantity), times in nanoseconds and values of what was read
+            beside energy, about once a second; and of the power of domains with a counter.
     """
 
     facts: dict[str, Any]
     windows: list[dict[str, Any]]
     curves: dict[tuple[int, str], Curve]
     events: list[dict[str, Any]]
+    states: States = dataclasses.field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -152,32 +158,40 @@ class RawSession:
 def read_session(folder: Path) -> RawSession:
     """Reads session.json, windows.jsonl, trace.csv and events.jsonl."""
     facts = json.loads((folder / "session.json").read_text())
-    curves = curves_of(folder / "trace.csv", facts["segments"])
-    return RawSession(
-        facts, _lines(folder / "windows.jsonl"), curves, _lines(folder / "events.jsonl")
-    )
+    readings = _readings(folder / "trace.csv")
+    curves = _curves(readings, facts["segments"])
+    events = _lines(folder / "events.jsonl")
+    states = {
+        key: (np.asarray([t for t, _ in pairs], np.int64), np.asarray([v for _, v in pairs], float))
+        for key, pairs in readings.items()
+        if key[2] != "energy"
+    }
+    return RawSession(facts, _lines(folder / "windows.jsonl"), curves, events, states)
 
 
 def read_unfinished(folder: Path, segments: Sequence[dict[str, Any]]) -> RawSession:
     """The same of a session that is still being measured, which has no session.json: of its facts
     only the segments."""
-    curves = curves_of(folder / "trace.csv", segments)
+    curves = _curves(_readings(folder / "trace.csv"), segments)
     return RawSession({"segments": segments}, _lines(folder / "windows.jsonl"), curves, [])
 
 
-def curves_of(trace: Path, segments: Sequence[dict[str, Any]]) -> dict[tuple[int, str], Curve]:
+def _readings(trace: Path) -> Readings:
+    """By (segment, domain, quantity), all readings of a trace."""
+    readings: Readings = defaultdict(list)
+    for sample in read_trace(trace):
+        key = sample.segment, sample.domain, sample.quantity
+        readings[key].append((sample.t_ns, sample.value))
+    return readings
+
+
+def _curves(readings: Readings, segments: Sequence[dict[str, Any]]) -> dict[tuple[int, str], Curve]:
     """By (segment, domain), the curves of the meters that the segments found."""
     domains = {
         (segment["segment"], domain["domain"]): domain
         for segment in segments
         for domain in segment["meters"]["found"]
     }
-    readings: dict[tuple[int, str, str], list[tuple[int, float]]] = defaultdict(list)
-    for sample in read_trace(trace):
-        if (sample.segment, sample.domain) in domains and sample.quantity in ("energy", "power"):
-            readings[sample.segment, sample.domain, sample.quantity].append(
-                (sample.t_ns, sample.value)
-            )
     curves = {}
     for key, domain in domains.items():
         counted = readings.get((*key, domain["quantity"]))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection
 
 from metering.counters import CounterWatch
-from metering.meter import Meter, one_line
+from metering.meter import Meter, Watcher, one_line
 from metering.trace import EventWriter, TraceWriter
 
 SLOW_PERIOD_S = 1.0  # temperature, clocks and limits: nothing there moves faster
@@ -12,7 +12,7 @@ FLUSH_PERIOD_S = 1.0  # at most this much is lost when the sampler is killed
 
 
 class SamplingLoop:
-    """Samples meters into a trace and an events file.
+    """Samples meters into a trace and an events file, and what watchers see beside them.
 
     A meter that raises is closed and dropped, with an event; the others go on. Nothing is ever
     written in place of a missing value.
@@ -24,8 +24,10 @@ class SamplingLoop:
         trace: TraceWriter,
         events: EventWriter,
         frozen_after_s: float = 5.0,
+        watchers: Collection[Watcher] = (),
     ):
         self._meters = [(m, CounterWatch(m.domain, frozen_after_s)) for m in meters]
+        self._watchers = list(watchers)
         self._speechless: set[str] = set()  # domains whose slow quantities failed
         self._trace = trace
         self._events = events
@@ -52,7 +54,17 @@ class SamplingLoop:
                 except Exception as error:  # energy may still be there: keep the meter
                     self._speechless.add(domain)
                     self._event("slow-quantities-lost", domain, one_line(error))
+        if slow:
+            self._watch()
         self.samples += 1
+
+    def _watch(self) -> None:
+        for watcher in list(self._watchers):
+            try:
+                self._trace.write(watcher.read_slow())
+            except Exception as error:  # it only says who else was there
+                self._watchers.remove(watcher)
+                self._event("slow-quantities-lost", watcher.domain, one_line(error))
 
     def run(self, period_s: float, wait: Callable[[float], bool]) -> None:
         """Sample every ``period_s`` until ``wait(seconds)`` returns True, then once more.

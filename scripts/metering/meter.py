@@ -86,6 +86,16 @@ class Meter(Protocol):
         ...
 
 
+class Watcher(Protocol):
+    """Sees what may spoil a measurement, and measures no energy itself."""
+
+    domain: str
+
+    def read_slow(self) -> list[Reading]:
+        """What it sees, about once a second."""
+        ...
+
+
 def timed(read: Callable[[], T]) -> tuple[int, T]:
     """The value of ``read()`` and the moment half-way through it, in CLOCK_MONOTONIC nanoseconds.
 

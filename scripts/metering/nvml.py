@@ -6,10 +6,12 @@ driver was loaded, and moves about every 100 ms. Between two moves the driver's 
 samples (``nvmlDeviceGetSamples``, 20 ms apart on an H100) says how the energy was spread.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 
+from metering.activity import family
 from metering.meter import Domain, Meter, Missing, Reading, one_line, timed
 from metering.pace import SHARE, PacedCounter
 from metering.visible import select
@@ -291,6 +293,7 @@ def _open(
                 lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle),
             ),
             ("utilisation", "1", lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100),
+            ("foreign_processes", "1", lambda: _foreign(nvml, handle)),
         ],
     )
     details = {**details, **_identity(nvml, handle), "power": way}
@@ -307,6 +310,14 @@ def _open(
     # Without samples the counter alone says what lies between two of its readings.
     share = share if samples else 5 * share
     return [NvmlGpu(nvml, description, energy, power, samples, slow, share)], missing
+
+
+def _foreign(nvml: ModuleType, handle) -> int:
+    """Processes that compute on the GPU and are not the session's. In a container their numbers may
+    be those of the host: where none is ours, one is taken for the session."""
+    pids = {process.pid for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle)}
+    ours = family(os.getppid(), os.getpid())
+    return len(pids - ours) if pids & ours else max(0, len(pids) - 1)
 
 
 def _instant_mw(nvml: ModuleType, handle) -> int:

@@ -11,7 +11,7 @@ are read from the same files directly.
 import logging
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +53,13 @@ class RaplZone:
 
     name = "rapl"
 
-    def __init__(self, zone: Zone, source: str, read_uj: Callable[[], int]):
+    def __init__(
+        self,
+        zone: Zone,
+        source: str,
+        read_uj: Callable[[], int],
+        beside: Mapping[str, Callable[[], int]] | None = None,
+    ):
         self.domain = Domain(
             domain=zone.domain,
             meter=self.name,
@@ -61,10 +67,11 @@ class RaplZone:
             unit="uJ",
             label=f"{zone.label} (RAPL)",
             max_range=zone.max_range_uj,
-            details={"zone": zone.folder.name},
+            details={"zone": zone.folder.name, "beside": sorted(beside or {})},
         )
         self._source = source
         self._read_uj = read_uj
+        self._beside = dict(beside or {})
 
     def read(self, everything: bool = False) -> list[Reading]:
         """The raw energy counter."""
@@ -72,8 +79,13 @@ class RaplZone:
         return [Reading(t_ns, self.domain.domain, "energy", value, "uJ", self._source)]
 
     def read_slow(self) -> list[Reading]:
-        """RAPL has nothing else to tell."""
-        return []
+        """What the counter is checked against: `energy_parts` of the package (core and uncore,
+        unwrapped), and `energy_powercap`, the file itself where pyRAPL reads."""
+        readings = []
+        for quantity, read in self._beside.items():
+            t_ns, value = timed(read)
+            readings.append(Reading(t_ns, self.domain.domain, quantity, value, "uJ", "powercap"))
+        return readings
 
     def close(self) -> None:
         """Nothing is held."""
@@ -86,11 +98,43 @@ def find(powercap_root: Path = POWERCAP_ROOT) -> tuple[list[Meter], list[Missing
         return [], missing
     readers, why_not = _pyrapl_readers(zones, powercap_root, complete=not missing)
     if why_not is None:
-        return [RaplZone(z, "pyRAPL", r) for z, r in zip(zones, readers, strict=True)], missing
+        meters = [
+            RaplZone(z, "pyRAPL", r, {"energy_powercap": z.read_uj, **_parts(z)})
+            for z, r in zip(zones, readers, strict=True)
+        ]
+        return meters, missing
     missing.append(
         Missing("pyRAPL", why_not, "nothing: the same counters are read straight from powercap")
     )
-    return [RaplZone(z, "powercap", z.read_uj) for z in zones], missing
+    return [RaplZone(z, "powercap", z.read_uj, _parts(z)) for z in zones], missing
+
+
+def _parts(zone: Zone) -> dict[str, Callable[[], int]]:
+    """How to read the sum of a package's parts, core and uncore, as one counter that does not wrap;
+    nothing where there are none, or not all can be read."""
+    if not zone.is_package:
+        return {}
+    parts = []
+    for folder in sorted(zone.folder.glob(f"{zone.folder.name}:*")):
+        try:
+            if (folder / "name").read_text().strip() in ("core", "uncore"):
+                int((folder / "energy_uj").read_bytes())
+                parts.append((folder / "energy_uj", _number(folder / "max_energy_range_uj") or 0))
+        except (OSError, ValueError):
+            return {}
+    if not parts:
+        return {}
+    last = [int(path.read_bytes()) for path, _ in parts]
+    total = [0]
+
+    def read_uj() -> int:
+        for at, (path, range_uj) in enumerate(parts):
+            now = int(path.read_bytes())
+            total[0] += now - last[at] + (range_uj if now < last[at] else 0)
+            last[at] = now
+        return total[0]
+
+    return {"energy_parts": read_uj}
 
 
 def _zones(root: Path) -> tuple[list[Zone], list[Missing]]:

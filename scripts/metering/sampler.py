@@ -27,6 +27,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 
 from metering import discovery, rapl
+from metering.activity import Activity
 from metering.loop import SamplingLoop
 from metering.meter import MeterError
 from metering.trace import EventWriter, TraceWriter
@@ -223,13 +224,15 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _sample(args: argparse.Namespace) -> None:
     _die_with_parent()
     stop = _Stop()
+    # Whoever started the sampler is the session.
+    watchers = [Activity(os.getppid(), os.getpid(), args.proc_root)]
     meters, missing = discovery.discover(
         args.want, args.cpu_rated_power_w, args.powercap_root, args.proc_root
     )
     with (
         closing(TraceWriter(args.trace, args.segment)) as trace,
         closing(EventWriter(args.events, args.segment)) as events,
-        closing(SamplingLoop(meters, trace, events, args.frozen_after_s)) as loop,
+        closing(SamplingLoop(meters, trace, events, args.frozen_after_s, watchers)) as loop,
     ):
         loop.sample(slow=True)
         trace.flush()

@@ -41,8 +41,8 @@ def refused(status, output, line):
 
 
 KEYS = (
-    "allowed here: analysis, campaign, device, host_python, metering, models_file, models_folder,"
-    " phases, protocol, runtimes, seed,"
+    "allowed here: analysis, campaign, device, host_python, metering, meters, models_file,"
+    " models_folder, phases, protocol, runtimes, seed,"
 )
 
 

@@ -30,6 +30,7 @@ def test_a_gpu_gives_its_counter_its_power_and_its_state_raw(nvml):
         "power_limit": (150_000, "mW"),
         "throttle_reasons": (4, "bits"),
         "utilisation": (0.08, "1"),
+        "foreign_processes": (0, "1"),
     }
 
 
@@ -100,7 +101,10 @@ def test_state_that_is_not_supported_is_left_out(nvml):
     nvml({**A, "unsupported": ["nvmlDeviceGetTemperature", "nvmlDeviceGetUtilizationRates"]})
     ((gpu,), missing) = meters.find({})
     quantities = [r.quantity for r in gpu.read_slow()]
-    assert quantities == ["clock_sm", "clock_mem", "power_limit", "throttle_reasons"]
+    assert quantities == [
+        *("clock_sm", "clock_mem", "power_limit", "throttle_reasons"),
+        "foreign_processes",
+    ]
     assert missing == []
 
 

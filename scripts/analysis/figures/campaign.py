@@ -105,6 +105,10 @@ class Campaign:
     def excluded(self) -> pd.DataFrame:
         return self._table("excluded")
 
+    def flags(self, table: str) -> pd.DataFrame:
+        """What windows are flagged, of one study or the other."""
+        return self._table(table)
+
     def session(self, name: str) -> RawSession:
         """The raw data of one session."""
         return read_session(self.folder / "raw" / name)

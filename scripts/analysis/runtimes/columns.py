@@ -51,6 +51,7 @@ INFERENCES = {
     "others_share": "float",
     "flagged": "bool",
     "flag": "str",
+    "flags": "str",
 }
 CELLS = CELL | {
     "domain": "str",

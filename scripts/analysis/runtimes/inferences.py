@@ -8,35 +8,41 @@ import numpy as np
 import pandas as pd
 
 from analysis.attribution import windows_table
+from analysis.flags import union
 from analysis.raw import RawSession
 from analysis.runtimes.columns import INFERENCES
 from analysis.tabular import table
 
+COLUMNS = ("inference", "batch", "repetition", "inferences", "user_s", "system_s")
+COLUMNS += ("machine_busy_s",)
 # Work of other programs, as a share of the session's own, that a reader must know of.
 OTHERS = 0.1
 # Of a CPU's time, what the one thread that computes without rest should get.
 FED = 0.9
 
 
-def inferences_table(session: RawSession, resolve_periods: float) -> pd.DataFrame:
+def inference_windows(session: RawSession, resolve_periods: float) -> pd.DataFrame:
+    """Every window of one session; see `attribution.windows_table`. Those of inference know their
+    own CPU time, and so better than what is read once a second whether others used the CPUs."""
+    windows = windows_table(session, resolve_periods, facts=("model",), columns=COLUMNS)
+    inference = windows.kind == "inference"
+    shared = _flags(_accounted(session, windows[inference]), session)
+    busy = pd.Series("", index=windows.index, dtype="str")
+    busy[inference] = ["CPU contention" if flag else "" for flag in shared]
+    return windows.assign(flags=union([windows["flags"], busy]))
+
+
+def inferences_table(session: RawSession, windows: pd.DataFrame) -> pd.DataFrame:
     """The inference windows of one session under every domain, and under `total`.
 
     A window is `inferences` inferences of `batch` samples, back to back; `inference_j` and
     `inference_s` are one inference's share of it. Energies are NaN where `status` is not `ok`.
     `flagged` is whether the machine was not the session's own, `flag` says how.
     """
-    columns = ("inference", "batch", "repetition", "inferences", "user_s", "system_s")
-    windows = windows_table(
-        session, resolve_periods, facts=("model",), columns=(*columns, "machine_busy_s")
-    )
-    rows = windows[windows.kind == "inference"].reset_index(drop=True)
+    rows = _accounted(session, windows[windows.kind == "inference"].reset_index(drop=True))
     spec = session.facts["spec"]
     segments = {segment["segment"]: segment for segment in session.facts["segments"]}
-    numbers = ["batch", "inferences", "user_s", "system_s", "machine_busy_s"]
-    rows[numbers] = rows[numbers].astype(float)
     known = rows.status == "ok"
-    own_s = rows.user_s + rows.system_s
-    others_s = (rows.machine_busy_s - own_s - _sampler_s(session, rows)).clip(lower=0)
     samples = rows.batch * rows.inferences
     above_idle_j = rows.above_idle_j.where(known)
     inference_j, inference_s = rows.energy_j / rows.inferences, rows.duration_s / rows.inferences
@@ -58,13 +64,24 @@ def inferences_table(session: RawSession, resolve_periods: float) -> pd.DataFram
         inference_s=inference_s,
         samples_per_s=samples / rows.duration_s,
         energy_delay_js=inference_j * inference_s,
-        threads=rows.segment.map({n: s["threads"] for n, s in segments.items()}),
+    )
+    rows["flag"] = _flags(rows, session)
+    rows["flagged"] = rows.flag != ""
+    return rows[list(INFERENCES)].astype(INFERENCES)
+
+
+def _accounted(session: RawSession, rows: pd.DataFrame) -> pd.DataFrame:
+    """The windows with what their CPU time was, and others'."""
+    numbers = ["batch", "inferences", "user_s", "system_s", "machine_busy_s"]
+    rows = rows.assign(**{name: rows[name].astype(float) for name in numbers})
+    threads = {s["segment"]: s["threads"] for s in session.facts["segments"]}
+    own_s = rows.user_s + rows.system_s
+    others_s = (rows.machine_busy_s - own_s - _sampler_s(session, rows)).clip(lower=0)
+    return rows.assign(
+        threads=rows.segment.map(threads),
         cpu_share=own_s / rows.duration_s,
         others_share=others_s / own_s.where(own_s > 0),
     )
-    rows["flag"] = _flags(rows, on_cpu=spec["provider"] == "cpu")
-    rows["flagged"] = rows.flag != ""
-    return rows[list(INFERENCES)].astype(INFERENCES)
 
 
 def _sampler_s(session: RawSession, rows: pd.DataFrame) -> pd.Series:
@@ -80,7 +97,8 @@ def machine(host: dict[str, Any]) -> str:
     return " + ".join([processor, *boards])
 
 
-def _flags(windows: pd.DataFrame, on_cpu: bool) -> list[str]:
+def _flags(windows: pd.DataFrame, session: RawSession) -> list[str]:
+    on_cpu = session.facts["spec"]["provider"] == "cpu"
     flags = []
     for row in windows.itertuples():
         words = []

@@ -5,8 +5,9 @@ metered. Its keys: ``driver``, ``init_error`` (an NVML error code) and ``gpus``,
 
 uuid, name, mig, power_mw, limit_mw, start_mj, start_ns (CLOCK_MONOTONIC), period_ms (how often the
 energy counter moves), instant_mw (the power now; power_mw is then a mean), sample_ms (how far
-apart the driver's samples of the power are; none without), frozen_at_mj, error (a code that every
-call then raises) and unsupported (a list of the functions that raise "Not Supported").
+apart the driver's samples of the power are; none without), processes (their pids), frozen_at_mj,
+error (a code that every call then raises) and unsupported (a list of the functions that raise "Not
+Supported").
 """
 
 import json
@@ -208,6 +209,11 @@ def nvmlDeviceGetPowerManagementDefaultLimit(handle):
 def nvmlDeviceGetCurrentClocksThrottleReasons(handle):
     _gpu(handle, "nvmlDeviceGetCurrentClocksThrottleReasons")
     return 0x4
+
+
+def nvmlDeviceGetComputeRunningProcesses(handle):
+    gpu = _gpu(handle, "nvmlDeviceGetComputeRunningProcesses")
+    return [SimpleNamespace(pid=pid) for pid in gpu.get("processes", ())]
 
 
 def nvmlDeviceGetUtilizationRates(handle):

@@ -1,0 +1,289 @@
+"""Each flag provoked, and what becomes of it: never a zero, never a row less."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.attribution import windows_table
+from analysis.checks import checks_of
+from analysis.doubts import (
+    FlaggedError,
+    flags_table,
+    note,
+    refuse_flagged,
+    session_flags,
+    with_session_flags,
+)
+from analysis.flags import NAMES, split, vocabulary
+from analysis.raw import read_session
+
+SPAN_S = 30.0
+
+
+def state(lab, quantity, value, domain="gpu:0"):
+    """What was read beside energy once a second; `value` may depend on the second."""
+    for second in range(int(SPAN_S)):
+        read = value(second) if callable(value) else value
+        named = {"domain": domain, "quantity": quantity, "unit": "1"}
+        at_ns = 1_000_000_000_000 + second * 1_000_000_000 + 1_000
+        lab.samples.append((lab.segment, at_ns, named, read))
+
+
+def quiet(lab, **changed):
+    """A session with nothing to complain of, but for what is changed."""
+    lab.begin(seconds=SPAN_S)
+    lab.window("idle", 3.0)
+    for number in range(6):
+        lab.generation(f"T/{number}", tokens=41, prefill_s=0.4, token_s=0.05)
+    states = {
+        "clock_sm": 1980,
+        "temperature": 50,
+        "throttle_reasons": 0,
+        "foreign_processes": 0,
+    }
+    for quantity, value in (states | changed).items():
+        if quantity in states:
+            state(lab, quantity, value)
+    state(lab, "machine_busy_s", changed.get("machine_busy_s", lambda s: 100 + 1.02 * s), "host")
+    state(lab, "own_s", lambda s: 10 + 1.0 * s, "host")
+    return lab
+
+
+def flagged(lab):
+    """The session and its windows."""
+    session = read_session(lab.write().folder)
+    return session, windows_table(session, 2)
+
+
+def of(windows, kind="generation", domain="total"):
+    part = windows[(windows.kind == kind) & (windows.domain == domain)]
+    return [split(text) for text in part["flags"]]
+
+
+def test_a_quiet_session_carries_no_flag(lab):
+    _, windows = flagged(quiet(lab()))
+    assert set(windows["flags"]) == {""}
+
+
+@pytest.mark.parametrize(
+    ("changed", "flag"),
+    [
+        ({"throttle_reasons": lambda s: 4 if s > 10 else 0}, "throttled"),
+        ({"throttle_reasons": 0x40}, "throttled"),
+        ({"clock_sm": lambda s: 1980 if s < 10 else 1500}, "clock changed"),
+        ({"temperature": lambda s: 50 if s < 14 else 60}, "temperature drift"),
+        ({"foreign_processes": lambda s: int(s > 8)}, "foreign process on the GPU"),
+        ({"machine_busy_s": lambda s: 100 + 2.0 * s}, "CPU contention"),
+    ],
+)
+def test_states_of_the_machine_raise_their_flag_and_no_other(lab, changed, flag):
+    _, windows = flagged(quiet(lab(), **changed))
+    _, clean = flagged(quiet(lab()))
+    found = of(windows)
+    assert any(flag in words for words in found)
+    assert {word for words in found for word in words} == {flag}
+    # The figures stay what they are.
+    assert len(windows) == len(clean)
+    np.testing.assert_allclose(windows.energy_j, clean.energy_j)
+
+
+@pytest.mark.parametrize("reasons", [1, 2, 256])
+def test_idle_and_set_clocks_are_no_throttling(lab, reasons):
+    _, windows = flagged(quiet(lab(), throttle_reasons=reasons))
+    assert not any("throttled" in words for words in of(windows))
+
+
+def test_a_short_window_is_unresolved_and_has_no_energy_instead_of_none_at_all(lab):
+    one = lab().begin(seconds=SPAN_S)
+    one.window("idle", 3.0)
+    one.generation("T/0", prefill_s=0.02)
+    _, windows = flagged(one)
+    ((words),) = of(windows, "prefill")
+    assert words == ["unresolved"]
+    row = windows[(windows.kind == "prefill") & (windows.domain == "total")].iloc[0]
+    assert np.isnan(row.energy_j) and row.pooled_j > 0
+
+
+def test_an_idle_that_decays_is_unstable_and_so_is_none(lab, known):
+    decaying = known.Truth(lambda t: 100 + 100 * np.exp(-t), SPAN_S)
+    one = quiet(lab((known.GPU, decaying, {})))
+    assert all("idle unstable" in words for words in of(flagged(one)[1]))
+    bare = lab().begin(seconds=SPAN_S)
+    bare.generation("T/0", prefill_s=0.4)
+    assert of(flagged(bare)[1]) == [["idle unstable"]]
+
+
+def test_a_counter_that_stands_still_is_frozen_and_its_windows_have_no_energy(lab, known):
+    still = (known.GPU, known.Truth(lambda t: np.full_like(t, 100.0), SPAN_S), {"until": 8.0})
+    one = quiet(lab(still))
+    event = {"segment": 1, "t_ns": known.at(14.0), "kind": "counter-frozen", "domain": "gpu:0"}
+    one.events.append({**event, "why": "stood still"})
+    _, windows = flagged(one)
+    words = of(windows)
+    assert any("counter frozen" in each for each in words)
+    dead = windows[windows["flags"].str.contains("frozen") & (windows.kind == "generation")]
+    assert dead.energy_j.isna().all() and len(dead) > 0
+
+
+def test_a_meter_that_ends_early_is_lost(lab, known):
+    one = quiet(lab())
+    one.samples = [s for s in one.samples if s[2].get("meter") != "nvml" or s[1] < known.at(9.0)]
+    _, windows = flagged(one)
+    assert "meter lost" in of(windows)[-1]
+    last = windows[(windows.kind == "generation") & (windows.domain == "total")].iloc[-1]
+    assert np.isnan(last.energy_j) and np.isnan(last.pooled_j)
+
+
+def test_an_estimate_is_flagged_as_one_everywhere(lab, known):
+    one = lab(known.ESTIMATE)
+    one.device = "cpu"
+    _, windows = flagged(quiet(one))
+    assert all(
+        "estimate" in words for kind in ("idle", "generation") for words in of(windows, kind)
+    )
+
+
+def disagreeing_lab(lab, known, factor=1.2):
+    """A board whose counter says more than its power."""
+    one = quiet(lab())
+    watts = 100_000 / factor
+    for second in np.arange(0, SPAN_S, 0.05):
+        one.samples.append((1, known.at(second), {**known.GPU_POWER}, watts))
+    return one
+
+
+def test_counter_and_power_that_differ_flag_the_whole_session(lab, known):
+    session, windows = flagged(disagreeing_lab(lab, known))
+    (row,) = checks_of(session)
+    assert row["pair"] == "energy counter / integrated power" and row["flagged"]
+    assert row["difference"] == pytest.approx(0.2, abs=0.01)
+    assert all("disagreement" in words for words in of(windows))
+    agreeing, windows = flagged(disagreeing_lab(lab, known, factor=1.02))
+    assert not checks_of(agreeing)[0]["flagged"]
+    assert not any("disagreement" in words for words in of(windows))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "factor", "fails"),
+    [
+        ("energy_powercap", 1.0, False),
+        ("energy_powercap", 0.9, True),
+        ("energy_parts", 0.7, False),
+        ("energy_parts", 1.1, True),
+    ],
+)
+def test_a_package_is_held_against_its_parts_and_another_reading(
+    lab, known, quantity, factor, fails
+):
+    truth = known.Truth(lambda t: np.full_like(t, 50.0), SPAN_S)
+    one = quiet(lab((known.RAPL, truth, {})))
+    named = {"domain": "cpu:package-0", "quantity": quantity, "unit": "uJ"}
+    for second in range(int(SPAN_S) - 1):
+        one.samples.append((1, known.at(second), named, int(1e6 + factor * 50e6 * second)))
+    session, windows = flagged(one)
+    (row,) = checks_of(session)
+    assert row["flagged"] is fails
+    assert all(("disagreement" in words) is fails for words in of(windows, domain="cpu:package-0"))
+
+
+def test_a_wrap_that_may_be_unseen_loses_the_windows(lab, known):
+    small = {**known.RAPL, "max_range": 2_000_000_000}
+    one = quiet(lab((small, known.Truth(lambda t: np.full_like(t, 50.0), SPAN_S), {})))
+    one.samples = [
+        s for s in one.samples if s[2]["quantity"] != "energy" or not 6 < (s[1] - 1e12) / 1e9 < 9
+    ]
+    _, windows = flagged(one)
+    assert any("meter lost" in words for words in of(windows))
+
+
+def test_every_flag_is_in_the_vocabulary_with_what_to_do():
+    text = "\n".join(vocabulary())
+    assert all(f"`{name}`" in text for name in NAMES)
+    issue = (
+        *("unresolved", "throttled", "clock changed", "temperature drift"),
+        *("foreign process on the GPU", "CPU contention", "idle unstable", "counter frozen"),
+        *("meter lost", "estimate"),
+    )
+    assert set(issue) <= set(NAMES)
+
+
+def test_flags_are_counted_by_kind_and_what_is_unknown_is_said(lab):
+    one = quiet(lab(), throttle_reasons=4)
+    one.samples = [s for s in one.samples if s[2]["quantity"] != "clock_sm"]
+    session, windows = flagged(one)
+    table = flags_table(windows, [session])
+    row = table[(table.kind == "generation") & (table.domain == "total")].iloc[0]
+    assert (row.flag, row.windows, row.of) == ("throttled", 6, 6)
+    assert list(table[~table.known].flag) == ["clock changed"]
+
+
+def test_a_disagreement_stands_in_every_table_and_on_every_figure(lab, known, tabulate, tmp_path):
+    campaign = tabulate(disagreeing_lab(lab, known))
+    tables = sorted((campaign.folder / "tables").glob("*.parquet"))
+    assert len(tables) > 15
+    for path in tables:
+        one = pd.read_parquet(path)
+        assert "session_flags" in one, path
+        assert one.session_flags.str.contains("disagreement").all(), path
+    text = note(campaign.flags("flags"))
+    assert text.startswith("Flagged (disagreement): small__humaneval-0shot__r1")
+
+
+def test_without_doubt_figures_say_nothing(lab):
+    session, windows = flagged(quiet(lab(), throttle_reasons=4))
+    assert note(flags_table(windows, [session])) is None
+
+
+def test_a_row_has_the_flags_of_the_sessions_behind_it():
+    who = pd.DataFrame({"session": ["a", "b"], "model": ["m", "n"], "workload": ["w", "w"]})
+    made = {
+        "by session": pd.DataFrame({"session": ["a", "b"]}),
+        "by model": pd.DataFrame({"model": ["n", "m"], "workload": ["w", "w"]}),
+        "of all": pd.DataFrame({"p": [1]}),
+        "none": pd.DataFrame({"model": pd.Series(dtype="str")}),
+    }
+    found = with_session_flags(made, who, {"b": "disagreement"})
+    assert list(found["by session"].session_flags) == ["", "disagreement"]
+    assert list(found["by model"].session_flags) == ["disagreement", ""]
+    assert list(found["of all"].session_flags) == ["disagreement"]
+    assert list(found["none"].columns) == ["model", "session_flags"]
+
+
+def test_strict_refuses_flagged_windows_in_one_line_and_writes_nothing(lab, run_program, known):
+    import tables
+
+    one = disagreeing_lab(lab, known).write()
+    out = one.campaign / "strict"
+    arguments = ["--sessions", one.folder / "session.json", "--scores", one.score_file]
+    arguments += ["--resamples", 50, "--out", out]
+    for strict in ("all", "disagreement"):
+        with pytest.raises(FlaggedError) as refused:
+            run_program(tables, *arguments, "--strict", strict)
+        assert "disagreement 18 of 18" in str(refused.value) and "\n" not in str(refused.value)
+        assert not out.exists()
+    run_program(tables, *arguments, "--strict", "throttled")
+    assert (out / "summary.parquet").exists()
+
+
+def test_strict_looks_at_what_the_summary_is_built_on(lab):
+    session, windows = flagged(quiet(lab(), temperature=lambda s: 50 if s < 14 else 60))
+    refuse_flagged([], windows, ("generation",), "the summary")
+    refuse_flagged(["all"], windows, ("idle",), "the summary")
+    with pytest.raises(FlaggedError, match="temperature drift"):
+        refuse_flagged(["all"], windows, ("generation",), "the summary")
+    assert session_flags(flags_table(windows, [session])) == {}
+
+
+def test_old_raw_data_are_not_flagged_for_what_nobody_read(lab):
+    one = lab().begin(seconds=SPAN_S)
+    one.window("idle", 3.0)
+    one.generation("T/0", prefill_s=0.4)
+    session, windows = flagged(one)
+    assert set(windows["flags"]) == {""}
+    table = flags_table(windows, [session])
+    assert {"CPU contention", "temperature drift", "throttled"} <= set(table[~table.known].flag)
+    assert json.loads((one.folder / "session.json").read_text())
+    assert dataclasses.is_dataclass(session)
