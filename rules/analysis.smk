@@ -59,6 +59,7 @@ rule tables:
         law_points="results/{campaign}/tables/law_points.parquet",
         identities="results/{campaign}/tables/identities.parquet",
         order="results/{campaign}/tables/order.parquet",
+        repeatability="results/{campaign}/tables/repeatability.parquet",
         flags="results/{campaign}/tables/flags.parquet",
         checks="results/{campaign}/tables/checks.parquet",
         beside="results/{campaign}/tables/published.parquet",

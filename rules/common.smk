@@ -103,9 +103,11 @@ def interpreter(env):
 
 
 def strict_flags():
-    """The flags that a summary's windows must not carry, by comma."""
+    """The flags that a summary's windows must not carry, by comma; `all` or `none` of them."""
     strict = config["analysis"]["strict"]
-    return {True: "all", False: ""}[strict] if isinstance(strict, bool) else ",".join(strict)
+    if isinstance(strict, bool):
+        return "all" if strict else "none"
+    return ",".join(strict) or "none"
 
 
 # Programs of the analysis are inputs, so that mending one redoes what follows, and only that.

@@ -176,12 +176,12 @@ def _windows(found: Mapping[str, Any]) -> Iterator[str]:
             yield "          it resolves time, not energy: quote no joule of it"
         elif record.get("interval_s") is not None:
             lengths = [
-                f"{float(share):.0%} from {_length(seconds)}"
+                f"to {float(share):.0%} from {_length(seconds)}"
                 for share, seconds in record["resolved_s"].items()
             ]
             yield _cut(
-                f"windows   {record['domain']}: an energy of their own from"
-                f" {_length(record['shortest_s'])}; known to " + ", ".join(lengths)
+                f"windows   {record['domain']}: resolved from"
+                f" {_length(record['shortest_s'])}; known " + ", ".join(lengths)
             )
         elif not record["lost"]:
             yield f"windows   {record['domain']}: none, the counter did not move while it was read"

@@ -29,6 +29,7 @@ from analysis.phases.identities import identities_table
 from analysis.phases.law import law_tables
 from analysis.phases.probes import PROBES, probes_table
 from analysis.phases.published import published_table, read_paper
+from analysis.phases.repeatability import repeatability_table
 from analysis.raw import read_session
 from analysis.summary import bootstrap, pairs_table, savings_table, summary_table
 from analysis.tabular import together
@@ -89,6 +90,7 @@ def main() -> None:
         "ends": ends_table(ends, bound, args.confidence),
         "context": context_table(along, generated, law, **settings),
         "identities": identities_table(generated, repeated, args.confidence),
+        "repeatability": repeatability_table(generated),
         "published": published_table(generated, summary, amplification, law, paper),
     }
     attributed = (summary.estimator == ATTRIBUTION).any()

@@ -71,16 +71,17 @@ def with_session_flags(
         who: One row a session: `session`, and of `WHO` what its study has. A table that names no
             session names some of these; one that names none rests on all.
     """
-    told = who.assign(session_flags=who.session.map(by_session).fillna(""))
+    told = who.assign(session_flags=[by_session.get(name, "") for name in who.session])
     found = {}
     for name, one in made.items():
         keys = ["session"] if "session" in one else [k for k in WHO if k in one and k in told]
         if not keys:
             flags = pd.Series(_together(told.session_flags), index=one.index, dtype="str")
         else:
-            by_key = told.groupby(keys).session_flags.agg(_together)
-            index = pd.MultiIndex.from_frame(one[keys]) if len(keys) > 1 else one[keys[0]]
-            flags = pd.Series(by_key.reindex(index).fillna("").to_numpy(), index=one.index)
+            parts = told.groupby(keys).session_flags
+            by_key = {key: _together(group) for key, group in parts}
+            rows = one[keys].itertuples(index=False, name=None)
+            flags = pd.Series([by_key.get(row, "") for row in rows], index=one.index, dtype="str")
         found[name] = one.assign(session_flags=flags.astype("str"))
     return found
 

@@ -19,8 +19,8 @@ def tables_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--resolve-periods", type=float, default=2)
     parser.add_argument(
         "--strict",
-        type=lambda text: [word for word in text.split(",") if word],
+        type=lambda text: [] if text == "none" else text.split(","),
         default=[],
-        help="flags that windows of a summary must not carry, by comma; or all",
+        help="flags that windows of a summary must not carry, by comma; or all, or none",
     )
     return parser
