@@ -3,6 +3,7 @@
 # make test       the checks and tests
 # make benchmark  what the harness costs, after the main job
 # make docs       the tables of keys in config/README.md
+# make truth      the tables of docs/metering.md: energies and other tools against known powers
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 1
 BIN := .venv/bin
@@ -10,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIMES := pytorch tensorflow mxnet onnxruntime
 SOFTWARE := $(patsubst %,.software/%/ready.json,analysis $(RUNTIMES))
 
-.PHONY: all env dev check test benchmark docs
+.PHONY: all env dev check test benchmark docs truth
 .DELETE_ON_ERROR:
 
 all: env
@@ -52,7 +53,17 @@ test: check
 docs: env
 	$(BIN)/python scripts/document.py
 
+# Zeus, CodeCarbon and pyRAPL in an environment of their own.
+.software/truth/ready: tests/benchmarks/truth/requirements.txt
+	$(PYTHON) -m venv --clear .software/truth/venv
+	.software/truth/venv/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	@touch $@
+
+truth: .software/truth/ready
+	.software/truth/venv/bin/python tests/benchmarks/truth/bench.py --page docs/metering.md
+
 benchmark: env
 	$(BIN)/snakemake --cores $(CORES) $(SOFTWARE) resources/models/smollm2-135m-instruct/model.json resources/workloads/humaneval.jsonl resources/networks/mobilenetv2-init/pytorch/verified.json
 	.software/pytorch/venv/bin/python tests/benchmarks/phases.py
+	.software/pytorch/venv/bin/python tests/benchmarks/overhead.py
 	for name in $(RUNTIMES); do .software/$$name/venv/bin/python tests/benchmarks/runtimes.py --backend $$name || exit 1; done

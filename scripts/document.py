@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from marks import replaced
+
 CONFIG = Path(__file__).parents[1] / "config"
 TABLES = {"config.schema.yaml": "configuration", "models.schema.yaml": "registry"}
 
@@ -26,7 +28,7 @@ def main() -> None:
         schema = yaml.safe_load((CONFIG / "schemas" / name).read_text())
         if mark == "registry":
             schema = schema["additionalProperties"]
-        after = replaced(after, mark, "\n".join(table(schema)))
+        after = replaced(after, mark, "\n".join(table(schema)), "make docs")
     if args.check and after != before:
         sys.exit("error: config/README.md differs from the schemas; run `make docs`")
     page.write_text(after)
@@ -79,16 +81,6 @@ def _allowed(schema: Mapping[str, Any]) -> str:
     text = " or ".join("`null`" if name == "null" else words[name] for name in types)
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     return text + "".join(f", {sign} {schema[k]:g}" for k, sign in signs.items() if k in schema)
-
-
-def replaced(page: str, mark: str, content: str) -> str:
-    """The page with what stands between the two marks replaced."""
-    begin, end = f"<!-- {mark}: made by `make docs` -->\n", f"<!-- end of {mark} -->"
-    head, _, rest = page.partition(begin)
-    _, found, tail = rest.partition(end)
-    if not found:
-        sys.exit(f"error: config/README.md lacks the marks of '{mark}'")
-    return f"{head}{begin}{content}\n{end}{tail}"
 
 
 if __name__ == "__main__":

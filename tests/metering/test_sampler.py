@@ -95,6 +95,14 @@ def test_samples_enclose_the_block_on_its_own_clock(sampler, powercap, tmp_path)
     assert t_ns == sorted(t_ns)
 
 
+def test_who_used_the_processors_stands_beside_what_the_meters_said(sampler, powercap, tmp_path):
+    powercap.zone("0", "package-0", 1)
+    with sampler():
+        pass
+    read = {s.quantity: s.value for s in read_trace(tmp_path / "trace.csv") if s.domain == "host"}
+    assert read["machine_busy_s"] > read["own_s"] > 0
+
+
 def test_a_second_segment_appends(sampler, powercap, tmp_path):
     powercap.zone("0", "package-0", 10)
     with sampler(segment=1):

@@ -23,8 +23,9 @@ import ours
 from machine import START_NS, Machine
 from powers import POWERS, Power
 
+from analysis.flags import vocabulary
 from analysis.pooling import pooled
-from document import replaced
+from marks import replaced
 
 # Lengths of windows in seconds, and how many of each in a session.
 WINDOWS = {
@@ -53,7 +54,9 @@ def main() -> None:
     if args.json:
         args.json.write_text(json.dumps(found, indent=1) + "\n")
     if args.page:
-        args.page.write_text(replaced(args.page.read_text(), "truth bench", tables))
+        page = replaced(args.page.read_text(), "truth bench", tables, "make truth")
+        page = replaced(page, "vocabulary", "\n".join(vocabulary()), "make truth")
+        args.page.write_text(page)
 
 
 def run(sessions: int, *, peers: bool) -> dict:
@@ -114,10 +117,8 @@ def _of_peers(power: Power, seed: int, windows: list) -> Iterator[tuple[str, str
     from peers import tools
 
     for name in tools(Machine(power.watts, seed)):
-        machine = Machine(power.watts, seed)
-        with machine.running():
-            tool = tools(machine)[name]
-            yield name, tool.domain, tool.energies_j(windows)
+        tool = tools(Machine(power.watts, seed))[name]
+        yield name, tool.domain, tool.energies_j(windows)
 
 
 def _pooled(machine: Machine, power: Power, curve) -> dict:

@@ -32,7 +32,7 @@ READ_COST_S = {
     "nvmlDeviceGetPowerUsage": 2e-6,
     "nvmlDeviceGetFieldValues": 5e-6,
     "nvmlDeviceGetSamples": 3e-4,
-    "rapl": 3e-5,
+    "energy_uj": 3e-5,
 }
 
 

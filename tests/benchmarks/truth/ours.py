@@ -65,7 +65,7 @@ def _meters(machine: Machine) -> list[Meter]:
     found, _ = nvml.find({})
 
     def read_uj() -> int:
-        machine.read("rapl")
+        machine.read("energy_uj")
         return machine.rapl_uj()
 
     zone = Zone(

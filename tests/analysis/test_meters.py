@@ -1,0 +1,90 @@
+"""The study of the meters: errors of windows whose work is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import meter_tables
+from analysis.meters.loads import DIFFERENCE, OURS, load_windows, loads_table
+from analysis.raw import read_session
+
+UNIT_S, IDLE_W, WORK_W = 0.25, 100.0, 300.0
+
+
+@pytest.fixture
+def session(lab, known):
+    """Windows of 0.5 and 2 s of one load, a unit before each, rest between them; and a tool that
+    says a tenth too much."""
+    spans, now = [], 2.0
+    plan = [(length, tool) for length in (0.5, 2.0) for tool in ("none",) * 4 + ("zeus",) * 2]
+    for length, tool in plan:
+        spans.append((now, now + UNIT_S, now + UNIT_S + length, length, tool))
+        now += UNIT_S + length + 0.8
+
+    def watts(t):
+        busy = np.zeros_like(t, dtype=bool)
+        for lead, _, end, _, _ in spans:
+            busy |= (t >= lead) & (t < end)
+        return np.where(busy, WORK_W, IDLE_W)
+
+    one = lab((known.GPU, known.Truth(watts, now + 5), {}))
+    one.begin(seconds=now + 4)
+    for number, (lead, start, end, length, tool) in enumerate(spans):
+        name = f"steady:{length}:{tool}:{number}"
+        said = 1.1 * WORK_W * length if tool == "zeus" else None
+        one.now = start
+        one.window(
+            "load",
+            end - start,
+            load=name,
+            what="steady",
+            length_s=length,
+            tool=tool,
+            repetition=number,
+            units=round(length / UNIT_S),
+            lead_ns=known.at(lead),
+            tool_j=said,
+        )
+    one.segments[0]["tools"] = {"zeus": "1.2.3"}
+    one.write()
+    return one
+
+
+def test_truth_is_taken_from_rest_to_rest_and_tools_are_held_against_it(session):
+    table = loads_table(load_windows(read_session(session.folder), 2), 0.95)
+    ours = table[table.tool == OURS].set_index("length_s")
+    assert list(ours.windows) == [4, 4]
+    assert ours.unit_j.to_numpy() == pytest.approx(WORK_W * UNIT_S, rel=0.02)
+    assert ours.rms_off[2.0] < 0.03 and ours.coverage[2.0] >= 0.75
+    zeus = table[table.tool == "Zeus"].set_index("length_s")
+    assert zeus.bias[2.0] == pytest.approx(0.1, abs=0.02) and zeus.windows[2.0] == 2
+    # Its moves are on no grid that these readings tell: there is no plain difference to show.
+    assert DIFFERENCE not in set(table.tool)
+
+
+def test_the_program_writes_table_figure_and_page(session, run_program):
+    run_program(meter_tables, "--session", session.folder)
+    assert len(pd.read_parquet(session.folder / "loads.parquet")) == 4
+    assert (session.folder / "loads.png").stat().st_size > 10_000
+    page = (session.folder / "meters.md").read_text()
+    assert "**steady**" in page and "| Zeus |" in page and "zeus 1.2.3" in page
+
+
+def test_a_session_without_whole_windows_says_so_instead_of_nothing(lab, known, run_program):
+    one = lab().begin(seconds=20)
+    one.window(
+        "load",
+        1.0,
+        load="x",
+        what="steady",
+        length_s=1.0,
+        tool="none",
+        repetition=0,
+        units=4,
+        lead_ns=known.at(0.5),
+        tool_j=None,
+    )
+    one.segments[0]["tools"] = {}
+    one.write()
+    run_program(meter_tables, "--session", one.folder)
+    assert "Other tools in windows of their own: none" in (one.folder / "meters.md").read_text()
