@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from analysis.figures import style
 from analysis.meters.loads import DIFFERENCE, OURS
@@ -15,6 +16,7 @@ LOOKS = {
     "CodeCarbon": {"color": style.GREEN, "marker": "D"},
     DIFFERENCE: {"color": style.GREY, "marker": "x"},
 }
+TICKS_S = (0.02, 0.1, 0.5, 2, 10)
 
 
 def draw(loads: pd.DataFrame) -> Figure:
@@ -33,6 +35,11 @@ def draw(loads: pd.DataFrame) -> Figure:
                 panel.plot(part.length_s, 100 * part.rms_off, ms=4.5, lw=1.1, label=tool, **look)
         panel.axhline(1, color="black", lw=0.6, ls=":")
         panel.set(xscale="log", yscale="log", title=name, xlabel="length of the window, s")
+        panel.set_xlim(0.8 * loads.length_s.min(), 1.25 * loads.length_s.max())
+        panel.set_xticks([t for t in TICKS_S if t >= loads.length_s.min()], minor=False)
+        panel.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
+        panel.xaxis.set_minor_formatter(NullFormatter())
+        panel.yaxis.set_major_formatter(FuncFormatter(lambda percent, _: f"{percent:g}"))
         panel.title.set_fontsize(9.5)
         panel.grid(axis="y", lw=0.3)
     axes[0][0].set_ylabel("error, root mean square, %")
@@ -40,7 +47,7 @@ def draw(loads: pd.DataFrame) -> Figure:
     figure.legend(
         handles, labels, ncol=len(labels), loc="upper center", frameon=False, fontsize=8.5
     )
-    note = f"{loads.meter.iloc[0]}. Against the energy of a unit of the same work in long windows."
+    note = f"{loads.meter.iloc[0]}. Against what the same work takes from rest to rest."
     figure.text(0.01, 0.01, note, fontsize=7.5)
     figure.tight_layout(rect=(0, 0.04, 1, 0.93))
     return figure
