@@ -96,6 +96,7 @@ def render(campaign: Path, sessions: list[dict], scores: list[dict]) -> str:
         status=pd.crosstab(total.kind, total.status).to_dict("index"),
         shared=_shared(generations, sessions),
         missing=page.missing_meters(sessions),
+        overhead=page.overhead(sessions),
         repeatability=tables["repeatability"].to_dict("records"),
         flags=doubts.counts(tables["flags"]),
         cross_checks=tables["checks"].to_dict("records"),

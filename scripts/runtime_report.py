@@ -73,6 +73,7 @@ def render(campaign: Path, sessions: list[dict[str, Any]]) -> str:
             events=page.events(campaign, sessions),
             figures=page.figures(campaign, FIGURES),
             missing=page.missing_meters(sessions),
+            overhead=page.overhead(sessions),
             flags=doubts.counts(tables["runtime_flags"]),
             cross_checks=tables["runtime_checks"].to_dict("records"),
             meters=list(dict.fromkeys(total.meter)),

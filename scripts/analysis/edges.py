@@ -83,7 +83,8 @@ def on_time(times_ns: np.ndarray) -> np.ndarray:
     are where most of them are not on a grid."""
     start_ns, seconds = times_ns[0], (times_ns - times_ns[0]) / 1e9
     period_s = float(np.median(np.diff(seconds)))
-    block = (seconds // BLOCK_S).astype(int)
+    # Numbered without those that have no sample, as while nobody fetched them.
+    _, block = np.unique(seconds // BLOCK_S, return_inverse=True)
     phases_s = np.zeros(block[-1] + 1)
     for _ in range(3):
         seen = [_mode(seconds[block == one] % period_s, period_s) for one in range(block[-1] + 1)]
@@ -100,15 +101,14 @@ def on_time(times_ns: np.ndarray) -> np.ndarray:
     # Two in one slot: the later one keeps its own time.
     twice = np.concatenate([[False], np.diff(at_s) <= 0.5 * period_s])
     at_s[twice] = seconds[twice]
-    at_s = np.maximum.accumulate(at_s)
-    at_s += 1e-6 * np.arange(len(at_s)) * (np.diff(at_s, prepend=-1.0) <= 0)
-    return start_ns + np.round(np.maximum.accumulate(at_s) * 1e9).astype(np.int64)
+    # Times rise, by a microsecond at least.
+    apart_s = 1e-6 * np.arange(len(at_s))
+    at_s = np.maximum.accumulate(at_s - apart_s) + apart_s
+    return start_ns + np.round(at_s * 1e9).astype(np.int64)
 
 
 def _mode(phases_s: np.ndarray, period_s: float) -> float:
     """The phase that most samples are close behind."""
-    if not len(phases_s):
-        return 0.0
     bins = 20
     counts = np.bincount((phases_s / period_s * bins).astype(int) % bins, minlength=bins)
     best = int(np.argmax(counts + np.roll(counts, -1)))

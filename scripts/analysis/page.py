@@ -51,6 +51,20 @@ def events(campaign: Path, sessions: Sequence[Mapping[str, Any]]) -> list[dict[s
     return found
 
 
+def overhead(sessions: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """What metering took, smallest and largest over sessions: the sampler's share of one core, and
+    seconds from a process's start to its first window; none where no session says."""
+    stats = [s["sampler"] for s in sessions if s.get("sampler")]
+    shares = [one["cpu_s"] / one["wall_s"] for one in stats if one["wall_s"] > 0]
+    firsts = [
+        g["first_window_s"] for s in sessions for g in s["segments"] if g.get("first_window_s")
+    ]
+    return {
+        name: [min(values), max(values)] if values else []
+        for name, values in (("core_share", shares), ("first_window_s", firsts))
+    }
+
+
 def missing_meters(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """The meters that were not there and why, once each."""
     every = (m for s in sessions for g in s["segments"] for m in g["meters"]["missing"])

@@ -25,7 +25,7 @@ LATE_S = 0.03
 SURE = (0.35, 0.9)
 # Between two dense looks: the first soon, for a period that is known from a second of moves is
 # soon wrong by a move.
-RELOCATE_S = (0.5, 8.0)
+RELOCATE_S = (1.0, 8.0)
 
 
 class PacedCounter:
@@ -96,7 +96,7 @@ class PacedCounter:
         kept, moves = self._watch(early_s + self._grid.period_s + LATE_S, 1)
         for move_s in moves:
             self._grid.add(move_s)
-        self._apart_s = min(2 * self._apart_s, RELOCATE_S[1])
+        self._apart_s = min(4 * self._apart_s, RELOCATE_S[1])
         self._relocate_s = time.monotonic() + max(self._apart_s, 4 * self._interval_s())
         return kept
 
