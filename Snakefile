@@ -46,7 +46,7 @@ rule phases:
 # The study of the meters: how far off they are, on loads whose work is known.
 rule metering:
     input:
-        page=f"results/{CAMPAIGN}/meters/meters.md",
+        page=METERS_PAGE,
 
 
 # Tables, figures and report from the raw data that are there: measures nothing.

@@ -325,6 +325,9 @@ def report_page(study):
     return f"results/{CAMPAIGN}/{page}.html"
 
 
+METERS_PAGE = f"results/{CAMPAIGN}/meters/meters.md"
+
+
 def pages_of_all(wildcards):
     return [report_page(study) for study in config["studies"]]
 
@@ -332,6 +335,8 @@ def pages_of_all(wildcards):
 def pages_of_measured(wildcards):
     """The page of each study that has raw data."""
     pages = [report_page(study) for study in SESSIONS if recorded_sessions(study)]
+    if Path("results", CAMPAIGN, "meters", "session.json").is_file():
+        pages.append(METERS_PAGE)
     if not pages:
         raise WorkflowError(f"analyse: results/{CAMPAIGN}/raw holds no finished session")
     return pages

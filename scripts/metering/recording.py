@@ -164,6 +164,14 @@ def _write_whole(path: Path, text: str) -> None:
 
 
 def _last_samples(trace: Path) -> dict[int, int]:
-    """For each segment the time of its last sample, in nanoseconds."""
-    samples = read_trace(trace) if trace.exists() else ()
-    return {sample.segment: sample.t_ns for sample in samples}
+    """For each segment until when all of its meters said something of energy, in nanoseconds: some
+    are read less often than others."""
+    last: dict[tuple[int, str], int] = {}
+    for sample in read_trace(trace) if trace.exists() else ():
+        if sample.quantity in ("energy", "power"):
+            key = sample.segment, sample.domain
+            last[key] = max(sample.t_ns, last.get(key, 0))
+    return {
+        segment: min(t_ns for (other, _), t_ns in last.items() if other == segment)
+        for segment in {segment for segment, _ in last}
+    }

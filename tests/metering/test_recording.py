@@ -130,6 +130,17 @@ def test_a_generation_after_the_last_sample_is_dropped(start):
     assert start().finished == {"a", "c"}
 
 
+def test_a_generation_that_one_of_the_meters_does_not_cover_is_dropped(start):
+    recording = start()
+    run(recording, ["a", "b"])
+    # This one is read seldom; and what is no energy covers nothing.
+    writer = TraceWriter(recording.trace, recording.segment)
+    writer.write([Reading(t, "gpu:1", "power", t, "mW", "nvml") for t in (10, 150)])
+    writer.write([Reading(900, "host", "own_s", 1.0, "s", "proc")])
+    writer.close()
+    assert start().finished == {"a"}
+
+
 def test_samples_of_another_segment_do_not_cover_a_window(start):
     run(start(), ["a"])
     second = start()

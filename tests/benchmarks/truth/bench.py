@@ -43,7 +43,7 @@ OURS = "this workflow"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sessions", type=int, default=10, help="of each power")
+    parser.add_argument("--sessions", type=int, default=7, help="of each power")
     parser.add_argument("--no-peers", action="store_true", help="without other tools")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--page", type=Path, help="the page whose tables to replace")
