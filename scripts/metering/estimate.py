@@ -11,8 +11,9 @@ from pathlib import Path
 from metering.meter import Domain, Meter, MeterError, Missing, Reading, one_line, timed
 
 ASSUMED_POWER_PER_CPU_W = 10.0
-# Between two looks: a tick of CPU time is 10 ms, and /proc/stat costs a quarter of a millisecond.
-PERIOD_S = 0.1
+# Between two looks at least: a tick of CPU time is 10 ms, and /proc/stat takes a quarter of a
+# millisecond. A little less than the sampler's usual period, which is never met exactly.
+PERIOD_S = 0.045
 
 # /proc/stat: user nice system idle iowait irq softirq steal guest guest_nice (proc_stat(5)).
 # Guest time is already in user; steal is work of others on the host.

@@ -187,8 +187,9 @@ def _short(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
-def si_interval(value: float, low: float, high: float, unit: str) -> str:
-    """The same with an interval, all under one prefix."""
+def si_interval(value: float, low: float | None, high: float | None, unit: str) -> str:
+    """The same with an interval, all under one prefix; without where there is none."""
+    low, high = (math.nan if edge is None else edge for edge in (low, high))
     size = abs(value)
     exponent = 0
     if size > 0 and math.isfinite(size) and not 0.1 <= size < 1000:
