@@ -15,6 +15,8 @@ TO_WATTS = {"W": 1.0, "mW": 1e-3}
 PAUSE_S = 2e-4
 # Of blocks of this length the powers are compared.
 BLOCK_S = 0.5
+# Fewer moves say nothing of a grid.
+FEWEST_ON_GRID = 8
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,9 @@ class Examined:
     """What was found of one quantity of a meter; None where there was too little to tell.
 
     Attributes:
-        update_s: Median time between two changes of the value.
-        late_s: How much later than the regular grid the 95th percentile of changes shows.
+        update_s: Time between two changes of the value, on their grid where they are on one.
+        late_s: How much behind that grid the 95th percentile of changes shows, the time until it
+            was read included; None where changes are on no regular grid.
         step: The smallest change, in joules or watts.
         read_wall_s, read_cpu_s: Time and CPU time of one read of the meter.
         power_w: Mean power while it was read.
@@ -78,9 +81,11 @@ def examined(
         values = []
     at = [i for i in range(1, len(values)) if values[i] != values[i - 1]]
     moves = [times[i] for i in at]
-    gaps = [b - a for a, b in itertools.pairwise(moves)]
-    update_s = statistics.median(gaps) if len(gaps) > 2 else None
+    update_s, late_s = _rhythm(moves, [times[i] - times[i - 1] for i in at])
     steps = [abs(values[i] - values[i - 1]) * scale for i in at]
+    if late_s is not None:
+        # How late a value shows is no noise of the power.
+        moves = [round((t - moves[0]) / update_s) * update_s for t in moves]
     power_w, noise_w = (
         _of_counter(moves, [values[i] * scale for i in at])
         if quantity == "energy"
@@ -90,7 +95,7 @@ def examined(
         domain,
         quantity,
         update_s,
-        _late(moves, update_s) if update_s else None,
+        late_s,
         min(steps) if steps else None,
         read_wall_s,
         read_cpu_s,
@@ -100,14 +105,48 @@ def examined(
     )
 
 
-def _late(moves: Sequence[float], update_s: float) -> float | None:
-    """The 95th percentile of how much behind the grid's lower envelope moves show."""
-    if len(moves) < 8:
-        return None
-    numbers = [round((t - moves[0]) / update_s) for t in moves]
-    slope, _ = statistics.linear_regression(numbers, moves)
-    off = sorted(t - n * slope for n, t in zip(numbers, moves, strict=True))
-    return off[int(0.95 * (len(off) - 1))] - off[0]
+def _rhythm(
+    moves: Sequence[float], unread_s: Sequence[float]
+) -> tuple[float | None, float | None]:
+    """`update_s` and `late_s` of moves; `unread_s` is how long the value was not read before each.
+
+    A move shows late or in time, never early: the grid is the line below which no move lies. What
+    moved while nobody looked may be of any period in between, and tells nothing of the grid.
+    """
+    gaps = [b - a for a, b in itertools.pairwise(moves)]
+    if len(gaps) < 3:
+        return None, None
+    usual_s = statistics.median_low(gaps)
+    # Reading cuts time into pieces, which the median of gaps shows and their mean does not.
+    usual_s = statistics.fmean(gap for gap in gaps if 0.5 < gap / usual_s < 1.5)
+    seen = [t for t, s in zip(moves, unread_s, strict=True) if s < usual_s / 2]
+    if len(seen) < FEWEST_ON_GRID:
+        return usual_s, None
+    periods = (round((b - a) / usual_s) for a, b in itertools.pairwise(seen))
+    numbers = list(itertools.accumulate(periods, initial=0))
+    update_s, behind_s = _grid(numbers, seen)
+    late_s = sorted(behind_s)[int(0.95 * (len(behind_s) - 1))]
+    return (update_s, late_s) if late_s < update_s / 2 else (usual_s, None)
+
+
+def _grid(numbers: Sequence[int], moves: Sequence[float]) -> tuple[float, list[float]]:
+    """The period of numbered moves, and how much each lies behind the line below them all: the edge
+    of their lower convex hull under the middle one, on which few late moves have no hold."""
+    hull: list[tuple[int, float]] = []
+    for number, move in zip(numbers, moves, strict=True):
+        while len(hull) > 1 and _slope(hull[-2], hull[-1]) >= _slope(hull[-2], (number, move)):
+            hull.pop()
+        hull.append((number, move))
+    middle = statistics.fmean(numbers)
+    start, end = next(edge for edge in itertools.pairwise(hull) if edge[1][0] >= middle)
+    slope = _slope(start, end)
+    behind = [t - start[1] - (n - start[0]) * slope for n, t in zip(numbers, moves, strict=True)]
+    return slope, behind
+
+
+def _slope(start: tuple[int, float], end: tuple[int, float]) -> float:
+    # Two moves of one number are one move seen twice: nothing rises more steeply.
+    return (end[1] - start[1]) / (end[0] - start[0]) if end[0] > start[0] else float("inf")
 
 
 def _of_counter(
