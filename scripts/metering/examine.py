@@ -105,9 +105,7 @@ def examined(
     )
 
 
-def _rhythm(
-    moves: Sequence[float], unread_s: Sequence[float]
-) -> tuple[float | None, float | None]:
+def _rhythm(moves: Sequence[float], unread_s: Sequence[float]) -> tuple[float | None, float | None]:
     """`update_s` and `late_s` of moves; `unread_s` is how long the value was not read before each.
 
     A move shows late or in time, never early: the grid is the line below which no move lies. What
