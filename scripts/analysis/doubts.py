@@ -78,12 +78,31 @@ def with_session_flags(
         if not keys:
             flags = pd.Series(_together(told.session_flags), index=one.index, dtype="str")
         else:
-            parts = told.groupby(keys).session_flags
-            by_key = {key: _together(group) for key, group in parts}
-            rows = one[keys].itertuples(index=False, name=None)
-            flags = pd.Series([by_key.get(row, "") for row in rows], index=one.index, dtype="str")
+            rows = list(one[keys].itertuples(index=False, name=None))
+            by_key = {row: _together(_behind(told, keys, row)) for row in set(rows)}
+            flags = pd.Series([by_key[row] for row in rows], index=one.index, dtype="str")
+            if "reference" in one:
+                # What a workload is compared with is behind the row too.
+                other = one.assign(workload=one.reference)[keys]
+                more = [
+                    _behind(told, keys, row) for row in other.itertuples(index=False, name=None)
+                ]
+                flags = pd.Series(
+                    [_together([own, *others]) for own, others in zip(flags, more, strict=True)],
+                    index=one.index,
+                    dtype="str",
+                )
         found[name] = one.assign(session_flags=flags.astype("str"))
     return found
+
+
+def _behind(told: pd.DataFrame, keys: Sequence[str], row: Sequence[Any]) -> pd.Series:
+    """The flags of the sessions behind a row; a blank stands for all."""
+    chosen = pd.Series(True, index=told.index)
+    for key, value in zip(keys, row, strict=True):
+        if not pd.isna(value) and value != "":
+            chosen &= told[key] == value
+    return told.session_flags[chosen]
 
 
 def refuse_flagged(

@@ -18,11 +18,19 @@ def family(*pids: int, proc_root: Path = Path("/proc")) -> set[int]:
     """Those processes and all that descend from them."""
     found = set(pids)
     for pid in pids:
+        children = _children(pid, proc_root)
+        found |= family(*children, proc_root=proc_root) if children else set()
+    return found
+
+
+def _children(pid: int, proc_root: Path) -> list[int]:
+    """The living children of all threads of a process; none where the kernel does not tell."""
+    found = []
+    for file in (proc_root / str(pid) / "task").glob("*/children"):
         try:
-            children = (proc_root / str(pid) / "task" / str(pid) / "children").read_text().split()
-        except OSError:
+            found += [int(child) for child in file.read_text().split()]
+        except OSError:  # that thread has ended
             continue
-        found |= family(*map(int, children), proc_root=proc_root) if children else set()
     return found
 
 
@@ -46,7 +54,10 @@ class Activity:
         the two where the kernel does not tell both."""
         t_ns = time.monotonic_ns()
         machine_s = busy_s(self._proc)
-        own = [self._tree_s(pid) for pid in self._pids]
+        pid, also = self._pids
+        # The sampler is a child of the session, as a rule: then it is counted there.
+        apart = [] if also in family(pid, proc_root=self._proc) - {pid} or also == pid else [also]
+        own = [self._tree_s(each) for each in (pid, *apart)]
         if machine_s is None or None in own:
             return []
         return [
@@ -59,8 +70,7 @@ class Activity:
         try:
             # The name in parentheses may hold spaces; utime is the 14th field, cstime the 17th.
             fields = (self._proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
-            children = (self._proc / str(pid) / "task" / str(pid) / "children").read_text()
         except OSError:
             return None
         own = sum(int(field) for field in fields[11:15]) / self._hertz
-        return own + sum(self._tree_s(int(child)) or 0.0 for child in children.split())
+        return own + sum(self._tree_s(child) or 0.0 for child in _children(pid, self._proc))

@@ -243,12 +243,17 @@ def test_a_row_has_the_flags_of_the_sessions_behind_it():
         "by session": pd.DataFrame({"session": ["a", "b"]}),
         "by model": pd.DataFrame({"model": ["n", "m"], "workload": ["w", "w"]}),
         "of all": pd.DataFrame({"p": [1]}),
+        "pooled": pd.DataFrame({"model": [""], "workload": ["w"]}),
+        "beside": pd.DataFrame({"model": ["n"], "workload": ["x"], "reference": ["w"]}),
         "none": pd.DataFrame({"model": pd.Series(dtype="str")}),
     }
     found = with_session_flags(made, who, {"b": "disagreement"})
     assert list(found["by session"].session_flags) == ["", "disagreement"]
     assert list(found["by model"].session_flags) == ["disagreement", ""]
     assert list(found["of all"].session_flags) == ["disagreement"]
+    # A blank stands for all, and what a row is compared with is behind it too.
+    assert list(found["pooled"].session_flags) == ["disagreement"]
+    assert list(found["beside"].session_flags) == ["disagreement"]
     assert list(found["none"].columns) == ["model", "session_flags"]
 
 
