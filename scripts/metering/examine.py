@@ -80,12 +80,14 @@ def examined(
     except CounterReset:
         values = []
     at = [i for i in range(1, len(values)) if values[i] != values[i - 1]]
-    moves = [times[i] for i in at]
-    update_s, late_s = _rhythm(moves, [times[i] - times[i - 1] for i in at])
+    unread_s = [times[i] - times[i - 1] for i in at]
+    update_s, late_s = _rhythm([times[i] for i in at], unread_s)
     steps = [abs(values[i] - values[i - 1]) * scale for i in at]
+    moves = [times[i] for i in at]
     if late_s is not None:
-        # How late a value shows is no noise of the power.
-        moves = [round((t - moves[0]) / update_s) * update_s for t in moves]
+        # How late a value shows, and that nobody looked, is no noise of the power.
+        at = [i for i, s in zip(at, unread_s, strict=True) if s < update_s / 2]
+        moves = [round((times[i] - times[at[0]]) / update_s) * update_s for i in at]
     power_w, noise_w = (
         _of_counter(moves, [values[i] * scale for i in at])
         if quantity == "energy"
