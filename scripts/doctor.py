@@ -132,7 +132,9 @@ def _meter(
 def _declared(one: Examined, details: Mapping[str, Any]) -> Examined:
     """An estimate moves as often as CPUs are busy: what it can show is declared, not seen."""
     resolution_s = details.get("resolution_s")
-    return one if resolution_s is None else dataclasses.replace(one, update_s=resolution_s)
+    if resolution_s is None:
+        return one
+    return dataclasses.replace(one, update_s=resolution_s, late_s=None)
 
 
 def _interval_s(record: Mapping[str, Any], period_s: float) -> float | None:

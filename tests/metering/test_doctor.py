@@ -1,6 +1,7 @@
 """What the doctor says: examined meters, and the one screen."""
 
 import json
+import os
 import random
 import sys
 import threading
@@ -151,6 +152,9 @@ def test_a_machine_without_meters_says_what_is_missing_and_what_to_do(ask, power
     assert {lack["meter"] for lack in found["missing"]} == {"rapl", "nvml"}
     assert "do: on a bare-metal Intel or AMD machine" in text
     assert "an estimate follows how long the CPUs were busy" in text
+    # Its ticks are declared: they only move while something is busy.
+    (moved,) = found["meters"][0]["quantities"]
+    assert (moved["update_s"], moved["late_s"]) == (1 / os.sysconf("SC_CLK_TCK"), None)
 
 
 def test_counters_that_only_root_may_read_are_a_permission_to_give(
