@@ -1,9 +1,9 @@
 """What a meter is: the words that every meter, the sampler and the attribution share."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -28,11 +28,28 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True)
 class Domain:
-    """What a meter measures, and how far to trust it.
+    """What a meter measures, and all that the analysis needs to know of it.
 
-    ``quantity`` is what the domain's energy comes from: ``energy`` (a cumulative counter) or
-    ``power`` (no counter: integrate it). ``max_range`` is the value at which the counter wraps
-    around, in ``unit``; None where it does not wrap or nobody says where.
+    Attributes:
+        domain: Its name, as in the trace.
+        meter, source: Which meter, and through what it was read.
+        unit: Of its raw values.
+        label: In words, for figures and pages.
+        quantity: What its energy comes from: `energy` (a cumulative counter) or `power` (no
+            counter: integrate it).
+        estimate: Whether no meter stands behind it.
+        max_range: The value at which the counter wraps around, in `unit`; None where it does not
+            wrap or nobody says where.
+        details: What else is known of the device.
+        kind: Of device: `processor`, `memory`, `gpu`, or `system` (more than one of them).
+        scale: Joules (of a counter) or watts (of a power) in one `unit`.
+        period_s: How often the value moves; None where only its readings tell.
+        resolution: The smallest change that it can show, in `unit`; None where only its readings
+            tell.
+        contains: Patterns (fnmatch) of other domains whose energy is in this one too: none of them
+            is ever added to it.
+        max_power_w: More than the device can draw: a step of the counter that asks for more did
+            not happen.
     """
 
     domain: str
@@ -44,10 +61,44 @@ class Domain:
     estimate: bool = False
     max_range: int | None = None
     details: dict = field(default_factory=dict)
+    kind: str = "system"
+    scale: float = 1.0
+    period_s: float | None = None
+    resolution: float | None = None
+    contains: tuple[str, ...] = ()
+    max_power_w: float | None = None
 
     def as_dict(self) -> dict:
         """The same, ready for JSON."""
         return asdict(self)
+
+
+# What the units of the first meters said without a word; those that came later declare it.
+_SCALES = {"J": 1.0, "mJ": 1e-3, "uJ": 1e-6, "W": 1.0, "mW": 1e-3}
+_KINDS = {"gpu:": "gpu", "cpu:dram": "memory", "cpu:": "processor"}
+# No processor package and no board draws more.
+MAX_POWER_W = {"processor": 1000.0, "memory": 1000.0, "gpu": 3000.0}
+
+
+def declared(record: Mapping[str, Any]) -> Domain:
+    """A domain as a session recorded it, also one from before meters declared their kind and scale.
+
+    Args:
+        record: One of `meters.found` in session.json.
+    """
+    known = {name: value for name, value in record.items() if name in Domain.__dataclass_fields__}
+    if "kind" not in record:
+        name, unit = record["domain"], record["unit"]
+        kind = next((k for start, k in _KINDS.items() if name.startswith(start)), "system")
+        known |= {"kind": kind, "scale": _SCALES[unit], "max_power_w": MAX_POWER_W.get(kind)}
+        if unit == "uJ":
+            # Intel SDM, volume 3, 15.10.1: moves about every millisecond, in units of 2^-14 J.
+            known |= {"period_s": 1e-3, "resolution": 2.0**-14 / 1e-6}
+        elif record["estimate"]:
+            details = record["details"]
+            tick_j = details["rated_power_w"] / details["logical_cpus"] * details["resolution_s"]
+            known |= {"period_s": details["resolution_s"], "resolution": tick_j}
+    return Domain(**{**known, "contains": tuple(known.get("contains", ()))})
 
 
 @dataclass(frozen=True)
