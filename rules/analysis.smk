@@ -35,6 +35,7 @@ rule tables:
         program=sources(
             "tables.py",
             "analysis/*.py",
+            "analysis/statistics/*.py",
             "analysis/phases/*.py",
             "metering/[ctg]*.py",
             "stopping.py",
@@ -88,6 +89,7 @@ rule runtime_tables:
         program=sources(
             "runtime_tables.py",
             "analysis/*.py",
+            "analysis/statistics/*.py",
             "analysis/runtimes/*.py",
             "metering/[ctg]*.py",
             "stopping.py",

@@ -202,7 +202,8 @@ use rule figure_power as figure_savings with:
 rule report_page:
     input:
         software=software("analysis"),
-        program=sources("report.py", "analysis/*.py", "analysis/*.j2"),
+        program=sources("report.py", "analysis/*.py",
+            "analysis/statistics/*.py", "analysis/*.j2"),
         captions=expand("report/{figure}.rst", figure=FIGURES),
         sessions=session_files("phases"),
         scores=campaign_scores,
