@@ -69,8 +69,8 @@ def holm(p: np.ndarray) -> np.ndarray:
 def correlation(
     first: np.ndarray, second: np.ndarray, *, confidence: float
 ) -> tuple[float, float, float, float]:
-    """(rho, low, high, p): Spearman's, of independent pairs, the p exact for few; NaN for fewer than
-    five, or where one of the two never changes.
+    """(rho, low, high, p): Spearman's, of independent pairs, the p exact for few; NaN for fewer
+    than five, or where one of the two never changes.
 
     The interval is of Fisher's z: a jackknife (Arvesen 1969), since near 1 that of Bonett and
     Wright (2000) holds the truth in 89 % of cases; never narrower than theirs, since of few pairs
