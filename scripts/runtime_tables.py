@@ -11,6 +11,7 @@ from analysis.checks import checks_of, checks_table
 from analysis.doubts import (
     FlaggedError,
     all_windows,
+    common_flags,
     flags_table,
     refuse_flagged,
     session_flags,
@@ -33,7 +34,6 @@ from analysis.runtimes.inferences import (
 )
 from analysis.runtimes.omnibus import omnibus_table
 from analysis.runtimes.order import ordered
-from analysis.runtimes.standin import common_flags
 
 
 def main() -> None:

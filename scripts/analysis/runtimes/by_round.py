@@ -8,8 +8,8 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
+from analysis.doubts import clean
 from analysis.runtimes.columns import CELL
-from analysis.runtimes.standin import clean
 
 ABOVE_IDLE = ("inference_above_idle_j", "sample_above_idle_j")
 # Of a window, what its energy is multiplied by to give the quantity: reading is off by as much.

@@ -66,7 +66,7 @@ def inferences_table(session: RawSession, windows: pd.DataFrame) -> pd.DataFrame
     )
     rows["flag"] = _flags(rows, session)
     rows["flagged"] = rows.flag != ""
-    return rows.reindex(columns=list(INFERENCES)).astype(INFERENCES)
+    return rows[list(INFERENCES)].astype(INFERENCES)
 
 
 def _accounted(session: RawSession, rows: pd.DataFrame) -> pd.DataFrame:

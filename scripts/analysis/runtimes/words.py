@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+
+from analysis.doubts import Both
 
 PROVIDERS = {"cpu": "CPU", "cuda": "CUDA", "tensorrt": "TensorRT"}
 ENERGY, ABOVE_IDLE = "energy per inference", "energy per inference above idle"
@@ -83,16 +86,13 @@ def clean(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def hangs(row: Mapping[str, Any]) -> str:
     """Whether what is said hangs on flagged windows, in words; empty where it does not."""
-    said = conclusion(row)
-    if said is None or not row["flagged"] > 0:
+    said, other = conclusion(row), clean(row)
+    if said is None:
         return ""
-    if row["flagged"] == row["windows"]:
-        return "rests on flagged windows only"
-    other = clean(row)
-    if conclusion(other) == said:
-        return ""
-    how_many = f"{row['flagged']} of {row['windows']} flagged windows"
-    return f"not so without the {how_many}: {verdict(other)}"
+    both = Both(said, conclusion(other), row["windows"], row["flagged"])
+    if both.clean is not None:
+        both = dataclasses.replace(both, clean=verdict(other)) if both.hangs else both
+    return both.words
 
 
 def opposite(energy: Mapping[str, Any], above_idle: Mapping[str, Any]) -> str:
