@@ -66,13 +66,18 @@ def _direction(row: Mapping[str, Any]) -> float:
     return row["difference"] if pd.isna(row["ratio"]) else row["ratio"] - 1
 
 
+def times(row: Mapping[str, Any]) -> bool:
+    """Whether a comparison is said as so many times."""
+    return row["ratio"] >= 2
+
+
 def _amount(row: Mapping[str, Any]) -> str:
     """How much more or less, from the full value at once."""
     ratio = row["ratio"]
+    if times(row):
+        return f"{ratio:.3g} times the"
     if pd.isna(ratio):
         size = f"{abs(row['difference']):.3g} {row['unit']}"
-    elif ratio >= 2:
-        return f"{ratio:.3g} times the"
     else:
         percent = 100 * abs(ratio - 1)
         size = f"{percent:.0f} %" if percent >= 9.95 else f"{percent:.2g} %"
@@ -87,7 +92,7 @@ def clean(row: Mapping[str, Any]) -> dict[str, Any]:
 def hangs(row: Mapping[str, Any]) -> str:
     """Whether what is said hangs on flagged windows, in words; empty where it does not."""
     said, other = conclusion(row), clean(row)
-    if said is None:
+    if said is None or (said == NOT_TOLD and conclusion(other) is None):
         return ""
     both = Both(said, conclusion(other), row["windows"], row["flagged"])
     if both.clean is not None:
