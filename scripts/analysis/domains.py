@@ -114,7 +114,8 @@ def _lacking(segment: Mapping[str, Any], own: Sequence[Domain], boards: bool) ->
     if unread:
         return f"no meter of {', '.join(unread)}"
     sockets = segment.get("host", {}).get("sockets") or 1
-    there = len({_socket(d, place) for place, d in enumerate(own)})
+    whole = [d for d in own if not any(_matches(other, d.domain) for other in own)]
+    there = len({_socket(d, place) for place, d in enumerate(whole)})
     # One meter may be of all sockets, and then says so.
     there = max([there, *(d.details.get("sockets") or 1 for d in own)])
     return f"{there} of {sockets} packages measured" if there < sockets else ""
