@@ -87,9 +87,7 @@ def pairs(comparisons: pd.DataFrame, question: str) -> list[dict[str, Any]]:
                 "opposite": next(filter(None, (row["opposite"] for row in of.values())), ""),
                 "flags": [text for text in remarks if text],
                 "drift": [text for text in drift if text],
-                "reasons": "; ".join(
-                    dict.fromkeys(r["reason"] for r in of.values() if r["reason"])
-                ),
+                "reasons": "; ".join(why),
             }
         )
     return rows
