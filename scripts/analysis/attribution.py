@@ -1,15 +1,23 @@
-"""Windows and curves to energies: one row a window and domain. Pure functions on tables."""
+"""Windows and curves to energies: one row a window and domain. Pure functions on tables, linear in
+windows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.checks import disagreeing
-from analysis.flags import flag_windows, union
-from analysis.raw import TOTAL, RawSession
+from analysis.curves import Energy
+from analysis.domains import board_of
+from analysis.flags import OF_BOARDS, flag_windows, masks, texts, unknown
+from analysis.idle import EnergyOf, idle_power
+from analysis.raw import TOTAL, UNMETERED, RawSession
+from metering.meter import Domain, declared
+from stopping import cell_of
 
 # What a generation is, besides its windows; kept out of the windows' table.
 PAYLOAD = (
@@ -23,6 +31,15 @@ PHASES_COLUMNS = (
     *("generation", "task", "condition", "repetition"),
     *("probe", "what", "prompt_tokens", "output_tokens", "count"),
 )
+# The words under which a window names the piece of work that it belongs to.
+PIECES = ("generation", "probe", "inference", "load")
+STATUS = ("not covered", "unresolved", "ok")
+NUMBERS = (
+    *("pooled_j", "pooled_u_j", "period_s"),
+    *("idle_power_w", "idle_power_u_w", "above_idle_j", "above_idle_u_j"),
+)
+# Of a stand-in for the worker, the flags that only the worker's own states tell.
+OF_WORKER = (*OF_BOARDS, "temperature drift")
 
 
 def windows_table(
@@ -35,53 +52,46 @@ def windows_table(
     """Every window under every domain, and under `total`.
 
     Columns: the session and its `facts`; the window's own (segment, window, kind, `columns`,
-    start_ns, end_ns); `domain`, `sums` (what the domain sums), `meter`, `estimate`; `duration_s`;
-    `energy_j` with its standard uncertainty `energy_u_j`; `pooled_j`, which also short windows
-    have and which only sums of adjacent windows may use; `above_idle_j`; `status`:
-    `ok`, `unresolved` (shorter than `resolve_periods` periods of the meter: no energy of its own)
-    or `not covered` (the meter was lost or does not reach the window); `flags` (`analysis.flags`),
-    under `total` those of all that it sums.
+    start_ns, end_ns); `cell`, what it repeats (see `stopping`), with its kind; `domain`, `sums`
+    (what the domain sums), `meter`, `estimate`; `duration_s`; `energy_j` with its standard
+    uncertainty `energy_u_j`; `pooled_j`, which also short windows have and which only sums of
+    adjacent windows may use; `idle_power_w` beside it and its standard uncertainty
+    `idle_power_u_w`, which all windows of a segment have in common (`analysis.idle`);
+    `above_idle_j`, as `pooled_j`, and `above_idle_u_j`, of both; `status`: `ok`, `unresolved`
+    (shorter than `resolve_periods` periods of the meter: no energy of its own) or `not covered`
+    (the meter was lost or does not reach the window; or there is no total, since what did the work
+    has no meter); `flags` (`analysis.flags`), under `total` those of all that it sums; and
+    `unknown`, the flags that the raw data cannot tell.
 
     Args:
         facts: What to take from the session's configuration, by name; None takes the labels of the
             study of phases.
         columns: What a window may have of its own; missing where it has not.
     """
-    windows = pd.DataFrame(
-        [
-            {"window": number, **{k: v for k, v in window.items() if k not in PAYLOAD}}
-            for number, window in enumerate(session.windows)
-        ]
-    )
-    for column in columns:
-        if column not in windows:
-            windows[column] = None
-    windows["duration_s"] = (windows.end_ns - windows.start_ns) / 1e9
-    parts = []
-    for segment, group in windows.groupby("segment"):
-        domains = session.domains(segment)
-        tables = {d["domain"]: _under(group, session, segment, d) for d in domains}
-        headline = [d["domain"] for d in session.headline(segment)]
-        tables[TOTAL] = _total([tables[name] for name in headline])
-        for table in tables.values():
-            short = table.duration_s < resolve_periods * table.period_s
-            status = np.where(table.pooled_j.isna(), "not covered", "ok")
-            table["status"] = np.where((status == "ok") & short, "unresolved", status)
-            table["energy_j"] = table.pooled_j.where(table.status == "ok")
-            table["energy_u_j"] = table.pooled_u_j.where(table.status == "ok")
-            table["above_idle_j"] = table.pooled_j - _idle_power_w(table) * table.duration_s
-            parts.append(table)
-        failed = disagreeing(session)
-        for d in domains:
-            table = tables[d["domain"]]
-            table["flags"] = flag_windows(
-                session, segment, d, table, (segment, d["domain"]) in failed
-            )
-        total = tables[TOTAL]
-        summed = [tables[name]["flags"] for name in headline]
-        own = total.status.map({"unresolved": "unresolved", "not covered": "meter lost"}).fillna("")
-        total["flags"] = union([*summed, own])
-    together = pd.concat(parts, ignore_index=True)
+    windows = _own(session.windows, columns)
+    failed = disagreeing(session)
+    made = [
+        under
+        for segment, group in windows.groupby("segment")
+        for under in _segment(session, int(segment), group, resolve_periods, failed)
+    ]
+    lengths = [len(under.rows) for under in made]
+    rows = np.concatenate([under.rows for under in made]) if made else np.zeros(0, int)
+    together = windows.take(rows).reset_index(drop=True)
+    for name in ("domain", "sums", "meter"):
+        words = pd.array([getattr(under, name) for under in made], dtype="str")
+        together[name] = words.take(np.repeat(np.arange(len(made)), lengths))
+    together["estimate"] = np.repeat([under.estimate for under in made], lengths).astype(bool)
+    for name in NUMBERS:
+        together[name] = np.concatenate([under.numbers.pop(name) for under in made] or [[]])
+    short = (together.duration_s < resolve_periods * together.period_s).to_numpy()
+    status = np.where(together.pooled_j.isna(), 0, np.where(short, 1, 2))
+    together["status"] = pd.array(STATUS, dtype="str").take(status)
+    for energy, pooled in (("energy_j", "pooled_j"), ("energy_u_j", "pooled_u_j")):
+        together[energy] = together[pooled].where(status == 2)
+    for name in ("flags", "unknown"):
+        found = np.concatenate([getattr(under, name) for under in made] or [[]]).astype(np.int64)
+        together[name] = texts(found, together.index)
     spec = session.facts["spec"]
     told = session.labels if facts is None else {name: spec[name] for name in facts}
     together.insert(0, "session", session.name)
@@ -93,32 +103,135 @@ def windows_table(
     return together
 
 
-def _under(group: pd.DataFrame, session: RawSession, segment: int, domain: dict) -> pd.DataFrame:
-    table = group.copy()
-    table["domain"] = table["sums"] = domain["domain"]
-    table["meter"], table["estimate"] = domain["label"], domain["estimate"]
-    curve = session.curves.get((segment, domain["domain"]))
-    if curve is None:
-        return table.assign(pooled_j=np.nan, pooled_u_j=np.nan, period_s=np.nan)
-    energy = curve.energy(table.start_ns.to_numpy(), table.end_ns.to_numpy())
+@dataclasses.dataclass(frozen=True)
+class _Under:
+    """The windows of a segment under one domain: their places, and arrays as long."""
+
+    domain: str
+    sums: str
+    meter: str
+    estimate: bool
+    rows: np.ndarray
+    numbers: dict[str, np.ndarray]
+    flags: np.ndarray
+    unknown: np.ndarray
+
+
+def _own(windows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """What the windows say of themselves."""
+    said = dict.fromkeys(name for window in windows for name in window)
+    table = pd.DataFrame(
+        {"window": np.arange(len(windows))}
+        | {n: [w.get(n, np.nan) for w in windows] for n in said if n not in PAYLOAD}
+    )
+    for column in ("segment", "kind", "start_ns", "end_ns", *columns):
+        if column not in table:
+            table[column] = None
+    table["duration_s"] = (table.end_ns - table.start_ns) / 1e9
+    pieces = [_cell(window) for window in windows]
+    table["cell"] = pd.array(pieces, dtype="str")
+    return table
+
+
+def _cell(window: Mapping[str, Any]) -> str:
+    """What a window repeats, with its kind; its kind alone where it is no piece of work."""
+    piece = next((window[p] for p in (window["kind"], *PIECES) if window.get(p)), None)
+    return window["kind"] if piece is None else f"{window['kind']} {cell_of(piece)}"
+
+
+def _segment(
+    session: RawSession,
+    segment: int,
+    group: pd.DataFrame,
+    resolve_periods: float,
+    failed: Collection[tuple[int, str]],
+) -> list[_Under]:
+    """The windows of a segment under each of its domains, and under `total`."""
+    group = group[["kind", "cell", "start_ns", "end_ns", "duration_s"]]
+    domains = [declared(record) for record in session.domains(segment)]
+    made = {}
+    for domain in domains:
+        curve = session.curves.get((segment, domain.domain))
+        period_s = np.nan if curve is None else curve.period_s
+        energy_of = _nowhere if curve is None else curve.energy
+        table = _energies(group, energy_of, period_s, resolve_periods)
+        made[domain.domain] = _Under(
+            *(domain.domain, domain.domain, domain.label, domain.estimate, group.index.to_numpy()),
+            {name: table[name].to_numpy() for name in NUMBERS},
+            flag_windows(session, segment, domain, table, (segment, domain.domain) in failed),
+            unknown(session, segment, domain, table),
+        )
+    parts = [made[record["domain"]] for record in session.headline(segment)]
+    table = _energies(
+        group,
+        lambda *edges: session.total(segment, *edges),
+        session.period_s(segment),
+        resolve_periods,
+    )
+    total = _Under(
+        TOTAL,
+        " + ".join(part.sums for part in parts) or "nothing",
+        " + ".join(part.meter for part in parts) or UNMETERED,
+        any(part.estimate for part in parts),
+        group.index.to_numpy(),
+        {name: table[name].to_numpy() for name in NUMBERS},
+        _total_flags(session, segment, table, parts, made),
+        _total_unknown(session, segment, domains, table),
+    )
+    return [*made.values(), total]
+
+
+def _nowhere(start_ns: np.ndarray, end_ns: np.ndarray) -> Energy:
+    missing = np.full(len(start_ns), np.nan)
+    return Energy(missing, missing)
+
+
+def _energies(
+    group: pd.DataFrame, energy_of: EnergyOf, period_s: float, resolve_periods: float
+) -> pd.DataFrame:
+    energy = energy_of(group.start_ns.to_numpy(), group.end_ns.to_numpy())
+    table = group.assign(
+        pooled_j=energy.joules, pooled_u_j=energy.uncertainty_j, period_s=float(period_s)
+    )
+    beside_w, u_w = idle_power(table, energy_of)
+    short = (table.duration_s < resolve_periods * table.period_s).to_numpy()
     return table.assign(
-        pooled_j=energy.joules, pooled_u_j=energy.uncertainty_j, period_s=curve.period_s
+        status=np.where(table.pooled_j.isna(), "not covered", np.where(short, "unresolved", "ok")),
+        idle_power_w=beside_w,
+        idle_power_u_w=u_w,
+        above_idle_j=table.pooled_j - beside_w * table.duration_s,
+        above_idle_u_j=np.hypot(table.pooled_u_j, u_w * table.duration_s),
     )
 
 
-def _total(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """The sum over domains; NaN where one of them is: a sum without a part is no sum."""
-    total = tables[0].copy()
-    total["domain"] = TOTAL
-    total["sums"] = " + ".join(table["sums"].iloc[0] for table in tables)
-    total["meter"] = " + ".join(table["meter"].iloc[0] for table in tables)
-    total["pooled_j"] = sum(table.pooled_j for table in tables)
-    total["pooled_u_j"] = np.sqrt(sum(table.pooled_u_j**2 for table in tables))
-    total["period_s"] = np.max([table.period_s for table in tables], axis=0)
-    return total
+def _total_flags(
+    session: RawSession,
+    segment: int,
+    table: pd.DataFrame,
+    parts: Sequence[_Under],
+    made: Mapping[str, _Under],
+) -> np.ndarray:
+    """Those of all that the total sums; and where another domain stands in for the worker, what
+    the worker's own states tell."""
+    lost = (table.status == "not covered").to_numpy()
+    own: dict[str, np.ndarray | bool] = {"unresolved": (table.status == "unresolved").to_numpy()}
+    own["meter lost" if parts else "worker not metered"] = lost
+    flags = [masks(own, len(table)), *(part.flags for part in parts)]
+    worker = made.get(board_of(session.device(segment)))
+    if parts and worker is not None and worker not in parts:
+        flags.append(worker.flags & masks(dict.fromkeys(OF_WORKER, True), 1))
+    return np.bitwise_or.reduce(flags)
 
 
-def _idle_power_w(table: pd.DataFrame) -> float:
-    """Mean power while idle; NaN where no idle was metered: above idle is then unknown."""
-    idle = table[(table.kind == "idle") & table.pooled_j.notna()]
-    return idle.pooled_j.sum() / idle.duration_s.sum() if len(idle) else np.nan
+def _total_unknown(
+    session: RawSession, segment: int, domains: Sequence[Domain], table: pd.DataFrame
+) -> np.ndarray:
+    """Of the worker: the processor beside a board has no say in how warm that was."""
+    device = session.device(segment)
+    if device != "cpu":
+        worker = Domain(board_of(device), "", "", "", "", kind="gpu")
+        return unknown(session, segment, worker, table)
+    processors = [d for d in domains if d.kind == "processor"]
+    processors = processors or [Domain("cpu", "", "", "", "", kind="processor")]
+    # One that tells is enough.
+    return np.bitwise_and.reduce([unknown(session, segment, d, table) for d in processors])

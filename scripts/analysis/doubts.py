@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
+import numpy as np
 import pandas as pd
 
-from analysis.flags import NAMES, OF_SESSION, WORK, split, unknowable
+from analysis.flags import NAMES, OF_SESSION, WORK, carries, masks_of, split
 from analysis.raw import TOTAL, RawSession
 from analysis.tabular import table
 
 FLAGS = {
     **dict.fromkeys(("session", "kind", "domain", "flag"), "str"),
-    **dict.fromkeys(("windows", "of"), "int"),
+    **dict.fromkeys(("windows", "of", "of_kind", "of_work"), "int"),
     "known": "bool",
 }
 # Of a session, what a reader of any figure must see.
-SEEN = ("disagreement", "counter frozen", "meter lost")
+SEEN = ("worker not metered", "disagreement", "counter frozen", "meter lost")
+# A flag that so many of a campaign's windows of work carry tells none of them from the others.
+NEARLY_ALL = 0.9
+# No doubt of a window's energy: it has none, so that it is in no mean; or it is said elsewhere what
+# all of them are; or it was put right.
+NO_DOUBT = ("unresolved", "estimate", "mirrored")
+# Doubts of what is subtracted, and of no total.
+OF_IDLE = ("idle unstable",)
 WHO = ("model", "workload", "runtime", "provider")
+
+
+T = TypeVar("T")
 
 
 class FlaggedError(ValueError):
@@ -33,22 +45,130 @@ def all_windows(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def flags_table(windows: pd.DataFrame, sessions: Iterable[RawSession]) -> pd.DataFrame:
-    """One row a session, kind of window, domain and flag: how many windows carry it, of how many;
-    and of what the raw data cannot tell, one with `known` false."""
+    """One row a session, kind of window, domain and flag: how many windows carry it, of how many of
+    the session, of how many of that kind and of how many of work in all sessions; and of what the
+    raw data cannot tell, one a session with `known` false: in how many windows of work."""
     rows: list[dict[str, Any]] = []
-    for key, group in windows.groupby(["session", "kind", "domain"], sort=False):
-        about = dict(zip(("session", "kind", "domain"), key, strict=True)) | {"of": len(group)}
-        cells = group["flags"].map(split)
-        for name in NAMES:
-            count = int(cells.map(lambda words, name=name: name in words).sum())
-            if count:
-                rows.append(about | {"flag": name, "windows": count, "known": True})
+    by = ["session", "kind", "domain"]
+    work = windows[windows.kind.isin(WORK)]
+    of_work = work.groupby("domain").size()
+    of_kind = windows.groupby(["kind", "domain"]).size()
+    found = _carried(windows, "flags", by)
+    for key, carried, of in found:
+        session, kind, domain = key
+        about = {"session": session, "kind": kind, "domain": domain, "of": of, "known": True}
+        about |= {"of_kind": of_kind[kind, domain], "of_work": of_work.get(domain, 0)}
+        rows += [about | {"flag": name, "windows": n} for name, n in carried.items()]
+    total = work[work.domain == TOTAL]
+    lacking = {}
+    if "unknown" in total:
+        lacking = {key[0]: (told, of) for key, told, of in _carried(total, "unknown", ["session"])}
     for session in sessions:
-        of = sum(window["kind"] in WORK for window in session.windows)
-        missing = {f for s in session.facts["segments"] for f in unknowable(session, s["segment"])}
-        about = {"session": session.name, "kind": "", "domain": TOTAL, "of": of, "windows": 0}
-        rows += [about | {"flag": flag, "known": False} for flag in NAMES if flag in missing]
+        told, of = lacking.get(session.name, ({}, 0))
+        about = {"session": session.name, "kind": "", "domain": TOTAL, "of": of, "of_kind": of}
+        about |= {"known": False, "of_work": of_work.get(TOTAL, 0)}
+        rows += [about | {"flag": name, "windows": n} for name, n in told.items()]
     return table(rows, FLAGS)
+
+
+def _carried(
+    windows: pd.DataFrame, column: str, by: Sequence[str]
+) -> list[tuple[tuple, dict[str, int], int]]:
+    """By group in the order of the table: how many windows carry each flag, and how many there
+    are."""
+    if windows.empty:
+        return []
+    groups = windows.groupby(list(by), sort=False)
+    place = groups.ngroup().to_numpy()
+    found = masks_of(windows[column])
+    of = np.bincount(place)
+    each = [np.bincount(place, weights=found >> bit & 1) for bit in range(len(NAMES))]
+    keys = list(windows[list(by)].drop_duplicates().itertuples(index=False, name=None))
+    return [
+        (key, {n: int(each[b][at]) for b, n in enumerate(NAMES) if each[b][at]}, int(of[at]))
+        for at, key in enumerate(keys)
+    ]
+
+
+def common_flags(windows: pd.DataFrame) -> list[str]:
+    """The flags that nearly all windows of work of a campaign carry under `total`: each is one line
+    at the top of a page, and no reason to leave a window out."""
+    work = windows[(windows.domain == TOTAL) & windows.kind.isin(WORK)]
+    if work.empty:
+        return []
+    found = masks_of(work["flags"])
+    return [n for at, n in enumerate(NAMES) if (found >> at & 1).mean() >= NEARLY_ALL]
+
+
+def clean(
+    windows: pd.DataFrame, common: Collection[str] = (), *, above_idle: bool = False
+) -> pd.Series:
+    """Which windows carry no flag that makes their energy doubtful.
+
+    Args:
+        windows: Any table with a column `flags`.
+        common: What nearly all windows carry, see `common_flags`; it counts for no doubt.
+        above_idle: Whether the energy is that above idle, which an unstable idle makes doubtful.
+    """
+    told = {*NO_DOUBT, *common, *(() if above_idle else OF_IDLE)}
+    doubts = [name for name in NAMES if name not in told]
+    return pd.Series(~carries(windows["flags"], doubts), index=windows.index)
+
+
+@dataclasses.dataclass(frozen=True)
+class Both(Generic[T]):
+    """A conclusion of all windows beside that of those without a doubt.
+
+    Attributes:
+        all: Of all windows.
+        clean: Of those that carry no flag; None where there is none.
+        windows: How many there are.
+        flagged: How many of them carry a flag.
+    """
+
+    all: T
+    clean: T | None
+    windows: int
+    flagged: int
+
+    @property
+    def hangs(self) -> bool:
+        """Whether the conclusion is not the same without the flagged windows."""
+        return self.flagged > 0 and self.clean != self.all
+
+    @property
+    def words(self) -> str:
+        """The same in words; empty where it does not hang on them."""
+        if not self.hangs:
+            return ""
+        if self.flagged == self.windows:
+            return "rests on flagged windows only"
+        without = f"without the {self.flagged} of {self.windows} flagged windows"
+        if self.clean is None:
+            return f"cannot be told {without}"
+        return f"not so {without}: {self.clean}"
+
+
+def with_and_without(
+    windows: pd.DataFrame,
+    conclude: Callable[[pd.DataFrame], T],
+    common: Collection[str] = (),
+    *,
+    above_idle: bool = False,
+) -> Both[T]:
+    """What is concluded from all windows, and from those alone that carry no flag.
+
+    Args:
+        conclude: What would be said of such windows, in words or in what compares like words; None
+            where nothing can be.
+        common, above_idle: As for `clean`.
+    """
+    without_doubt = clean(windows, common, above_idle=above_idle)
+    of_all = conclude(windows)
+    of_clean = of_all
+    if not without_doubt.all():
+        of_clean = conclude(windows[without_doubt]) if without_doubt.any() else None
+    return Both(of_all, of_clean, len(windows), int((~without_doubt).sum()))
 
 
 def session_flags(flags: pd.DataFrame) -> dict[str, str]:
@@ -78,22 +198,25 @@ def with_session_flags(
         if not keys:
             flags = pd.Series(_together(told.session_flags), index=one.index, dtype="str")
         else:
-            rows = list(one[keys].itertuples(index=False, name=None))
-            by_key = {row: _together(_behind(told, keys, row)) for row in set(rows)}
-            flags = pd.Series([by_key[row] for row in rows], index=one.index, dtype="str")
+            flags = _by_keys(one, told, keys)
             if "reference" in one:
                 # What a workload is compared with is behind the row too.
-                other = one.assign(workload=one.reference)[keys]
-                more = [
-                    _behind(told, keys, row) for row in other.itertuples(index=False, name=None)
-                ]
-                flags = pd.Series(
-                    [_together([own, *others]) for own, others in zip(flags, more, strict=True)],
-                    index=one.index,
-                    dtype="str",
-                )
+                other = _by_keys(one.assign(workload=one.reference), told, keys)
+                pairs = zip(flags, other, strict=True)
+                flags = pd.Series([_together(p) for p in pairs], index=one.index, dtype="str")
         found[name] = one.assign(session_flags=flags.astype("str"))
     return found
+
+
+def _by_keys(one: pd.DataFrame, told: pd.DataFrame, keys: Sequence[str]) -> pd.Series:
+    """Of each row, the flags of the sessions behind it."""
+    distinct = one[list(keys)].drop_duplicates()
+    if distinct.empty:
+        return pd.Series("", index=one.index, dtype="str")
+    rows = distinct.itertuples(index=False, name=None)
+    texts = pd.array([_together(_behind(told, keys, row)) for row in rows], dtype="str")
+    place = one.groupby(list(keys), sort=False, dropna=False).ngroup().to_numpy()
+    return pd.Series(texts.take(place), index=one.index)
 
 
 def _behind(told: pd.DataFrame, keys: Sequence[str], row: Sequence[Any]) -> pd.Series:
@@ -121,14 +244,12 @@ def refuse_flagged(
         return
     refused = NAMES if "all" in strict else [name for name in NAMES if name in strict]
     built_on = windows[(windows.domain == TOTAL) & windows.kind.isin(kinds)]
-    cells = built_on["flags"].map(split)
-    counts = {
-        name: int(cells.map(lambda words, name=name: name in words).sum()) for name in refused
-    }
+    found = masks_of(built_on["flags"])
+    counts = {name: int((found >> NAMES.index(name) & 1).sum()) for name in refused}
     if not any(counts.values()):
         return
     words = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-    flagged = cells.map(lambda found: any(counts.get(name) for name in found))
+    flagged = carries(built_on["flags"], refused)
     names = sorted(set(built_on.session[flagged]))
     raise FlaggedError(
         f"analysis.strict: {what} would rest on flagged windows ({words} of {len(built_on)}) of"
@@ -161,19 +282,40 @@ def _together(texts: Iterable[str]) -> str:
 
 
 def counts(flags: pd.DataFrame) -> dict[str, Any]:
-    """For a page: how many windows carry which flag by kind, under `total`, and what is unknown."""
+    """For a page, under `total`: the flags that nearly all windows of work carry (`common`: flag,
+    windows, of how many); how many windows carry the others by kind (`kinds`, `rows`); and what the
+    raw data cannot tell, in how many windows of work and sessions (`unknown`)."""
     known = flags[flags.known & (flags.domain == TOTAL)]
-    of = known.drop_duplicates(["session", "kind"]).groupby("kind").of.sum()
-    by = known.groupby(["flag", "kind"]).windows.sum()
-    kinds = [kind for kind in dict.fromkeys(known.kind)]
-    rows = [
-        {"flag": name, "cells": [int(by.get((name, kind), 0)) for kind in kinds]}
+    work = known[known.kind.isin(WORK)]
+    carried = work.groupby("flag").windows.sum()
+    of_work = int(work.of_work.max()) if len(work) else 0
+    common = [
+        {"flag": name, "windows": int(carried[name]), "of": of_work}
         for name in NAMES
-        if name in set(known.flag)
+        if name in carried.index and carried[name] >= NEARLY_ALL * of_work
     ]
-    unknown = flags[~flags.known].groupby("flag").session.nunique()
+    left = known[~known.flag.isin([one["flag"] for one in common])]
+    of = left.groupby("kind").of_kind.max()
+    by = left.groupby(["flag", "kind"]).windows.sum()
+    kinds = list(dict.fromkeys(left.kind))
+    lacking = flags[~flags.known]
     return {
+        "common": common,
         "kinds": [(kind, int(of[kind])) for kind in kinds],
-        "rows": rows,
-        "unknown": [(name, int(unknown[name])) for name in NAMES if name in unknown.index],
+        "rows": [
+            {"flag": name, "cells": [int(by.get((name, kind), 0)) for kind in kinds]}
+            for name in NAMES
+            if name in set(left.flag)
+        ],
+        "unknown": [
+            {
+                "flag": name,
+                "windows": int(one.windows.sum()),
+                "of": int(one.of_work.max()),
+                "sessions": int(one.session.nunique()),
+                "partly": int((one.windows < one.of).sum()),
+            }
+            for name in NAMES
+            if len(one := lacking[lacking.flag == name])
+        ],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,9 +13,13 @@ from typing import Any
 import numpy as np
 
 from analysis.curves import Curve, Energy, curve
+from analysis.domains import Total, mirrors_of, total_of
+from metering.meter import declared
 from metering.trace import read_trace
 
 TOTAL = "total"
+# What a total is read from where there is none.
+UNMETERED = "none: what did the work was not metered"
 
 Readings = dict[tuple[int, str, str], list[tuple[int, float]]]
 States = dict[tuple[int, str, str], tuple[np.ndarray, np.ndarray]]
@@ -94,37 +99,47 @@ class RawSession:
             "published_model": spec.get("entry", {}).get("published"),
         }
 
+    def device(self, segment: int) -> str:
+        """What did the work of the segment: `cpu`, `cuda:N`."""
+        return self._segment(segment)["device"]
+
     def domains(self, segment: int) -> list[dict[str, Any]]:
         """The domains that the segment's meters found."""
         return self._segment(segment)["meters"]["found"]
 
-    def headline(self, segment: int) -> list[dict[str, Any]]:
-        """The domains whose sum is the `total`: the measured ones, if the processor that did the
-        work is among them; else the estimate, for the two are never added up.
+    @functools.cached_property
+    def totals(self) -> dict[int, Total]:
+        """By segment, what its total sums, or why it has none."""
+        made = {}
+        for segment in self.facts["segments"]:
+            number = segment["segment"]
+            curves = {d: c for (part, d), c in self.curves.items() if part == number}
+            made[number] = total_of(segment, curves, self.mirrors[number])
+        return made
 
-        A GPU that idles beside inference on the CPU says nothing of that inference; memory alone
-        says nothing without its processor.
-        """
-        domains = self.domains(segment)
-        worker: tuple[str, ...] = ("gpu:", "cpu:package")
-        device = self._segment(segment)["device"]
-        own = device.replace("cuda", "gpu")
-        if any(d["domain"] == own for d in domains):
-            # The other boards of the machine did none of the work.
-            domains = [
-                d for d in domains if d["domain"] == own or not d["domain"].startswith("gpu:")
-            ]
-        if device == "cpu":
-            domains = [d for d in domains if d["domain"].startswith("cpu:")]
-            worker = ("cpu:package",)
-        measured = [d for d in domains if not d["estimate"]]
-        estimated = [d for d in domains if d["estimate"]]
-        whole = any(d["domain"].startswith(worker) for d in measured)
-        return measured if whole else estimated or measured
+    @functools.cached_property
+    def mirrors(self) -> dict[int, dict[str, str]]:
+        """By segment and domain, an earlier domain whose counter it shows too."""
+        made = {}
+        for segment in self.facts["segments"]:
+            number = segment["segment"]
+            found = [declared(record) for record in self.domains(number)]
+            curves = {d: c for (part, d), c in self.curves.items() if part == number}
+            made[number] = mirrors_of(found, curves)
+        return made
+
+    def headline(self, segment: int) -> list[dict[str, Any]]:
+        """The domains whose sum is the `total`, see `domains.total_of`; none where there is no
+        total, since what did the work was not measured."""
+        parts = self.totals[segment].parts
+        return [d for d in self.domains(segment) if d["domain"] in parts]
 
     def total(self, segment: int, start_ns: Sequence[int], end_ns: Sequence[int]) -> Energy:
-        """Energies under `total` between pairs of times; NaN where a part of the sum is missing."""
+        """Energies under `total` between pairs of times; NaN where a part of the sum is missing, or
+        there is no total."""
         joules, variance = np.zeros(len(start_ns)), np.zeros(len(start_ns))
+        if not self.totals[segment].parts:
+            joules = variance = np.full(len(start_ns), np.nan)
         for domain in self.headline(segment):
             curve = self.curves.get((segment, domain["domain"]))
             if curve is None:
@@ -145,7 +160,7 @@ class RawSession:
     def meter(self) -> str:
         """What the total is read from, in words for a figure."""
         names = [d["label"] for s in self.facts["segments"] for d in self.headline(s["segment"])]
-        return " + ".join(dict.fromkeys(names))
+        return " + ".join(dict.fromkeys(names)) or UNMETERED
 
     @property
     def estimate(self) -> bool:

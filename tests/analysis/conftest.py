@@ -178,7 +178,8 @@ class Lab:
         self.folder = self.campaign / "raw" / self.name
         self.windows, self.events, self.scores, self.segments, self.samples = [], [], [], [], []
         self.segment = 0
-        self.device = "cuda:0"
+        boards = any(domain["domain"].startswith("gpu:") for domain, _, _ in self.meters)
+        self.device = "cuda:0" if boards else "cpu"
         self.now = 0.0
 
     def begin(self, *, seconds=60.0, **keywords):
