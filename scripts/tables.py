@@ -13,6 +13,7 @@ from analysis.attribution import windows_table
 from analysis.checks import checks_of, checks_table
 from analysis.doubts import (
     FlaggedError,
+    common_flags,
     flags_table,
     refuse_flagged,
     session_flags,
@@ -24,7 +25,6 @@ from analysis.order_effect import order_rows, order_table
 from analysis.phases.amplification import amplification_table
 from analysis.phases.context import context_table, ends_of, ends_table
 from analysis.phases.estimators import ATTRIBUTION, agreement_table, estimators_table, probed
-from analysis.phases.flagged import common_flags
 from analysis.phases.identities import identities_table
 from analysis.phases.law import law_tables, laws_of
 from analysis.phases.probes import PROBES, probes_table

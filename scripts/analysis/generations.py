@@ -108,9 +108,7 @@ def generations_table(
     if not raw:
         return table([], GENERATIONS)
     total = windows[windows.domain == TOTAL]
-    total = total.assign(
-        idle_u_j=total.idle_power_u_w * total.duration_s if "idle_power_u_w" in total else np.nan
-    )
+    total = total.assign(idle_u_j=total.idle_power_u_w * total.duration_s)
     shared = ["pooled_j", "pooled_u_j", "above_idle_j", "idle_u_j"]
     total = total.assign(**{column: total[column] / session.batch for column in shared})
     phases = total.assign(variance=total.pooled_u_j**2)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.phases.flagged import with_and_without
+from analysis.doubts import with_and_without
 from analysis.statistics import prompts, ranks
 from analysis.statistics.estimate import PROMPTS
 from analysis.summary import ONE_PROCESS

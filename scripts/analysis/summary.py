@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.phases.flagged import clean
+from analysis.doubts import clean
 from analysis.phases.split import Split, phases_of, resolved
 from analysis.statistics import prompts
 from analysis.statistics.estimate import PROMPTS, Estimate

@@ -13,8 +13,8 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
+from analysis.doubts import with_and_without
 from analysis.phases.estimators import TOKEN
-from analysis.phases.flagged import with_and_without
 from analysis.phases.law import Laws, quotable
 from analysis.phases.published import REFERENCE, paper_amplification
 from analysis.phases.split import phases_of, resolved
@@ -133,18 +133,18 @@ def _judged(rows: list[dict], confidence: float, common: Collection[str]) -> pd.
         factor = p / row["p"] if row["p"] > 0 else 1.0
         together = pd.concat([above.rows.assign(of=0), below.rows.assign(of=1)], ignore_index=True)
 
-        def conclude(some: pd.DataFrame, factor=factor) -> str:
+        def conclude(some: pd.DataFrame, factor=factor) -> str | None:
             sides = [cells_of(some[some.of == of], "decode_j", "decoded") for of in (0, 1)]
             found = prompts.over(*sides, confidence=confidence)
             if math.isnan(found.p):
-                return found.why
+                return None
             if found.p * factor >= 1 - confidence:
                 return "not told apart"
             return "more" if found.value > 1 else "less"
 
         both = with_and_without(together, conclude, common)
         row |= {"p_holm": p, "family": f"{FAMILY}: {count} tests" if count else ""}
-        row |= {"verdict": both.all, "flagged": both.flagged, "hangs": both.words}
+        row |= {"verdict": both.all or "not tested", "flagged": both.flagged, "hangs": both.words}
     return table(rows, AMPLIFICATION)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.phases.flagged import with_and_without
+from analysis.doubts import with_and_without
 from analysis.statistics import ranks, rounds
 from analysis.statistics.estimate import Estimate, Spread, of_rounds
 from analysis.tabular import table
@@ -343,19 +343,22 @@ def _judged(
             for name in ("differ_p", "equal_p")
         ]
 
-        def conclude(some: pd.DataFrame, one=one, phase=phase, factors=factors) -> str:
+        def conclude(some: pd.DataFrame, one=one, phase=phase, factors=factors) -> str | None:
             logs = _probed(one.facts, some, confidence).logs(phase)
             return _verdict(logs, margin, confidence, factors)
 
         both = with_and_without(one.windows, conclude, common)
-        row |= {"verdict": both.all, "flagged": both.flagged, "hangs": both.words}
+        untested = UNTESTED if row["rounds"] else UNRESOLVED
+        row |= {"verdict": both.all or untested, "flagged": both.flagged, "hangs": both.words}
         row["family"] = f"{FAMILY}: {count} tests" if count else ""
     return table(rows, AGREEMENT)
 
 
-def _verdict(logs: np.ndarray, margin: float, confidence: float, factors: Sequence[float]) -> str:
+def _verdict(
+    logs: np.ndarray, margin: float, confidence: float, factors: Sequence[float]
+) -> str | None:
     if len(logs) < 2:
-        return UNTESTED if len(logs) else UNRESOLVED
+        return None
     if rounds.equivalent(logs, margin) * factors[1] < 1 - confidence:
         return AGREE
     differs = rounds.of_logs(logs, confidence=confidence).p * factors[0]

@@ -39,8 +39,8 @@ PHASES = {
     PREFILL: ("prefill", (("a", "J"), ("b", "J/token"), ("c", "J/token^2"))),
     TOKEN: ("decode", (("d", "J/token"), ("e", "J/token per token of context"))),
 }
-# Of the medians, as logarithms: a line that explains less is no law.
-LEAST_R2 = 0.9
+# Of the medians, as logarithms: what explains less than half of how lengths differ is no law.
+LEAST_R2 = 0.5
 NO_LAW = "no law found"
 Laws = Mapping[tuple[str, str], Law]
 

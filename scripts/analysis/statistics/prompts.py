@@ -27,6 +27,8 @@ FEWEST_PROMPTS = 5
 # Of a share, what is not seen weighs half a prompt at either bound (see `share`).
 UNSEEN = 0.5
 RESAMPLES = 4000
+# From so many on no kind of prompt goes unseen, and a mean of them is normal.
+MANY_PROMPTS = 1000
 ALIKE = "no two differ"
 
 
@@ -146,7 +148,8 @@ def mean(
 def count(made: Cells, *, confidence: float) -> Estimate:
     """A quantity that the process has no hand in (tokens): its unit is the prompt alone; rounds of
     the same prompts repeat it."""
-    return _estimate(over_rounds(made), confidence, absolute=False)
+    found = _estimate(over_rounds(made), confidence, absolute=False)
+    return found if made.counts[1] > 1 else dataclasses.replace(found, why="one prompt")
 
 
 def within(
@@ -270,6 +273,8 @@ def share(
         return Estimate(why="nothing has a value", **known)
     if prompts < FEWEST_PROMPTS:
         return Estimate(why=f"fewer than {FEWEST_PROMPTS} prompts", **known)
+    if prompts >= MANY_PROMPTS:
+        return _estimate(made, confidence, absolute=False, signed=True)
     one = over_rounds(made)
     weights = np.random.default_rng(seed).dirichlet([*[1.0] * prompts, UNSEEN], RESAMPLES)
     seen, unseen_below = weights[:, :-1], weights[:, -1] * one.below.mean()
