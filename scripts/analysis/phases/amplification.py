@@ -6,83 +6,145 @@ HumanEval without examples, less 1. Pure functions on tables.
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
-from numpy.polynomial.polynomial import polyval
 
+from analysis.doubts import with_and_without
 from analysis.phases.estimators import TOKEN
-from analysis.phases.law import coefficients
+from analysis.phases.law import Laws, quotable
 from analysis.phases.published import REFERENCE, paper_amplification
-from analysis.phases.split import phases_of
-from analysis.statistics import bounds
+from analysis.phases.split import phases_of, resolved
+from analysis.statistics import prompts, ranks
+from analysis.summary import cells_of
 from analysis.tabular import table
 
 AMPLIFICATION = {
     **dict.fromkeys(("model", "workload", "reference"), "str"),
-    **dict.fromkeys(("value", "low", "high", "tokens_j", "reference_tokens_j"), "float"),
-    **dict.fromkeys(("context", "reference_context", "predicted", "published"), "float"),
+    **dict.fromkeys(("value", "low", "high"), "float"),
+    **dict.fromkeys(("sampled", "why"), "str"),
+    **dict.fromkeys(("rounds", "tasks"), "int"),
+    **dict.fromkeys(("p", "p_holm"), "float"),
+    **dict.fromkeys(("family", "verdict"), "str"),
+    "flagged": "int",
+    "hangs": "str",
+    **dict.fromkeys(("tokens_j", "reference_tokens_j"), "float"),
+    **dict.fromkeys(("context", "reference_context"), "float"),
+    **dict.fromkeys(("predicted", "predicted_low", "predicted_high", "published"), "float"),
     "estimator": "str",
     "meter": "str",
     "estimate": "bool",
     "confidence": "float",
 }
+FAMILY = "does a decoded token cost more than in the reference"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Workload:
+    """The decoded tokens of one workload of a model: rows with `decode_j`, `decoded` and `context`,
+    and the estimator that they are from."""
+
+    rows: pd.DataFrame
+    estimator: str
+
+    @property
+    def cells(self) -> prompts.Cells:
+        return cells_of(self.rows, "decode_j", "decoded")
+
+    @property
+    def context(self) -> float:
+        return float(self.rows.groupby("task").context.mean().mean())
 
 
 def amplification_table(
     generations: pd.DataFrame,
-    estimators: pd.DataFrame,
-    law: pd.DataFrame,
+    probes: pd.DataFrame,
+    laws: Laws,
     paper: pd.DataFrame,
     *,
     confidence: float,
-    resamples: int,
-    seed: int,
+    common: Collection[str] = (),
 ) -> pd.DataFrame:
     """One row a model and workload beside its reference: HumanEval without examples at the same
     batch and decoding, else the model's first workload.
 
-    `tokens_j` is the summary's energy per decoded token, by the same estimator; `context` the mean
-    number of tokens before a decoded one; `predicted` what the law of a sweep of the same model
-    makes of the two contexts (NaN without one). Tasks are resampled, those of the two workloads
-    apart.
+    The two workloads are measured in sessions of their own, which rounds pair: one round gives a
+    value and no interval. `tokens_j` is the summary's energy per decoded token, by the same
+    estimator; `context` the mean number of tokens before a decoded one; `predicted` what the law of
+    a sweep of the same model makes of the two contexts, with the interval of that ratio over the
+    lengths of the sweep (NaN where there is no law). `p` is that the two cost the same, adjusted
+    over the `family`.
     """
-    baseline = generations[generations.condition == "baseline"]
+    baseline = resolved(generations[generations.condition == "baseline"])
     rows = []
     for model, group in baseline.groupby("model", sort=False):
         parts = dict(list(group.groupby("workload", sort=False)))
-        known = {workload: _tasks(part, estimators) for workload, part in parts.items()}
+        known = {workload: _decoded(part, probes) for workload, part in parts.items()}
         for workload, part in parts.items():
             reference = _reference(workload, part.benchmark.iloc[0], list(parts))
-            (above, estimator), (below, _) = known[workload], known[reference]
-            if reference == workload or above.empty or below.empty:
+            above, below = known[workload], known[reference]
+            if reference == workload or above.rows.empty or below.rows.empty:
                 continue
-            drawn = _resampled(above, resamples, seed) / _resampled(below, resamples, seed + 1)
-            low, high = bounds(drawn - 1, confidence)
-            if min(len(above), len(below)) < 2:
-                low = high = np.nan
-            contexts = above.context.mean(), below.context.mean()
+            found = prompts.over(above.cells, below.cells, confidence=confidence)
+            law = quotable(laws, model, TOKEN)
+            said = law and law.ratio(above.context, below.context, confidence=confidence)
             rows.append(
                 {
                     "model": model,
                     "workload": workload,
                     "reference": reference,
-                    "value": _ratio(above) / _ratio(below) - 1,
-                    "low": low,
-                    "high": high,
-                    "tokens_j": _ratio(above),
-                    "reference_tokens_j": _ratio(below),
-                    "context": contexts[0],
-                    "reference_context": contexts[1],
-                    "predicted": _predicted(law, model, *contexts),
+                    "value": found.value - 1,
+                    "low": found.low - 1,
+                    "high": found.high - 1,
+                    "sampled": found.unit,
+                    "why": found.why,
+                    "rounds": found.rounds,
+                    "tasks": found.prompts,
+                    "p": found.p,
+                    "tokens_j": above.cells.value,
+                    "reference_tokens_j": below.cells.value,
+                    "context": above.context,
+                    "reference_context": below.context,
+                    "predicted": said.value - 1 if said else np.nan,
+                    "predicted_low": said.low - 1 if said else np.nan,
+                    "predicted_high": said.high - 1 if said else np.nan,
                     "published": paper_amplification(
                         paper, part.published_model.iloc[0], part.benchmark.iloc[0], reference
                     ),
-                    "estimator": estimator,
+                    "estimator": above.estimator,
                     "meter": part.meter.iloc[0],
                     "estimate": part.estimate.iloc[0],
                     "confidence": confidence,
+                    "sides": (above, below),
                 }
             )
+    return _judged(rows, confidence, common)
+
+
+def _judged(rows: list[dict], confidence: float, common: Collection[str]) -> pd.DataFrame:
+    """With adjusted p, verdicts, and whether those hang on flagged generations."""
+    adjusted = ranks.holm([row["p"] for row in rows])
+    count = int((~np.isnan(adjusted)).sum())
+    for row, p in zip(rows, adjusted, strict=True):
+        above, below = row.pop("sides")
+        factor = p / row["p"] if row["p"] > 0 else 1.0
+        together = pd.concat([above.rows.assign(of=0), below.rows.assign(of=1)], ignore_index=True)
+
+        def conclude(some: pd.DataFrame, factor=factor) -> str | None:
+            sides = [cells_of(some[some.of == of], "decode_j", "decoded") for of in (0, 1)]
+            found = prompts.over(*sides, confidence=confidence)
+            if math.isnan(found.p):
+                return None
+            if found.p * factor >= 1 - confidence:
+                return "not told apart"
+            return "more" if found.value > 1 else "less"
+
+        both = with_and_without(together, conclude, common)
+        row |= {"p_holm": p, "family": f"{FAMILY}: {count} tests" if count else ""}
+        row |= {"verdict": both.all or "not tested", "flagged": both.flagged, "hangs": both.words}
     return table(rows, AMPLIFICATION)
 
 
@@ -91,31 +153,13 @@ def _reference(workload: str, benchmark: str, there: list[str]) -> str:
     return wanted if wanted in there else there[0]
 
 
-def _tasks(part: pd.DataFrame, estimators: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Joules and number of decoded tokens, and the mean context, of each task; the estimator."""
+def _decoded(part: pd.DataFrame, probes: pd.DataFrame) -> _Workload:
     part = part[part.output_tokens > 1]
-    split, estimator = phases_of(part, estimators) if len(part) else (part, "")
-    known = split.dropna(subset=["decode_j"])
-    tasks = known.assign(
-        joules=known.decode_j,
-        tokens=known.output_tokens - 1,
-        context=known.prompt_tokens + known.output_tokens / 2,
-    ).groupby("task")
-    return tasks[["joules", "tokens", "context"]].mean(), estimator
-
-
-def _predicted(law: pd.DataFrame, model: str, context: float, reference: float) -> float:
-    terms = coefficients(law, model, TOKEN)
-    if terms is None:
-        return np.nan
-    return polyval(context, terms) / polyval(reference, terms) - 1
-
-
-def _ratio(tasks: pd.DataFrame) -> float:
-    return float(tasks.joules.sum() / tasks.tokens.sum())
-
-
-def _resampled(tasks: pd.DataFrame, resamples: int, seed: int) -> np.ndarray:
-    drawn = np.random.default_rng(seed).integers(0, len(tasks), (resamples, len(tasks)))
-    joules, tokens = tasks.joules.to_numpy(float), tasks.tokens.to_numpy(float)
-    return joules[drawn].sum(axis=1) / tokens[drawn].sum(axis=1)
+    if part.empty:
+        return _Workload(part, "")
+    split = phases_of(part, probes)
+    rows = split.generations.dropna(subset=["decode_j"])
+    rows = rows.assign(
+        decoded=rows.output_tokens - 1, context=rows.prompt_tokens + rows.output_tokens / 2
+    )
+    return _Workload(rows, split.estimator)

@@ -5,7 +5,6 @@ Pure functions on tables.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,19 @@ import pandas as pd
 from analysis.phases.estimators import TOKEN
 from analysis.phases.law import SWEEP
 from analysis.raw import RawSession
-from analysis.statistics import bounds, line, ratio_of_sums
+from analysis.statistics import prompts
+from analysis.statistics.estimate import PROMPTS
+from analysis.summary import ONE_PROCESS, cells_of
 from analysis.tabular import table
 
 SLOPE = {
     **dict.fromkeys(("model", "workload"), "str"),
-    **dict.fromkeys(("slope", "low", "high", "intercept", "r2"), "float"),
+    **dict.fromkeys(("slope", "low", "high"), "float"),
+    **dict.fromkeys(("sampled", "why"), "str"),
+    **dict.fromkeys(("rounds", "tasks"), "int"),
+    **dict.fromkeys(("intercept", "r2"), "float"),
     **dict.fromkeys(("points", "from_tokens", "to_tokens"), "int"),
+    "found": "bool",
     **dict.fromkeys(("source", "meter"), "str"),
     "estimate": "bool",
     "confidence": "float",
@@ -30,7 +35,8 @@ ENDS = {
     **dict.fromkeys(("first_j", "last_j"), "float"),
     "width": "int",
     **dict.fromkeys(("value", "low", "high"), "float"),
-    "outputs": "int",
+    **dict.fromkeys(("sampled", "why"), "str"),
+    **dict.fromkeys(("rounds", "tasks", "outputs", "unresolved"), "int"),
     "resolved": "bool",
     "meter": "str",
     "estimate": "bool",
@@ -41,27 +47,25 @@ WIDTH = 16
 
 
 def context_table(
-    position: pd.DataFrame,
-    facts: pd.DataFrame,
-    law: pd.DataFrame,
-    *,
-    confidence: float,
-    resamples: int,
-    seed: int,
+    position: pd.DataFrame, facts: pd.DataFrame, law: pd.DataFrame, *, confidence: float
 ) -> pd.DataFrame:
     """The slope of each workload, and of all of a model's together, in joules per token per 1,000
-    tokens of context: least squares over stretches of outputs (`source`), resampled by task; and
-    that of each sweep, which is its law's.
+    tokens of context: least squares over stretches of outputs within rounds (`source`); and that of
+    each sweep, which is its law's.
 
-    An output's first stretch borders on the prefill, whose power a slow counter spreads into it:
-    it is left out.
+    Stretches of one task in one round are one observation. A slope in joules is of its process, so
+    one round gives no interval. `found` is whether the interval leaves zero out, and of a sweep
+    whether there is a law.
+
+    An output's first stretch borders on the prefill, whose power a slow counter spreads into it: it
+    is left out, and so are stretches that the meter does not resolve.
 
     Args:
         position: See `generations.token_energy_table`.
         facts: Generations, for the meter.
         law: See `law.law_tables`.
     """
-    known = position[position.position > 1].dropna(subset=["joules"])
+    known = position[(position.position > 1) & position.resolved].dropna(subset=["joules"])
     known = known.assign(each=known.joules / known.tokens)
     groups = [(model, w, part) for (model, w), part in known.groupby(["model", "workload"])]
     groups += [
@@ -76,7 +80,7 @@ def context_table(
             {
                 "model": model,
                 "workload": workload,
-                **_slope(part, confidence, resamples, seed),
+                **_slope(part, confidence),
                 "source": "outputs",
                 "meter": own.meter,
                 "estimate": own.estimate,
@@ -96,6 +100,7 @@ def _swept(law: pd.DataFrame) -> list[dict[str, Any]]:
                 **slope.to_dict(),
                 **{name: 1000 * slope[name] for name in ("low", "high")},
                 "workload": SWEEP,
+                "tasks": slope.lengths,
                 "slope": 1000 * slope["value"],
                 "intercept": base["value"],
                 "source": SWEEP,
@@ -104,27 +109,37 @@ def _swept(law: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _slope(part: pd.DataFrame, confidence: float, resamples: int, seed: int) -> dict[str, Any]:
-    """The line through energies a token against context."""
-    x, y = part.context.to_numpy() / 1000, part.each.to_numpy()
-    sums = pd.DataFrame({"n": 1.0, "x": x, "y": y, "xx": x * x, "xy": x * y})
-    tasks = sums.groupby(part.workload.to_numpy() + "/" + part.task.to_numpy()).sum().to_numpy()
-    slope, intercept = line(tasks.sum(axis=0))
-    drawn = np.random.default_rng(seed).integers(0, len(tasks), (resamples, len(tasks)))
-    low, high = bounds(line(tasks[drawn].sum(axis=1))[0], confidence)
-    if len(tasks) < 2:
-        low = high = np.nan
-    scatter = ((y - y.mean()) ** 2).sum()
-    off = ((y - intercept - slope * x) ** 2).sum()
+def _slope(part: pd.DataFrame, confidence: float) -> dict[str, Any]:
+    """The line through energies a token against context, each round with a level of its own."""
+    x, y = part.context / 1000, part.each
+    dx, dy = (side - side.groupby(part["round"]).transform("mean") for side in (x, y))
+    sums = pd.DataFrame(
+        {
+            "round": part["round"],
+            "task": part.workload + "/" + part.task,
+            "above": dx * dy,
+            "below": dx * dx,
+        }
+    )
+    cells = sums.groupby(["round", "task"], sort=False).sum().reset_index()
+    made = prompts.cells(cells["round"], cells.task, cells.above, cells.below)
+    found = prompts.mean(made, confidence=confidence, signed=True)
+    scatter = float((dy**2).sum())
+    off = float(((dy - found.value * dx) ** 2).sum())
     return {
-        "slope": slope,
-        "low": low,
-        "high": high,
-        "intercept": intercept,
+        "slope": found.value,
+        "low": found.low,
+        "high": found.high,
+        "sampled": found.unit,
+        "why": found.why,
+        "rounds": found.rounds,
+        "tasks": found.prompts,
+        "intercept": y.mean() - found.value * x.mean(),
         "r2": 1 - off / scatter if scatter > 0 else np.nan,
         "points": len(y),
         "from_tokens": round(part.context.min()),
         "to_tokens": round(part.context.max()),
+        "found": bool(found.low > 0 or found.high < 0),
     }
 
 
@@ -133,42 +148,51 @@ def ends_of(session: RawSession, resolve_periods: float) -> list[dict[str, Any]]
     tokens, of one sequence; those within a period of the meter of either end are left out, for its
     readings there hold what came before or behind."""
     rows = []
-    for window in session.windows:
-        if window["kind"] != "generation" or window["condition"] != "baseline":
+    for segment in dict.fromkeys(window["segment"] for window in session.windows):
+        period_ns = session.period_s(segment) * 1e9
+        kept = []
+        for window in session.windows:
+            if window["segment"] != segment or window["kind"] != "generation":
+                continue
+            if window["condition"] != "baseline":
+                continue
+            times = np.asarray(window["token_ns"])
+            inner = times[(times >= times[0] + period_ns) & (times <= times[-1] - period_ns)]
+            if len(inner) >= 2 * WIDTH + 1:
+                kept.append((window, inner[[0, -1 - WIDTH]], inner[[WIDTH, -1]]))
+        if not kept:
             continue
-        times = np.asarray(window["token_ns"])
-        period_ns = session.period_s(window["segment"]) * 1e9
-        inner = times[(times >= times[0] + period_ns) & (times <= times[-1] - period_ns)]
-        if len(inner) < 2 * WIDTH + 1:
-            continue
-        starts, ends = inner[[0, -1 - WIDTH]], inner[[WIDTH, -1]]
-        first, last = session.total(window["segment"], starts, ends).joules
-        rows.append(
+        windows, starts, ends = zip(*kept, strict=True)
+        starts, ends = np.array(starts), np.array(ends)
+        joules = session.total(segment, starts.ravel(), ends.ravel()).joules.reshape(-1, 2)
+        resolved = (ends - starts).min(axis=1) >= resolve_periods * period_ns
+        shared = {"round": session.facts["spec"]["round"], "meter": session.meter()}
+        shared |= {**session.labels, "estimate": session.estimate}
+        rows += [
             {
-                **session.labels,
+                **shared,
                 "task": window["task"],
                 "first_j": first / WIDTH / session.batch,
                 "last_j": last / WIDTH / session.batch,
-                "resolved": (ends - starts).min() >= resolve_periods * period_ns,
-                "meter": session.meter(),
-                "estimate": session.estimate,
+                "resolved": bool(told),
             }
-        )
+            for window, (first, last), told in zip(windows, joules, resolved, strict=True)
+        ]
     return rows
 
 
-def ends_table(
-    rows: list[dict[str, Any]], bound: Callable[..., tuple[float, float, float]], confidence: float
-) -> pd.DataFrame:
-    """The last tokens of the outputs of a workload over the first, less 1."""
+def ends_table(rows: list[dict[str, Any]], *, confidence: float) -> pd.DataFrame:
+    """The last tokens of the outputs of a workload over the first, less 1; of outputs whose ends
+    the meter resolves. Both are of one process: one round has an interval over its tasks."""
     outputs = pd.DataFrame(rows)
     found = []
     for (model, workload), part in (
         outputs.groupby(["model", "workload"], sort=False) if rows else ()
     ):
-        known = part.dropna(subset=["first_j", "last_j"])
+        known = part[part.resolved].dropna(subset=["first_j", "last_j"])
+        made = cells_of(known, "last_j", "first_j")
+        over = prompts.within(made, confidence=confidence)
         tasks = known.groupby("task")[["first_j", "last_j"]].mean()
-        value, low, high = bound(ratio_of_sums, tasks.last_j.to_numpy(), tasks.first_j.to_numpy())
         found.append(
             {
                 "model": model,
@@ -176,11 +200,16 @@ def ends_table(
                 "first_j": tasks.first_j.mean(),
                 "last_j": tasks.last_j.mean(),
                 "width": WIDTH,
-                "value": value - 1,
-                "low": low - 1,
-                "high": high - 1,
+                "value": over.value - 1,
+                "low": over.low - 1,
+                "high": over.high - 1,
+                "sampled": ONE_PROCESS if over.unit == PROMPTS else over.unit,
+                "why": over.why,
+                "rounds": over.rounds,
+                "tasks": over.prompts,
                 "outputs": len(known),
-                "resolved": bool(part.resolved.mean() > 0.5),
+                "unresolved": len(part) - len(known),
+                "resolved": len(known) > 0,
                 "meter": part.meter.iloc[0],
                 "estimate": part.estimate.iloc[0],
                 "confidence": confidence,

@@ -2,59 +2,97 @@
 
 from __future__ import annotations
 
-import functools
-import operator
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.phases.estimators import probed
+from analysis.doubts import with_and_without
+from analysis.phases.estimators import Probed, probed
+from analysis.statistics import prompts
+from analysis.statistics.estimate import PROMPTS, Estimate
+from analysis.summary import ONE_PROCESS
 from analysis.tabular import table
 
 IDENTITIES = {
     **dict.fromkeys(("session", "model", "workload", "identity"), "str"),
     "n": "int",
-    **dict.fromkeys(("worst", "allowed"), "float"),
+    **dict.fromkeys(("worst", "low", "high", "allowed"), "float"),
+    **dict.fromkeys(("sampled", "why"), "str"),
+    **dict.fromkeys(("rounds", "tasks"), "int"),
     "holds": "boolean",
+    "hangs": "str",
 }
 ALLOWED = 0.01
 TESTED = "tested: prefill + steps by repetition = generation, mean"
 
 
 def identities_table(
-    generations: pd.DataFrame, probes: pd.DataFrame, confidence: float
+    generations: pd.DataFrame,
+    probes: pd.DataFrame,
+    confidence: float,
+    common: Collection[str] = (),
 ) -> pd.DataFrame:
     """One row a session and identity; `worst` is the largest relative difference, and of the one
-    that tests the measurement the mean over the session's prompts.
+    that tests the measurement the mean over the prompts of all sessions of a workload, with its
+    interval: over prompts within one round, over both of more.
 
-    `holds` is missing where nothing was covered, and where a difference above what is allowed lies
-    within its own interval: then it is noise, and nothing is known.
+    That one `holds` only where the interval lies within what is allowed, and fails only where it
+    lies without; else, and where nothing was covered, it is missing: nothing is known.
     """
     rows = [row for key, group in generations.groupby("session") for row in _of(key, group)]
-    for session, group in probes.groupby("session", sort=False):
-        known = [
-            one.closure for one in probed(group, confidence) if not np.isnan(one.closure.value)
-        ]
-        if not known:
+    for (model, workload), group in probes.groupby(["model", "workload"], sort=False):
+        found, count = closure(list(probed(group, confidence)), confidence)
+        if not count:
             continue
-        mean = functools.reduce(operator.add, known).times(1 / len(known))
-        low, high = mean.interval(confidence)
-        noise = not (low > 0 or high < 0)
+
+        def conclude(some: pd.DataFrame) -> bool | None:
+            return _holds(closure(list(probed(some, confidence)), confidence)[0])
+
+        both = with_and_without(group, conclude, common)
+        sessions = group.session.unique()
         rows.append(
             {
-                "session": session,
-                "model": group.model.iloc[0],
-                "workload": group.workload.iloc[0],
+                "session": sessions[0] if len(sessions) == 1 else "",
+                "model": model,
+                "workload": workload,
                 "identity": TESTED,
-                "n": len(known),
-                "worst": mean.value,
+                "n": count,
+                "worst": found.value - 1,
+                "low": found.low - 1,
+                "high": found.high - 1,
+                "sampled": ONE_PROCESS if found.unit == PROMPTS else found.unit,
+                "why": found.why,
+                "rounds": found.rounds,
+                "tasks": found.prompts,
                 "allowed": ALLOWED,
-                "holds": True if abs(mean.value) <= ALLOWED else None if noise else False,
+                "holds": both.all,
+                "hangs": both.words,
             }
         )
     return table(rows, IDENTITIES)
+
+
+def closure(found: Sequence[Probed], confidence: float) -> tuple[Estimate, int]:
+    """What prefill and steps by repetition are of whole generations, over prompts in rounds; and of
+    how many (round, prompt)."""
+    each = [
+        (number, f"{one.facts['task']}:{one.facts['output_tokens']}", parts_j / one.whole_j[number])
+        for one in found
+        for number, parts_j in one.parts_j.items()
+    ]
+    if not each:
+        return Estimate(), 0
+    rounds, tasks, over = map(np.array, zip(*each, strict=True))
+    return prompts.within(prompts.cells(rounds, tasks, over), confidence=confidence), len(each)
+
+
+def _holds(found: Estimate) -> bool | None:
+    low, high = found.low - 1, found.high - 1
+    if low >= -ALLOWED and high <= ALLOWED:
+        return True
+    return False if low > ALLOWED or high < -ALLOWED else None
 
 
 def _of(session: str, group: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -79,5 +117,10 @@ def _of(session: str, group: pd.DataFrame) -> Iterator[dict[str, Any]]:
             "n": len(off),
             "worst": off.max() if len(off) else np.nan,
             "allowed": ALLOWED,
+            "sampled": "",
+            "why": "",
+            "hangs": "",
+            "rounds": group["round"].nunique(),
+            "tasks": group.task.nunique(),
             "holds": bool(off.max() <= ALLOWED) if len(off) else None,
         }

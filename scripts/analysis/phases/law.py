@@ -10,22 +10,25 @@ import numpy as np
 import pandas as pd
 
 from analysis.phases.estimators import PREFILL, TOKEN
-from analysis.statistics import bounds, relative_polynomial
+from analysis.statistics.laws import Law, polynomial
 from analysis.tabular import table
 
 LAW = {
     **dict.fromkeys(("model", "published_model", "phase", "term"), "str"),
     **dict.fromkeys(("value", "low", "high"), "float"),
-    "unit": "str",
-    **dict.fromkeys(("r2", "worst_residual"), "float"),
-    **dict.fromkeys(("points", "from_tokens", "to_tokens"), "int"),
+    **dict.fromkeys(("sampled", "unit"), "str"),
+    **dict.fromkeys(("left_out_low", "left_out_high"), "float"),
+    **dict.fromkeys(("r2", "lack_of_fit_p", "worst_residual"), "float"),
+    "found": "bool",
+    "why": "str",
+    **dict.fromkeys(("points", "lengths", "rounds", "from_tokens", "to_tokens"), "int"),
     "meter": "str",
     "estimate": "bool",
     "confidence": "float",
 }
 LAW_POINTS = {
     **dict.fromkeys(("model", "phase"), "str"),
-    **dict.fromkeys(("prompt_tokens", "output_tokens"), "int"),
+    **dict.fromkeys(("prompt_tokens", "output_tokens", "round"), "int"),
     "context": "float",
     "repetition": "int",
     **dict.fromkeys(("measured_j", "fitted_j", "residual"), "float"),
@@ -36,19 +39,67 @@ PHASES = {
     PREFILL: ("prefill", (("a", "J"), ("b", "J/token"), ("c", "J/token^2"))),
     TOKEN: ("decode", (("d", "J/token"), ("e", "J/token per token of context"))),
 }
+# Of the medians, as logarithms: what explains less than half of how lengths differ is no law.
+LEAST_R2 = 0.5
+NO_LAW = "no law found"
+Laws = Mapping[tuple[str, str], Law]
+
+
+def laws_of(probes: pd.DataFrame, *, confidence: float) -> dict[tuple[str, str], Law]:
+    """By (model, phase), the law of each sweep that has more lengths than the law has terms."""
+    found = {}
+    for (model, phase), part in _swept(probes):
+        law = polynomial(
+            part.context.to_numpy(),
+            part.each_j.to_numpy(),
+            part["round"].to_numpy(),
+            len(PHASES[phase][1]) - 1,
+            confidence=confidence,
+        )
+        if law is not None:
+            found[model, phase] = law
+    return found
 
 
 def law_tables(
-    probes: pd.DataFrame, *, confidence: float, resamples: int, seed: int
+    probes: pd.DataFrame, laws: Laws, *, confidence: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The terms with their intervals, and the points with their residuals, of every sweep.
 
     Least squares of relative residuals, since the energies span decades, through the median of
-    each length's windows: what goes wrong in a window (a host that stalls, a shape that is met for
-    the first time) makes it dearer and never cheaper. Intervals by a bootstrap over the windows of
-    each length. A law is only fitted to more lengths than it has terms. `r2` is that of the
-    logarithms of the medians.
+    each round's windows at each length: what goes wrong in a window (a host that stalls, a shape
+    that is met for the first time) makes it dearer and never cheaper. Intervals over lengths
+    within one round, over both of more (`statistics.laws`). `left_out_low` and `left_out_high` are
+    the smallest and largest value of a term when one length is left out. `found` is false, and
+    `why` says so, where the law explains too little or its slope may as well be none.
     """
+    terms, points = [], []
+    for (model, phase), part in _swept(probes):
+        law = laws.get((model, phase))
+        if law is None:
+            continue
+        facts = {"model": model, "phase": phase}
+        part = part.assign(fitted_j=law.at(part.context.to_numpy()))
+        told = part.assign(measured_j=part.each_j, residual=part.each_j / part.fitted_j - 1)
+        points += [
+            facts | row
+            for row in told[[name for name in LAW_POINTS if name in told]].to_dict("records")
+        ]
+        shared = facts | _facts(part, law) | {"confidence": confidence}
+        for (term, unit), value, left in zip(
+            PHASES[phase][1], law.terms, law.left_out, strict=True
+        ):
+            terms.append(
+                shared
+                | {"term": term, "unit": unit, "value": value.value, "sampled": value.unit}
+                | {"low": value.low, "high": value.high}
+                | {"left_out_low": left[0], "left_out_high": left[1]}
+            )
+    return table(terms, LAW), table(points, LAW_POINTS)
+
+
+def _swept(probes: pd.DataFrame):
+    """((model, phase), its windows) of every sweep; `context` is the length that counts."""
     # Larger batches have laws of their own, which the label of a model does not tell apart.
     swept = probes[
         (probes.benchmark == SWEEP) & (probes.status == "ok") & (probes.batch == 1)
@@ -56,62 +107,43 @@ def law_tables(
     # The middle one of the steps: each sees one token more than the one before.
     middle = np.where(swept.what == "decode", swept.output_tokens / 2, 0.0)
     swept = swept.assign(context=swept.prompt_tokens + middle)
-    terms, points = [], []
     for model, group in swept.groupby("model", sort=False):
-        for phase, (what, named) in PHASES.items():
-            part = group[group.what == what]
-            if part.context.nunique() <= len(named):
-                continue
-            facts = {"model": model, "phase": phase}
-            medians = part.groupby("context").each_j.median()
-            values = relative_polynomial(
-                medians.index.to_numpy(), medians.to_numpy(), len(named) - 1
-            )
-            part = part.assign(fitted_j=np.polynomial.polynomial.polyval(part.context, values))
-            points += [{**facts, **row} for row in _points(part)]
-            spans = _spans(part, len(named) - 1, confidence, resamples, seed)
-            for (term, unit), value, span in zip(named, values, spans, strict=True):
-                told = {"term": term, "unit": unit, "value": value} | span
-                terms.append({**facts, **told, **_facts(part), "confidence": confidence})
-    return table(terms, LAW), table(points, LAW_POINTS)
+        for phase, (what, _) in PHASES.items():
+            yield (model, phase), group[group.what == what]
 
 
-def _spans(
-    part: pd.DataFrame, degree: int, confidence: float, resamples: int, seed: int
-) -> list[dict[str, float]]:
-    """The interval of each coefficient."""
-    randoms = np.random.default_rng(seed)
-    groups = [(x, group.to_numpy()) for x, group in part.groupby("context").each_j]
-    drawn = np.stack(
-        [np.median(randoms.choice(own, (resamples, len(own))), axis=1) for _, own in groups], axis=1
-    )
-    lengths = np.array([x for x, _ in groups])
-    found = [bounds(each, confidence) for each in relative_polynomial(lengths, drawn, degree).T]
-    if min(len(own) for _, own in groups) < 2:
-        # A length that was measured once says nothing of its scatter.
-        found = [(np.nan, np.nan)] * len(found)
-    return [{"low": low, "high": high} for low, high in found]
+def why_not(law: Law) -> str:
+    """Why a polynomial is no law; empty where it is one."""
+    if not law.r2 >= LEAST_R2:
+        return f"{NO_LAW}: R² {law.r2:.2f}, less than {LEAST_R2}"
+    slope, (low, high) = law.terms[1], law.left_out[1]
+    if slope.low <= 0 <= slope.high and low <= 0 <= high:
+        return f"{NO_LAW}: the slope may be zero, and its sign hangs on one length"
+    return ""
 
 
-def _facts(part: pd.DataFrame) -> Mapping[str, Any]:
-    lengths = part.groupby("context")[["each_j", "fitted_j"]].median()
-    off = np.log(lengths.each_j / lengths.fitted_j.where(lengths.fitted_j > 0))
-    around = np.log(lengths.each_j) - np.log(lengths.each_j).mean()
+def quotable(laws: Laws, model: str, phase: str) -> Law | None:
+    """A model's law of a phase; None where no sweep gave one that is found."""
+    law = laws.get((model, phase))
+    return law if law is not None and not why_not(law) else None
+
+
+def _facts(part: pd.DataFrame, law: Law) -> Mapping[str, Any]:
     return {
         "published_model": part.published_model.iloc[0],
-        "r2": 1 - (off**2).sum(skipna=False) / (around**2).sum(),
-        "worst_residual": (lengths.each_j / lengths.fitted_j - 1).abs().max(),
+        "r2": law.r2,
+        "lack_of_fit_p": law.lack_of_fit_p,
+        "worst_residual": law.worst_residual,
+        "found": not why_not(law),
+        "why": why_not(law),
         "points": len(part),
+        "lengths": law.lengths,
+        "rounds": law.rounds,
         "from_tokens": round(part.context.min()),
         "to_tokens": round(part.context.max()),
         "meter": part.meter.iloc[0],
         "estimate": part.estimate.iloc[0],
     }
-
-
-def _points(part: pd.DataFrame) -> list[dict[str, Any]]:
-    told = part.assign(measured_j=part.each_j, residual=part.each_j / part.fitted_j - 1)
-    return told[[name for name in LAW_POINTS if name in told]].to_dict("records")
 
 
 def coefficients(law: pd.DataFrame, model: str, phase: str) -> np.ndarray | None:

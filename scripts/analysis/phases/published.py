@@ -8,18 +8,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.polynomial.polynomial import polyval
 
 from analysis.phases.estimators import PREFILL, TOKEN
-from analysis.phases.law import coefficients
+from analysis.phases.law import Laws, quotable
+from analysis.statistics.laws import share
 from analysis.tabular import table
 
 FILE = Path(__file__).parents[3] / "config" / "published" / "phases.csv"
 PUBLISHED = {
     **dict.fromkeys(("model", "workload", "published_model"), "str"),
     **dict.fromkeys(("published_workload", "quantity"), "str"),
-    **dict.fromkeys(("ours", "low", "high", "theirs", "ratio"), "float"),
+    **dict.fromkeys(("ours", "low", "high"), "float"),
+    **dict.fromkeys(("sampled", "why"), "str"),
+    **dict.fromkeys(("rounds", "tasks"), "int"),
+    **dict.fromkeys(("theirs", "ratio"), "float"),
 }
+LENGTHS = "lengths within one round"
+RESTS = ["low", "high", "sampled", "why", "rounds", "tasks"]
 REFERENCE = "humaneval-0shot"
 OVER = "decoded token over 0-shot"
 BY_LAW = ", by the law"
@@ -47,10 +52,14 @@ def published_table(
     summary: pd.DataFrame,
     amplification: pd.DataFrame,
     law: pd.DataFrame,
+    laws: Laws,
     paper: pd.DataFrame,
+    *,
+    confidence: float,
 ) -> pd.DataFrame:
     """Our ratios beside the paper's, of the models and workloads that both have; and what the laws
-    of a sweep make of the paper's lengths of prompt and output, where they were swept.
+    of a sweep make of the paper's lengths of prompt and output, where they were swept and a law was
+    found.
 
     A whole generation is only compared where the model ended its outputs itself: not under seeded
     weights.
@@ -70,22 +79,24 @@ def published_table(
         }
         compared = _compared(facts, own.seeded, summary, amplification, paper)
         rows += [{**facts, **row} for row in compared]
-    rows += [row for model in law.model.unique() for row in _by_law(law, model, paper)]
+    rows += [
+        row for model in law.model.unique() for row in _by_law(law, laws, model, paper, confidence)
+    ]
     found = table(rows, PUBLISHED)
     return found.assign(ratio=found.ours / found.theirs)
 
 
-def _by_law(law: pd.DataFrame, model: str, paper: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """One row a quantity and workload of the paper; without intervals."""
-    prefill, token = (coefficients(law, model, phase) for phase in (PREFILL, TOKEN))
+def _by_law(
+    law: pd.DataFrame, laws: Laws, model: str, paper: pd.DataFrame, confidence: float
+) -> Iterator[dict[str, Any]]:
+    """One row a quantity and workload of the paper; intervals over the lengths of the sweep."""
+    prefill, token = (quotable(laws, model, phase) for phase in (PREFILL, TOKEN))
     own = law[law.model == model]
     theirs = paper[paper.index.get_level_values("model") == own.published_model.iloc[0]]
-    if prefill is None or token is None or theirs.empty:
+    if token is None or theirs.empty:
         return
     tokens, outputs = theirs.input_tokens.to_numpy(), theirs.output_tokens.to_numpy()
-    prefill_j = polyval(tokens, prefill)
-    token_j = polyval(tokens + outputs / 2, token)
-    share = prefill_j / (prefill_j + (outputs - 1) * token_j)
+    contexts = tokens + outputs / 2
     workloads = list(theirs.index.get_level_values("workload"))
     first = workloads.index(REFERENCE)
     swept = own.from_tokens.max() <= tokens.min() and tokens.max() <= own.to_tokens.min()
@@ -95,16 +106,29 @@ def _by_law(law: pd.DataFrame, model: str, paper: pd.DataFrame) -> Iterator[dict
             "workload": workload + BY_LAW,
             "published_model": own.published_model.iloc[0],
             "published_workload": workload,
-            "low": np.nan,
-            "high": np.nan,
         }
-        over = token_j[at] / token_j[first], theirs.decoded_token_j.iloc[at]
-        for quantity, ours, published in (
-            ("prefill share", share[at], theirs.prefill_share.iloc[at]),
-            (OVER, over[0], over[1] / theirs.decoded_token_j.iloc[first]),
-        ):
-            if quantity != OVER or at != first:
-                yield {**facts, "quantity": quantity, "ours": ours, "theirs": published}
+        quantities = []
+        if prefill is not None:
+            found = share(
+                prefill, tokens[at], token, contexts[at], outputs[at] - 1, confidence=confidence
+            )
+            quantities.append(("prefill share", found, theirs.prefill_share.iloc[at]))
+        if at != first:
+            found = token.ratio(contexts[at], contexts[first], confidence=confidence)
+            over = theirs.decoded_token_j.iloc[at] / theirs.decoded_token_j.iloc[first]
+            quantities.append((OVER, found, over))
+        for quantity, found, published in quantities:
+            yield facts | {
+                "quantity": quantity,
+                "ours": found.value,
+                "low": found.low,
+                "high": found.high,
+                "sampled": LENGTHS if found.unit else "",
+                "why": found.why,
+                "rounds": found.rounds,
+                "tasks": found.prompts,
+                "theirs": published,
+            }
 
 
 def _compared(
@@ -123,12 +147,11 @@ def _compared(
 
     key = facts["published_model"], facts["published_workload"]
     base = facts["published_model"], REFERENCE
-    if (share := of("prefill share", facts["workload"])) is not None:
+    if (own := of("prefill share", facts["workload"])) is not None:
         yield {
             "quantity": "prefill share",
-            "ours": share.value,
-            "low": share.low,
-            "high": share.high,
+            "ours": own.value,
+            **own[RESTS].to_dict(),
             "theirs": paper.prefill_share[key],
         }
     known = amplification[
@@ -139,6 +162,7 @@ def _compared(
         yield {
             "quantity": OVER,
             "ours": 1 + row.value,
+            **row[RESTS].to_dict(),
             "low": 1 + row.low,
             "high": 1 + row.high,
             "theirs": paper.decoded_token_j[key] / paper.decoded_token_j[base],
@@ -150,5 +174,8 @@ def _compared(
             "ours": whole.value / first.value,
             "low": np.nan,
             "high": np.nan,
+            "why": "of two means",
+            "rounds": min(whole.rounds, first.rounds),
+            "tasks": min(whole.tasks, first.tasks),
             "theirs": paper.total_j[key] / paper.total_j[base],
         }

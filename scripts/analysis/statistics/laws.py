@@ -63,6 +63,27 @@ class Law:
             **known,
         )
 
+    def relative_spread(self, x: float) -> Spread:
+        """Of the logarithm of what it says at one length, over its lengths."""
+        slope = x ** np.arange(len(self.terms)) / float(self.at(x))
+        variance = float(slope @ self.covariance @ slope)
+        return Spread.of(variance, self.lengths - len(self.terms))
+
+
+def share(
+    first: Law, x: float, second: Law, z: float, times: float, *, confidence: float
+) -> Estimate:
+    """What one law says at `x` of that and so many `times` what another says at `z`, of one sweep;
+    the interval to first order, over the lengths."""
+    part, rest = float(first.at(x)), times * float(second.at(z))
+    known = {"confidence": confidence, "rounds": first.rounds, "prompts": first.lengths}
+    if not (part > 0 and rest > 0):
+        return Estimate(why="too few lengths", **known)
+    found = first.relative_spread(x) + second.relative_spread(z)
+    half = found.half(confidence)
+    low, value, high = (1 / (1 + rest / part * math.exp(step)) for step in (half, 0.0, -half))
+    return Estimate(value=value, low=low, high=high, unit=PROMPTS, freedom=found.freedom, **known)
+
 
 def _fit(x: np.ndarray, y: np.ndarray, degree: int) -> np.ndarray:
     """Coefficients of the least squares of relative residuals."""

@@ -27,6 +27,9 @@ FEWEST_PROMPTS = 5
 # Of a share, what is not seen weighs half a prompt at either bound (see `share`).
 UNSEEN = 0.5
 RESAMPLES = 4000
+# From so many on no kind of prompt goes unseen, and a mean of them is normal.
+MANY_PROMPTS = 1000
+ALIKE = "no two differ"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,24 +126,43 @@ def relative_spread(made: Cells) -> Spread:
     return between + of_prompts.less(alone).times(1 / value)
 
 
-def mean(made: Cells, *, confidence: float, reading_u: float = math.nan) -> Estimate:
+def mean(
+    made: Cells,
+    *,
+    confidence: float,
+    reading_u: float = math.nan,
+    common_u: float = 0.0,
+    signed: bool = False,
+) -> Estimate:
     """An absolute quantity (joules, seconds): of a process, so one round gives no interval.
 
-    The interval is of the logarithm where the value is above zero.
+    The interval is of the logarithm where the value is above zero, unless the quantity is `signed`.
+
+    Args:
+        reading_u: Standard uncertainty of reading, of the value; what windows do not share of it.
+        common_u: The same, of what all windows of a round share (an idle power).
     """
-    return _estimate(made, confidence, reading_u, absolute=True)
+    return _estimate(made, confidence, reading_u, common_u, absolute=True, signed=signed)
 
 
 def count(made: Cells, *, confidence: float) -> Estimate:
     """A quantity that the process has no hand in (tokens): its unit is the prompt alone; rounds of
     the same prompts repeat it."""
-    return _estimate(over_rounds(made), confidence, math.nan, absolute=False)
+    found = _estimate(over_rounds(made), confidence, absolute=False)
+    return found if made.counts[1] > 1 else dataclasses.replace(found, why="one prompt")
 
 
-def within(made: Cells, *, confidence: float, reading_u: float = math.nan) -> Estimate:
+def within(
+    made: Cells,
+    *,
+    confidence: float,
+    reading_u: float = math.nan,
+    common_u: float = 0.0,
+    signed: bool = False,
+) -> Estimate:
     """A ratio of two quantities of one process, in which what is common to the process cancels: one
-    round gives an interval over its prompts, more give one over both."""
-    return _estimate(made, confidence, reading_u, absolute=False)
+    round gives an interval over its prompts, more give one over both. Arguments as of `mean`."""
+    return _estimate(made, confidence, reading_u, common_u, absolute=False, signed=signed)
 
 
 def over_rounds(made: Cells) -> Cells:
@@ -149,27 +171,48 @@ def over_rounds(made: Cells) -> Cells:
     return cells(zeros, made.prompts, made.above, made.below)
 
 
-def _estimate(made: Cells, confidence: float, reading_u: float, *, absolute: bool) -> Estimate:
+def _estimate(
+    made: Cells,
+    confidence: float,
+    reading_u: float = math.nan,
+    common_u: float = 0.0,
+    *,
+    absolute: bool,
+    signed: bool = False,
+) -> Estimate:
     rounds, prompts = made.counts
     value = made.value
     known = {"value": value, "confidence": confidence, "rounds": rounds, "prompts": prompts}
-    known["reading_u"] = reading_u
+    known["reading_u"] = both_u = math.hypot(reading_u, common_u)
     if math.isnan(value):
         return Estimate(why="nothing has a value", **known)
     if absolute and rounds < 2:
         return Estimate(why=ONE_ROUND, **known)
     if prompts < 2 and rounds < 2:
         return Estimate(why="one prompt in one round", **known)
-    if value > 0:
-        found = relative_spread(made).at_least(reading_u / value)
-        half = found.half(confidence)
+    logs = value > 0 and not signed
+    scale = value if logs else 1.0
+    found = relative_spread(made) if logs else spread(made)
+    found = found.at_least(both_u / scale)
+    if rounds < 2 and common_u > 0:
+        # Prompts of one round all share it: it is not in what they differ by.
+        found = spread(made).times(1 / scale) + Spread.of((common_u / scale) ** 2, math.inf)
+    if not found.variance > 0:
+        return Estimate(why=ALIKE, **known)
+    half = found.half(confidence)
+    if logs:
         edges = value * math.exp(-half), value * math.exp(half)
     else:
-        found = spread(made).at_least(reading_u)
-        half = found.half(confidence)
         edges = value - half, value + half
     unit = PROMPTS if rounds < 2 else ROUNDS if prompts < 2 else BOTH
-    return Estimate(low=edges[0], high=edges[1], unit=unit, freedom=found.freedom, **known)
+    return Estimate(
+        low=edges[0],
+        high=edges[1],
+        unit=unit,
+        freedom=found.freedom,
+        p=found.p(value) if not logs else math.nan,
+        **known,
+    )
 
 
 def over(first: Cells, second: Cells, *, confidence: float) -> Estimate:
@@ -230,6 +273,8 @@ def share(
         return Estimate(why="nothing has a value", **known)
     if prompts < FEWEST_PROMPTS:
         return Estimate(why=f"fewer than {FEWEST_PROMPTS} prompts", **known)
+    if prompts >= MANY_PROMPTS:
+        return _estimate(made, confidence, absolute=False, signed=True)
     one = over_rounds(made)
     weights = np.random.default_rng(seed).dirichlet([*[1.0] * prompts, UNSEEN], RESAMPLES)
     seen, unseen_below = weights[:, :-1], weights[:, -1] * one.below.mean()

@@ -57,6 +57,14 @@ def mcnemar(gained: int, lost: int) -> tuple[float, float]:
     return p, min(1.0, 2.0 ** (1 - gained - lost))
 
 
+def no_loss(lost: int, number: int, margin: float) -> float:
+    """p that of so many prompts at least a share `margin` is lost where `lost` of `number` were:
+    the side that matters of two one-sided tests, exact binomial. NaN for none."""
+    if number < 1:
+        return math.nan
+    return float(stats.binomtest(lost, number, margin, alternative="less").pvalue)
+
+
 def holm(p: np.ndarray) -> np.ndarray:
     """p values adjusted for their number (Holm 1979); those that are NaN do not count."""
     p = np.asarray(p, float)

@@ -155,6 +155,24 @@ def equivalent(logs: np.ndarray, margin: float, *, reading_u: float = 0.0) -> fl
     return spread.equivalence_p(float(np.mean(logs)), -bound, bound)
 
 
+def variation(values: np.ndarray, *, confidence: float) -> Estimate:
+    """How much rounds differ: their coefficient of variation (sample standard deviation over mean)
+    with its interval (chi-square of the variance; for coefficients below a third).
+
+    Args:
+        values: One a round, above zero.
+    """
+    values = np.asarray(values, float)
+    known = {"confidence": confidence, "rounds": len(values)}
+    if len(values) < 2:
+        return Estimate(why=ONE_ROUND, **known)
+    freedom = len(values) - 1
+    value = float(np.std(values, ddof=1) / values.mean())
+    tails = stats.chi2.ppf([(1 + confidence) / 2, (1 - confidence) / 2], freedom)
+    low, high = (value * math.sqrt(freedom / tail) for tail in tails)
+    return Estimate(value=value, low=low, high=high, unit=ROUNDS, freedom=freedom, **known)
+
+
 def blocks(table: np.ndarray) -> tuple[float, float, float]:
     """(F, p, eta squared) that the columns of a table differ, rows being rounds: analysis of
     variance of a randomised block design, on logarithms of round means (Fisher 1935).
