@@ -14,14 +14,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(Path(__file__).parents[3] / "scripts"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import pandas as pd
 import quantities
 from quantities import Case, Count
 
+ROOT = Path(__file__).parents[3]
 START, END = "<!-- coverage: made by `make statistics` -->", "<!-- end of coverage -->"
 # What a share of so many seeds is known to: two standard deviations of a coverage of 95 %.
 SLACK = 2 * math.sqrt(0.95 * 0.05)
@@ -85,8 +85,8 @@ def judged(case: Case, count: Count) -> str:
 
 def intraclass(results: Path) -> Iterator[str]:
     """What windows of one round have in common, in the published campaigns."""
-    yield "**Real intra-class correlations** (ICC(1) of energy: of a window's variance the part that"
-    yield "is between processes), of the published campaigns:"
+    yield "**Real intra-class correlations** (ICC(1) of energy: of a window's variance the part"
+    yield "that is between processes), of the published campaigns:"
     yield ""
     yield "| campaign | what | cells | ICC, median | least to most |"
     yield "|---|---|---|---|---|"
