@@ -78,6 +78,8 @@ def windows_table(
     lengths = [len(under.rows) for under in made]
     rows = np.concatenate([under.rows for under in made]) if made else np.zeros(0, int)
     together = windows.take(rows).reset_index(drop=True)
+    # A million windows are large.
+    del windows, rows
     for name in ("domain", "sums", "meter"):
         words = pd.array([getattr(under, name) for under in made], dtype="str")
         together[name] = words.take(np.repeat(np.arange(len(made)), lengths))
@@ -90,7 +92,7 @@ def windows_table(
     for energy, pooled in (("energy_j", "pooled_j"), ("energy_u_j", "pooled_u_j")):
         together[energy] = together[pooled].where(status == 2)
     for name in ("flags", "unknown"):
-        found = np.concatenate([getattr(under, name) for under in made] or [[]]).astype(np.int64)
+        found = np.concatenate([getattr(under, name) for under in made] or [[]]).astype(np.int32)
         together[name] = texts(found, together.index)
     spec = session.facts["spec"]
     told = session.labels if facts is None else {name: spec[name] for name in facts}
@@ -167,6 +169,7 @@ def _segment(
         lambda *edges: session.total(segment, *edges),
         session.period_s(segment),
         resolve_periods,
+        _sum(parts, len(group)),
     )
     total = _Under(
         TOTAL,
@@ -186,10 +189,23 @@ def _nowhere(start_ns: np.ndarray, end_ns: np.ndarray) -> Energy:
     return Energy(missing, missing)
 
 
+def _sum(parts: Sequence[_Under], length: int) -> Energy:
+    """The sum over domains; NaN where one of them is: a sum without a part is no sum."""
+    if not parts:
+        return _nowhere(np.zeros(length), np.zeros(length))
+    squares = sum(part.numbers["pooled_u_j"] ** 2 for part in parts)
+    return Energy(sum(part.numbers["pooled_j"] for part in parts), np.sqrt(squares))
+
+
 def _energies(
-    group: pd.DataFrame, energy_of: EnergyOf, period_s: float, resolve_periods: float
+    group: pd.DataFrame,
+    energy_of: EnergyOf,
+    period_s: float,
+    resolve_periods: float,
+    energy: Energy | None = None,
 ) -> pd.DataFrame:
-    energy = energy_of(group.start_ns.to_numpy(), group.end_ns.to_numpy())
+    if energy is None:
+        energy = energy_of(group.start_ns.to_numpy(), group.end_ns.to_numpy())
     table = group.assign(
         pooled_j=energy.joules, pooled_u_j=energy.uncertainty_j, period_s=float(period_s)
     )

@@ -145,9 +145,9 @@ def vocabulary() -> Iterator[str]:
 
 def masks(raised: Mapping[str, np.ndarray | bool], length: int) -> np.ndarray:
     """One bit mask a window from, by flag, whether it carries it."""
-    found = np.zeros(length, np.int64)
+    found = np.zeros(length, np.int32)
     for flag, where in raised.items():
-        found |= np.asarray(where, bool) * np.int64(1 << NAMES.index(flag))
+        found |= np.asarray(where, bool) * np.int32(1 << NAMES.index(flag))
     return found
 
 
@@ -163,7 +163,7 @@ def masks_of(column: pd.Series) -> np.ndarray:
     places, distinct = pd.factorize(column)
     of = [sum(1 << NAMES.index(n) for n in set(split(text)) if n in NAMES) for text in distinct]
     # What is missing has the place -1.
-    return np.asarray([*of, 0], np.int64)[places]
+    return np.asarray([*of, 0], np.int32)[places]
 
 
 def union(columns: Sequence[pd.Series]) -> pd.Series:
