@@ -33,6 +33,8 @@ PHASES_COLUMNS = (
 )
 # The words under which a window names the piece of work that it belongs to.
 PIECES = ("generation", "probe", "inference", "load")
+# What attribution asks of a window.
+NEEDED = ("segment", "kind", "cell", "start_ns", "end_ns", "duration_s")
 STATUS = ("not covered", "unresolved", "ok")
 NUMBERS = (
     *("pooled_j", "pooled_u_j", "period_s"),
@@ -72,7 +74,7 @@ def windows_table(
     failed = disagreeing(session)
     made = [
         under
-        for segment, group in windows.groupby("segment")
+        for segment, group in windows[list(NEEDED)].groupby("segment")
         for under in _segment(session, int(segment), group, resolve_periods, failed)
     ]
     lengths = [len(under.rows) for under in made]
@@ -149,7 +151,6 @@ def _segment(
     failed: Collection[tuple[int, str]],
 ) -> list[_Under]:
     """The windows of a segment under each of its domains, and under `total`."""
-    group = group[["kind", "cell", "start_ns", "end_ns", "duration_s"]]
     domains = [declared(record) for record in session.domains(segment)]
     made = {}
     for domain in domains:

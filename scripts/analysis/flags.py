@@ -260,17 +260,17 @@ def contention(session: RawSession, segment: int, table: pd.DataFrame) -> np.nda
     if busy is None or own is None or len(busy[0]) < 2 or len(own[0]) < 2:
         return np.zeros(len(table), bool)
     told = states.known(busy, table) & states.known(own, table)
-    # Ticks of both are read one after the other: a second at least says more than a tick.
-    times = busy[0]
+    # Both are read together, and one alone says nothing.
+    times, at_busy, at_own = np.intersect1d(busy[0], own[0], return_indices=True)
+    if len(times) < 2:
+        return np.zeros(len(table), bool)
     first = np.clip(np.searchsorted(times, table.start_ns, "right") - 1, 0, len(times) - 2)
     last = np.clip(np.searchsorted(times, table.end_ns), 1, len(times) - 1)
     last = np.maximum(last, first + 1)
-    all_s = busy[1][last] - busy[1][first]
-    own_s = np.subtract(*(np.interp(times[at], *own) for at in (last, first)))
-    others_s = all_s - own_s
-    return told & (
-        others_s > np.maximum(CONTENTION * own_s, 0.03 * (times[last] - times[first]) / 1e9)
-    )
+    all_s, own_s = (values[last] - values[first] for values in (busy[1][at_busy], own[1][at_own]))
+    # Ticks of both are read one after the other: a second at least says more than a tick.
+    least_s = 0.03 * (times[last] - times[first]) / 1e9
+    return told & ((all_s - own_s) > np.maximum(CONTENTION * own_s, least_s))
 
 
 def _usual(now: pd.Series, table: pd.DataFrame) -> pd.Series:
