@@ -128,8 +128,7 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, column: str, how: How) ->
         found = over_rounds.difference(off, confidence=how.confidence, reading_u=np.hypot(*us))
         name = "difference"
     else:
-        share_u = float(np.sqrt(np.mean((us[0] / above) ** 2 + (us[1] / below) ** 2)))
-        reading = {"reading_u": 0.0 if math.isnan(share_u) else share_u}
+        reading = {"reading_u": _share_u((above, below), us) if len(off) else 0.0}
         found = over_rounds.ratio(
             above, numbers, below, numbers, confidence=how.confidence, **reading
         )
@@ -163,6 +162,12 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, column: str, how: How) ->
         "effect": ranks.effect(size),
         "why": found.why,
     }
+
+
+def _share_u(sides: Sequence[np.ndarray], us: Sequence[np.ndarray]) -> float:
+    """Relative standard uncertainty of reading a ratio of one round."""
+    shares = [(u / side) ** 2 for side, u in zip(sides, us, strict=True)]
+    return float(np.sqrt(np.mean(np.sum(shares, axis=0))))
 
 
 def _judged(compared: pd.DataFrame) -> pd.DataFrame:
