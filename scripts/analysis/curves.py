@@ -52,9 +52,9 @@ def curve(
         times_ns: When each reading was taken.
         values: Raw counter values, or powers where the domain has no counter.
         domain: As the session recorded it; see `metering.meter.declared`.
-        power: (times, milliwatts) of a domain with a counter, where they tell what the power was
-            at that time and not its mean over a second: how the energy was spread between two
-            moves of the counter.
+        power: (times, raw values) of the power of a domain with a counter, where they tell what
+            it was at that time and not its mean over a second: how the energy was spread between
+            two moves of the counter.
     """
     if len(times_ns) < 3:
         return None
@@ -67,8 +67,9 @@ def curve(
         return integrated(sound, None if meter.estimate else FROZEN_S)
     made = _of_counter(sound, credible(meter)[0])
     if made is not None and power is not None and made.grid_s is not None:
-        milliwatts = dataclasses.replace(meter, scale=TO_WATTS["mW"], resolution=None)
-        made = fused(made, powers(*power, milliwatts), _known_board(meter))
+        scale = getattr(meter, "power_scale", None) or TO_WATTS["mW"]
+        beside = dataclasses.replace(meter, scale=scale, resolution=None, period_s=None)
+        made = fused(made, powers(*power, beside), _known_board(meter))
     return made and _extended(made, int(sound.times_ns[-1]))
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from analysis.curves import Curve, Energy, curve
-from metering.trace import read_trace
+from analysis.readings import Key, Readings, read_readings
 
 TOTAL = "total"
 
-Readings = dict[tuple[int, str, str], list[tuple[int, float]]]
 States = dict[tuple[int, str, str], tuple[np.ndarray, np.ndarray]]
+# So many lines are parsed together: their keys are then the same strings in memory.
+LINES = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,34 +159,23 @@ class RawSession:
 def read_session(folder: Path) -> RawSession:
     """Reads session.json, windows.jsonl, trace.csv and events.jsonl."""
     facts = json.loads((folder / "session.json").read_text())
-    readings = _readings(folder / "trace.csv")
+    readings = read_readings(folder / "trace.csv")
     curves = _curves(readings, facts["segments"])
     events = _lines(folder / "events.jsonl")
-    states = {
-        key: (np.asarray([t for t, _ in pairs], np.int64), np.asarray([v for _, v in pairs], float))
-        for key, pairs in readings.items()
-        if key[2] != "energy"
-    }
+    states = {key: found.floats for key, found in readings.items() if key[2] != "energy"}
     return RawSession(facts, _lines(folder / "windows.jsonl"), curves, events, states)
 
 
 def read_unfinished(folder: Path, segments: Sequence[dict[str, Any]]) -> RawSession:
     """The same of a session that is still being measured, which has no session.json: of its facts
     only the segments."""
-    curves = _curves(_readings(folder / "trace.csv"), segments)
+    curves = _curves(read_readings(folder / "trace.csv"), segments)
     return RawSession({"segments": segments}, _lines(folder / "windows.jsonl"), curves, [])
 
 
-def _readings(trace: Path) -> Readings:
-    """By (segment, domain, quantity), all readings of a trace."""
-    readings: Readings = defaultdict(list)
-    for sample in read_trace(trace):
-        key = sample.segment, sample.domain, sample.quantity
-        readings[key].append((sample.t_ns, sample.value))
-    return readings
-
-
-def _curves(readings: Readings, segments: Sequence[dict[str, Any]]) -> dict[tuple[int, str], Curve]:
+def _curves(
+    readings: Mapping[Key, Readings], segments: Sequence[dict[str, Any]]
+) -> dict[tuple[int, str], Curve]:
     """By (segment, domain), the curves of the meters that the segments found."""
     domains = {
         (segment["segment"], domain["domain"]): domain
@@ -195,21 +185,25 @@ def _curves(readings: Readings, segments: Sequence[dict[str, Any]]) -> dict[tupl
     curves = {}
     for key, domain in domains.items():
         counted = readings.get((*key, domain["quantity"]))
-        power = readings.get((*key, "power"))
         if counted is None:
             continue
-        # A mean over a second says nothing of when.
-        prompt = domain["details"].get("power") in ("samples", "instant")
-        made = curve(
-            *zip(*counted, strict=True),
-            domain,
-            tuple(zip(*power, strict=True)) if prompt and power else None,
-        )
+        way = domain["details"].get("power")
+        power = None
+        if domain["quantity"] == "power":
+            counted = counted.best(otherwise=way)
+        elif beside := readings.get((*key, "power")):
+            # A mean over a second says nothing of when.
+            beside = beside.best("samples", "instant", otherwise=way)
+            power = (beside.times_ns, beside.values) if len(beside.times_ns) else None
+        made = curve(counted.times_ns, counted.values, domain, power)
         if made is not None:
             curves[key] = made
     return curves
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+        while some := list(itertools.islice(lines, LINES)):
+            found += json.loads(f"[{','.join(some)}]")
+    return found
