@@ -40,7 +40,8 @@ class Curve:
         joules: The energy counted until then; it never falls.
         period_s: How often the meter has news: its update period, or the sampling's where that
             is longer.
-        timing_s: Standard uncertainty of when a value was true, each for itself.
+        timing_s: Standard uncertainty of when a value was true, each for itself; of the anchors',
+            where there are some.
         step_j: The smallest change that the meter can show.
         lost_ns: Pairs of times between which the meter cannot be trusted: it stood still, was
             reset, or may have wrapped around unseen. Rising, apart from each other.
@@ -134,6 +135,7 @@ class Curve:
         start, end = (within(self.times_ns, edge) for edge in (start_ns, end_ns))
         (at, _), (to, _) = start, end
         unrest = self._unrest
+        first_w, last_w = unrest.power_w[at], unrest.power_w[to]
         variance = np.zeros(len(joules))
         for point, weight in zip((at, at + 1, to, to + 1), weights(start, end), strict=True):
             variance = variance + weight**2 * unrest.of_points(point)
@@ -150,10 +152,12 @@ class Curve:
                 for i, _ in tied
             ]
             variance = variance + bridged(*tied, *wander)
+            (at, _), (to, _) = tied
+            for point, weight in zip((at, at + 1, to, to + 1), weights(*tied), strict=True):
+                variance = variance + weight**2 * self._ties.of_points(point)
         if self.blur_u_s:
             steps_w = np.hypot(*(self._step_w(edge) for edge in (start_ns, end_ns)))
             variance = variance + (self.blur_u_s * steps_w) ** 2
-        first_w, last_w = unrest.power_w[at], unrest.power_w[to]
         variance = variance + ((last_w - first_w) * self.delay_u_s) ** 2
         if self.walked_j2 is not None:
             low, high = (_interpolated(self.walked_j2, edge) for edge in (start, end))
@@ -189,7 +193,14 @@ class Curve:
 
     @functools.cached_property
     def _unrest(self) -> Unrest:
-        return Unrest(self.times_ns, self.joules, self.step_j, self.timing_s, self.reach)
+        timing_s = self.timing_s if self.anchors_ns is None else 0.0
+        return Unrest(self.times_ns, self.joules, self.step_j, timing_s, self.reach)
+
+    @functools.cached_property
+    def _ties(self) -> Unrest:
+        """The anchors, which are uncertain as the counter's points are."""
+        known_j = self._upto(self.anchors_ns)
+        return Unrest(self.anchors_ns, known_j, self.step_j, self.timing_s, 1)
 
 
 def _interpolated(values: np.ndarray, place: Place) -> np.ndarray:

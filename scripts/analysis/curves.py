@@ -66,7 +66,7 @@ def curve(
     if meter.quantity == "power":
         return integrated(sound, None if meter.estimate else FROZEN_S)
     made = _of_counter(sound, credible(meter)[0])
-    if made is not None and power is not None and made.grid_s is not None:
+    if made is not None and power is not None:
         scale = getattr(meter, "power_scale", None) or TO_WATTS["mW"]
         beside = dataclasses.replace(meter, scale=scale, resolution=None, period_s=None)
         made = fused(made, powers(*power, beside), _known_board(meter))

@@ -12,7 +12,8 @@ import numpy as np
 
 # A move is located by two readings that are not further apart, in periods; so close readings are
 # looked for, in seconds, until they fit the period that they show.
-NEAR = 0.25
+# Where no two readings can be closer, for a read takes as long, a little further.
+NEAR, NEAR_FAST, FAST_S = 0.16, 0.25, 0.004
 LOOKS_S = tuple(0.25 / 2**k for k in range(9))
 # So many are needed one after the other to know the grid; and this part of them must agree.
 FEWEST, ENOUGH = 4, 0.5
@@ -24,8 +25,9 @@ BEFORE, BEHIND, LOOKS, KEPT = 0.015, 0.025, 0.7, 14
 LATE, LATEST = 0.3, 0.6
 # Just before the next move the clocks may already disagree, in periods.
 EARLY = 0.05
-# A time is not better known than so many periods.
-TIMING = 0.005
+# A time is not better known than so many periods; before the first located move and behind the
+# last the grid goes on for as long as it is known to so many.
+TIMING, KNOWN = 0.005, 0.1
 # The phase of samples is looked for in blocks of so many seconds; so close, in periods, they are on
 # their grid.
 BLOCK_S, EARLY_SAMPLE = 2.0, 0.1
@@ -66,7 +68,7 @@ def located(times_ns: np.ndarray, values: np.ndarray) -> Edges | None:
         # The widest look that is narrow against the period that it shows.
         shown = np.flatnonzero(risen & (gaps_s <= near_s)) + 1
         period_s = _first_period_s(seconds[shown])
-        if period_s is None or near_s > NEAR * period_s:
+        if period_s is None or near_s > max(NEAR * period_s, min(NEAR_FAST * period_s, FAST_S)):
             continue
         moves = _on_grid(seconds[shown], float(np.median(gaps_s[shown - 1])))
         break
@@ -78,13 +80,21 @@ def located(times_ns: np.ndarray, values: np.ndarray) -> Edges | None:
     before, after = seconds < moves_s[0], seconds > moves_s[-1]
     behind[before] = numbers[0] + (seconds[before] - moves_s[0]) / period_s
     behind[after] = numbers[-1] + (seconds[after] - moves_s[-1]) / period_s
+    # How well the period is known, by the moves at the end (of a fitted line's slope).
+    moves_there = min(len(numbers), KEPT)
+    ends = numbers[moves_there - 1] - numbers[0], numbers[-1] - numbers[-moves_there]
+    off = timing_s / period_s * (12 / moves_there) ** 0.5 / np.maximum(ends, 1)
+    reach = KNOWN / off
+    near = (behind >= numbers[0] - reach[0]) & (behind <= numbers[-1] + reach[1])
+    if np.mean(near) < ENOUGH or np.ptp(seconds[near]) < ENOUGH * np.ptp(seconds):
+        return None
     number = np.floor(behind).astype(int)
     part = behind - number
     sure = (part >= late) & (part <= 1 - EARLY)
     fresh = np.zeros(len(seconds), bool)
     fresh[shown] = (part[shown] <= late) | (part[shown] >= 1 - EARLY)
     number[fresh] = np.round(behind[fresh]).astype(int)
-    kept = np.flatnonzero(sure | fresh)
+    kept = np.flatnonzero((sure | fresh) & near)
     found, first = np.unique(number[kept], return_index=True)
     kept = kept[first]
     rising = np.diff(values[kept]) > 0

@@ -27,6 +27,9 @@ BLUR_S, UNSEEN_S, OF_PERIOD_S = 0.0065, 2e-4, 0.02
 APART, USUALLY, ONCE, AROUND = 3.0, 0.2, 0.7, 5
 # Where power and counter go together for less of the time, the samples are another's.
 FEWEST, ENOUGH = 3, 0.1
+# Points of a counter whose times are uncertain are taken so many times that apart.
+# A power that is updated so often is a mean over its period; others may miss what is between.
+THIN, MEAN_S = 200.0, 0.04
 # The part of the differences that tells how late the power is while nobody knows which are right.
 TRIMMED = 0.8
 
@@ -71,19 +74,20 @@ def fused(counter: Curve, power: Sound, known_board: bool) -> Curve:
     if len(power.times_ns) < FEWEST or len(counter.times_ns) < FEWEST:
         return _alone(counter, "too few samples of the power: the counter alone tells")
     samples = _samples(power)
+    every = counter
+    counter = _thinned(counter, samples, power)
     anchors, more_j = counter.times_ns, np.diff(counter.joules)
     lengths_s = np.diff(anchors) / 1e9
-    known = ~touched(counter.lost_ns, anchors[:-1], anchors[1:]) & (more_j > 0)
-    known &= ~touched(_broken(power), anchors[:-1], anchors[1:])
+    known = _known(counter, power) & (more_j > 0)
     late_ns = _late_ns(samples, anchors, more_j, known, TRIMMED)
     there = known & samples.cover(anchors, late_ns)
     if there.sum() < FEWEST - 1:
-        return _alone(counter, "the samples of the power cover nothing: the counter alone tells")
+        return _alone(every, "the samples of the power cover nothing: the counter alone tells")
     used = _together(samples.between(anchors, late_ns), more_j, there)
     late_ns = _late_ns(samples, anchors, more_j, used, 1.0)
     used &= samples.cover(anchors, late_ns)
     if used.sum() < FEWEST - 1 or lengths_s[used].sum() < ENOUGH * lengths_s[there].sum():
-        return _alone(counter, "power and counter do not go together: the counter alone tells")
+        return _alone(every, "power and counter do not go together: the counter alone tells")
     notes = counter.notes
     if (even := (lengths_s[~used].sum() / lengths_s.sum())) > 0.02:
         notes += (f"no samples of the power that fit the counter in {even:.0%} of the time",)
@@ -92,6 +96,15 @@ def fused(counter: Curve, power: Sound, known_board: bool) -> Curve:
     own_j2 = max(-2 * float(np.mean(off[1:] * off[:-1])), 0.0) if len(off) > 1 else 0.0
     all_j2 = float(np.mean(off**2))
     blur_s = BLUR_S if known_board else BLUR_S * samples.update_s / OF_PERIOD_S
+    if len(every.times_ns) > len(anchors):
+        # Where the samples do not tell, all that the counter says is needed.
+        within = np.clip(np.searchsorted(anchors, every.times_ns, "right") - 1, 0, len(used) - 1)
+        there = np.isin(every.times_ns, anchors) | ~used[within]
+        counter = dataclasses.replace(
+            every, times_ns=every.times_ns[there], joules=every.joules[there]
+        )
+        used = used[within[there]][:-1]
+        anchors, lengths_s = counter.times_ns, np.diff(counter.times_ns) / 1e9
     times, joules = _shaped(samples, counter, used, late_ns)
     runs = _runs(~used)
     return dataclasses.replace(
@@ -127,6 +140,27 @@ def _samples(power: Sound) -> _Samples:
     shown_ns = on_time(times_ns)
     steps_j = np.diff(shown_ns) / 1e9 * (watts[1:] + watts[:-1]) / 2
     return _Samples(shown_ns, np.concatenate([[0.0], np.cumsum(steps_j)]), update_s)
+
+
+def _known(counter: Curve, power: Sound) -> np.ndarray:
+    """Between which points the counter is known and no sample was garbage."""
+    firsts, lasts = counter.times_ns[:-1], counter.times_ns[1:]
+    return ~touched(counter.lost_ns, firsts, lasts) & ~touched(_broken(power), firsts, lasts)
+
+
+def _thinned(counter: Curve, samples: _Samples, power: Sound) -> Curve:
+    """Of a counter whose values are of uncertain times, points so far apart that it does not
+    matter; all where there are no samples between them."""
+    if not counter.timing_s or samples.update_s > MEAN_S:
+        return counter
+    times = counter.times_ns
+    margin_ns = round(max(LATES) * samples.update_s * 1e9)
+    covered = _known(counter, power) & samples.cover(times, 0) & samples.cover(times, margin_ns)
+    kept = np.ones(len(times), bool)
+    for first, last in _runs(covered):
+        number = (times[first:last] - times[first]) // round(THIN * counter.timing_s * 1e9)
+        kept[first:last] = np.diff(number, prepend=-1) > 0
+    return dataclasses.replace(counter, times_ns=times[kept], joules=counter.joules[kept])
 
 
 def _broken(power: Sound) -> Spans:

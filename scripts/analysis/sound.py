@@ -21,6 +21,8 @@ UNDECLARED_W, UNDECLARED_TIMES = 20_000.0, 20.0
 SLOWEST_S = 2.0
 # Behind garbage a true value follows within so many steps that cannot be, and so long.
 STRAYS, STRAY_S = 8, 60.0
+# When a value changed is known where the reading before is not further away, in times between.
+RESOLVED = 0.75
 # Steps to each side that say what the power was about a break.
 AROUND = 10
 # Zero watts are a reading where the smallest power that was read is so few steps of the meter.
@@ -116,7 +118,7 @@ def powers(times_ns: Sequence[int], values: Sequence[float], domain: Domain) -> 
     broken = np.diff(np.flatnonzero(can_be)) > 1
     times, watts = times[can_be], watts[can_be]
     changed = np.flatnonzero(np.diff(watts) != 0) + 1
-    return Sound(times, watts, broken, update_of(times[changed], times, domain), step_w, notes)
+    return Sound(times, watts, broken, update_of(times, changed, domain), step_w, notes)
 
 
 def counted(times_ns: Sequence[int], values: Sequence[float], domain: Domain) -> Sound:
@@ -164,25 +166,33 @@ def counted(times_ns: Sequence[int], values: Sequence[float], domain: Domain) ->
     step = (domain.resolution or 0.0) * domain.scale
     if not step:
         step = _step(more[~broken & (more > 0)]) * domain.scale
-    found = update_of(times[good][moved], times[good], domain)
+    found = update_of(times[good], moved, domain)
     return Sound(times[good], joules, broken, found, step, notes)
 
 
-def update_of(changed_ns: np.ndarray, read_ns: np.ndarray, domain: Domain) -> float | None:
+def update_of(times_ns: np.ndarray, changes: np.ndarray, domain: Domain) -> float | None:
     """How often a meter has news in seconds, by when its value changed; None where too few changes
     tell.
 
     It has news at least as often as it changes: between two changes under a power that holds still
-    there may be many updates. So the shorter of the times between changes tell.
+    there may be many updates. So the shorter of the times between changes tell; and of those only
+    such between which it was read, or they say when it was read and no more.
+
+    Args:
+        changes: Indices of the readings that show a new value.
     """
     if domain.period_s is not None:
         return domain.period_s
-    if len(changed_ns) < 3:
+    if len(changes) < 3:
         return None
-    apart_s = np.diff(changed_ns) / 1e9
+    apart_s = np.diff(times_ns[changes]) / 1e9
+    gaps_s = np.diff(times_ns)[changes - 1] / 1e9
+    seen = np.maximum(gaps_s[1:], gaps_s[:-1]) <= RESOLVED * apart_s
+    if seen.sum() >= 3:
+        apart_s = apart_s[seen]
     short_s = np.quantile(apart_s, 0.1)
     update_s = float(np.median(apart_s[apart_s <= 2.05 * short_s]))
-    return min(update_s, max(SLOWEST_S, float(np.median(np.diff(read_ns))) / 1e9))
+    return min(update_s, max(SLOWEST_S, float(np.median(np.diff(times_ns))) / 1e9))
 
 
 @dataclasses.dataclass(frozen=True)
