@@ -41,7 +41,7 @@ class Curve:
         period_s: How often the meter has news: its update period, or the sampling's where that
             is longer.
         timing_s: Standard uncertainty of when a value was true, each for itself; of the anchors',
-            where there are some.
+            where there are some. One for all, or one each.
         step_j: The smallest change that the meter can show.
         lost_ns: Pairs of times between which the meter cannot be trusted: it stood still, was
             reset, or may have wrapped around unseen. Rising, apart from each other.
@@ -67,7 +67,7 @@ class Curve:
     times_ns: np.ndarray
     joules: np.ndarray
     period_s: float
-    timing_s: float
+    timing_s: float | np.ndarray
     step_j: float
     lost_ns: Spans = ()
     blind_ns: Spans = ()

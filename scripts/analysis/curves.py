@@ -32,8 +32,8 @@ TO_WATTS = {"W": 1.0, "mW": 1e-3, "uW": 1e-6}
 NVML_DELAY_S, NVML_DELAY_U_S, OF_PERIOD_S = 0.008, 0.003, 0.1
 HOPPER = re.compile(r"\bG?H(100|200|800|20)\b")
 # A measured counter that stands still for so long counts no more, for no device draws no power;
-# but where so little power takes longer for one step of it.
-FROZEN_S, LEAST_W = 5.0, 0.05
+# but where so little power takes longer for one step of it, or it is so many times slower.
+FROZEN_S, LEAST_W, SLOW = 5.0, 0.05, 3.0
 # Unread for so many usual gaps, and so long, nobody knows when a counter's energy was spent.
 BLIND, BLIND_S = 5.0, 1.5
 # A counter that moves by so few of its steps is as slow as its steps are great.
@@ -119,9 +119,8 @@ def _of_counter(sound: Sound, domain: Domain) -> Curve | None:
     late_s = np.minimum(late_s, update_s) if not coarse else late_s
     shifted = times[known] - np.round(late_s * 1e9 / 2).astype(np.int64)
     shifted = np.maximum.accumulate(shifted - np.arange(len(known))) + np.arange(len(known))
-    timing_s = float(np.sqrt(np.mean(late_s**2) / 12))
     period_s = max(gap_s, typical_s or 0.0)
-    made = Curve(shifted, joules[known], period_s, timing_s, sound.step)
+    made = Curve(shifted, joules[known], period_s, late_s / 12**0.5, sound.step)
     return _noted(made, sound, known, domain)
 
 
@@ -147,7 +146,7 @@ def _noted(made: Curve, sound: Sound, at: np.ndarray, domain: Domain) -> Curve:
         # An estimate rightly stands still while nothing is busy.
         moved = np.union1d(np.flatnonzero(np.diff(sound.values) > 0) + 1, [0])
         until = np.append(moved[1:] - 1, len(times) - 1)
-        limit_s = max(FROZEN_S, sound.step / LEAST_W)
+        limit_s = max(FROZEN_S, sound.step / LEAST_W, SLOW * made.period_s)
         still = np.flatnonzero(times[until] - times[moved] > limit_s * 1e9)
         nexts = np.minimum(until + 1, len(times) - 1)
         lost += [(int(times[moved[i]]), int(times[nexts[i]])) for i in still]
@@ -171,7 +170,12 @@ def _extended(made: Curve, last_ns: int) -> Curve:
         return made
     rate = (joules[-1] - joules[-2]) / (times[-1] - times[-2])
     more = joules[-1] + rate * (end - times[-1])
-    return dataclasses.replace(made, times_ns=np.append(times, end), joules=np.append(joules, more))
+    timing_s = made.timing_s
+    if np.ndim(timing_s) and made.anchors_ns is None:
+        timing_s = np.append(timing_s, timing_s[-1])
+    return dataclasses.replace(
+        made, times_ns=np.append(times, end), joules=np.append(joules, more), timing_s=timing_s
+    )
 
 
 def _on_grid(sound: Sound, edges: Edges, known_board: bool) -> Curve:

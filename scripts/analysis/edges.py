@@ -151,7 +151,8 @@ def _mode(phases_s: np.ndarray, period_s: float) -> float:
 def _first_moves(shown_s: np.ndarray) -> np.ndarray:
     """The first that were looked at one after the other."""
     gaps = np.diff(shown_s)
-    after = np.flatnonzero(gaps > 2.5 * np.median(gaps[: 3 * FEWEST]))
+    # Not the median: most may be a look at one move, seconds apart.
+    after = np.flatnonzero(gaps > 2.5 * np.sort(gaps[: 3 * FEWEST])[1])
     return shown_s[: int(after[0]) + 1] if len(after) else shown_s
 
 

@@ -26,7 +26,7 @@ BLUR_S, UNSEEN_S, OF_PERIOD_S = 0.0065, 2e-4, 0.02
 # power is near an anchor they may for once.
 APART, USUALLY, ONCE, AROUND = 3.0, 0.2, 0.7, 5
 # Where power and counter go together for less of the time, the samples are another's.
-FEWEST, ENOUGH = 3, 0.1
+FEWEST, ENOUGH = 3, 0.5
 # Points of a counter whose times are uncertain are taken so many times that apart.
 # A power that is updated so often is a mean over its period; others may miss what is between.
 THIN, MEAN_S = 200.0, 0.04
@@ -100,9 +100,7 @@ def fused(counter: Curve, power: Sound, known_board: bool) -> Curve:
         # Where the samples do not tell, all that the counter says is needed.
         within = np.clip(np.searchsorted(anchors, every.times_ns, "right") - 1, 0, len(used) - 1)
         there = np.isin(every.times_ns, anchors) | ~used[within]
-        counter = dataclasses.replace(
-            every, times_ns=every.times_ns[there], joules=every.joules[there]
-        )
+        counter = _some(every, there)
         used = used[within[there]][:-1]
         anchors, lengths_s = counter.times_ns, np.diff(counter.times_ns) / 1e9
     times, joules = _shaped(samples, counter, used, late_ns)
@@ -151,16 +149,24 @@ def _known(counter: Curve, power: Sound) -> np.ndarray:
 def _thinned(counter: Curve, samples: _Samples, power: Sound) -> Curve:
     """Of a counter whose values are of uncertain times, points so far apart that it does not
     matter; all where there are no samples between them."""
-    if not counter.timing_s or samples.update_s > MEAN_S:
+    timing_s = float(np.median(counter.timing_s))
+    if not timing_s or samples.update_s > MEAN_S:
         return counter
     times = counter.times_ns
     margin_ns = round(max(LATES) * samples.update_s * 1e9)
     covered = _known(counter, power) & samples.cover(times, 0) & samples.cover(times, margin_ns)
     kept = np.ones(len(times), bool)
     for first, last in _runs(covered):
-        number = (times[first:last] - times[first]) // round(THIN * counter.timing_s * 1e9)
+        number = (times[first:last] - times[first]) // round(THIN * timing_s * 1e9)
         kept[first:last] = np.diff(number, prepend=-1) > 0
-    return dataclasses.replace(counter, times_ns=times[kept], joules=counter.joules[kept])
+    return _some(counter, kept)
+
+
+def _some(counter: Curve, kept: np.ndarray) -> Curve:
+    """Some of its points."""
+    timing_s = np.broadcast_to(counter.timing_s, len(kept))[kept]
+    times, joules = counter.times_ns[kept], counter.joules[kept]
+    return dataclasses.replace(counter, times_ns=times, joules=joules, timing_s=timing_s)
 
 
 def _broken(power: Sound) -> Spans:

@@ -28,7 +28,7 @@ def integrated(power: Sound, still_s: float | None) -> Curve:
     """
     times, watts = power.times_ns, power.values
     gap_s = usual_gap_s(times)
-    update_s = max(gap_s, power.update_s or min(UPDATE_S, float(np.ptp(times)) / 1e9))
+    update_s = max(gap_s, power.update_s or UPDATE_S)
     news = held(times, np.flatnonzero(np.diff(watts) != 0) + 1, update_s)
     lost = [(times[at], times[at + 1]) for at in np.flatnonzero(power.broken)]
     apart = np.diff(times) / 1e9 > APART * max(gap_s, update_s)
@@ -42,8 +42,10 @@ def integrated(power: Sound, still_s: float | None) -> Curve:
     times, watts = times[news], watts[news]
     steps = np.diff(times) / 1e9 * (watts[1:] + watts[:-1]) / 2
     joules = np.concatenate([[0.0], np.cumsum(steps)])
-    # A reading is at most one update old: half of one on average.
-    late_ns = round(update_s * 1e9 / 2)
+    # News is at most one update old: half of one on average. Where nobody knows how long that is,
+    # it is not older than the reading before.
+    late_s = update_s if power.update_s is not None else min(gap_s, UPDATE_S)
+    late_ns = round(late_s * 1e9 / 2)
     # A step within an interval is off by up to half of it, and shows as two bends of the power.
     bends_w2 = np.pad(np.diff(watts, 2) ** 2, 1) if len(watts) > 2 else 0 * watts
     within_s = np.minimum(np.diff(times / 1e9), 2 * update_s)

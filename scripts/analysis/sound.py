@@ -17,16 +17,19 @@ from metering.meter import Domain
 
 # What bounds the power where a meter declares no bound: so much, or so many times the median.
 UNDECLARED_W, UNDECLARED_TIMES = 20_000.0, 20.0
-# No meter is slower, but where it says so; a counter that shows nothing for longer was still.
+# No power is updated less often, but where its meter says so.
 SLOWEST_S = 2.0
 # Behind garbage a true value follows within so many steps that cannot be, and so long.
 STRAYS, STRAY_S = 8, 60.0
 # When a value changed is known where the reading before is not further away, in times between.
 RESOLVED = 0.75
+# So many changes of a power tell how often it is updated.
+TELLING = 8
 # Steps to each side that say what the power was about a break.
 AROUND = 10
-# Zero watts are a reading where the smallest power that was read is so few steps of the meter.
-ZERO_STEPS, DISTINCT = 3.0, 10
+# Zero watts are a reading where the smallest power that was read is so few steps of the meter, or
+# so few watts.
+ZERO_STEPS, DISTINCT, LOW_W = 3.0, 10, 3.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +113,7 @@ def powers(times_ns: Sequence[int], values: Sequence[float], domain: Domain) -> 
         # The lowest that is usual, for garbage may be lower.
         lowest_w = float(np.quantile(above, 0.01)) if len(above) else np.inf
         zero = can_be & (watts == 0)
-        if lowest_w > ZERO_STEPS * step_w and zero.any():
+        if lowest_w > max(ZERO_STEPS * step_w, LOW_W) and zero.any():
             can_be &= ~zero
             if not len(above):
                 notes += ("power 0 for ever cannot be: nothing is known",)
@@ -118,7 +121,12 @@ def powers(times_ns: Sequence[int], values: Sequence[float], domain: Domain) -> 
     broken = np.diff(np.flatnonzero(can_be)) > 1
     times, watts = times[can_be], watts[can_be]
     changed = np.flatnonzero(np.diff(watts) != 0) + 1
-    return Sound(times, watts, broken, update_of(times, changed, domain), step_w, notes)
+    update_s = update_of(times, changed, domain) if len(times) > 1 else None
+    if domain.period_s is None and update_s is not None:
+        # A power may hold for long; a few changes of the work say nothing of the meter.
+        slowest_s = max(SLOWEST_S, 1.5 * float(np.median(np.diff(times))) / 1e9)
+        update_s = update_s if len(changed) >= TELLING and update_s <= slowest_s else None
+    return Sound(times, watts, broken, update_s, step_w, notes)
 
 
 def counted(times_ns: Sequence[int], values: Sequence[float], domain: Domain) -> Sound:
@@ -191,8 +199,7 @@ def update_of(times_ns: np.ndarray, changes: np.ndarray, domain: Domain) -> floa
     if seen.sum() >= 3:
         apart_s = apart_s[seen]
     short_s = np.quantile(apart_s, 0.1)
-    update_s = float(np.median(apart_s[apart_s <= 2.05 * short_s]))
-    return min(update_s, max(SLOWEST_S, float(np.median(np.diff(times_ns))) / 1e9))
+    return float(np.median(apart_s[apart_s <= 2.05 * short_s]))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -66,11 +66,17 @@ class Unrest:
     """
 
     def __init__(
-        self, times_ns: np.ndarray, joules: np.ndarray, step_j: float, timing_s: float, reach: int
+        self,
+        times_ns: np.ndarray,
+        joules: np.ndarray,
+        step_j: float,
+        timing_s: float | np.ndarray,
+        reach: int,
     ) -> None:
         self._lengths_s = np.diff(times_ns) / 1e9
         self.power_w = np.diff(joules) / self._lengths_s
-        self._step_j, self._timing_s, self._reach = step_j, timing_s, reach
+        self._step_j, self._reach = step_j, reach
+        self._timing_s = np.broadcast_to(timing_s, len(times_ns))
 
     def of_points(self, at: np.ndarray) -> np.ndarray:
         """Variance of known points, in square joules: the counter's step, rectangular, and the
@@ -78,7 +84,7 @@ class Unrest:
         last = len(self.power_w)
         before = np.where(at > 0, self.power_w[np.clip(at - 1, 0, last - 1)], 0)
         behind = np.where(at < last, self.power_w[np.clip(at, 0, last - 1)], 0)
-        return self._step_j**2 / 12 + (np.maximum(before, behind) * self._timing_s) ** 2
+        return self._step_j**2 / 12 + (np.maximum(before, behind) * self._timing_s[at]) ** 2
 
     def of_intervals(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of intervals, what the energy may do within each: of one step of the power its square,
