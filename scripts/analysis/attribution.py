@@ -100,9 +100,10 @@ def _under(group: pd.DataFrame, session: RawSession, segment: int, domain: dict)
     curve = session.curves.get((segment, domain["domain"]))
     if curve is None:
         return table.assign(pooled_j=np.nan, pooled_u_j=np.nan, period_s=np.nan)
-    energy = curve.energy(table.start_ns.to_numpy(), table.end_ns.to_numpy())
+    edges = table.start_ns.to_numpy(), table.end_ns.to_numpy()
+    energy = curve.energy(*edges)
     return table.assign(
-        pooled_j=energy.joules, pooled_u_j=energy.uncertainty_j, period_s=curve.period_s
+        pooled_j=energy.joules, pooled_u_j=energy.uncertainty_j, period_s=curve.periods_s(*edges)
     )
 
 

@@ -31,6 +31,8 @@ TIMING, KNOWN = 0.005, 0.1
 # The phase of samples is looked for in blocks of so many seconds; so close, in periods, they are on
 # their grid.
 BLOCK_S, EARLY_SAMPLE = 2.0, 0.1
+# A move is so far from being another one, in periods.
+DOUBT = 0.2
 # Windows of moves that are fitted at a time.
 BATCH = 2000
 
@@ -114,11 +116,11 @@ def on_time(times_ns: np.ndarray) -> np.ndarray:
     start_ns, seconds = times_ns[0], (times_ns - times_ns[0]) / 1e9
     period_s = float(np.median(np.diff(seconds)))
     # Numbered without those that have no sample, as while nobody fetched them.
-    _, firsts, block = np.unique(seconds // BLOCK_S, return_index=True, return_inverse=True)
+    block = np.cumsum(np.diff(seconds // BLOCK_S, prepend=0) > 0)
+    block -= block[0]
     phases_s = np.zeros(block[-1] + 1)
     for _ in range(3):
-        phases = np.split(seconds % period_s, firsts[1:])
-        seen = [_mode(one, period_s) for one in phases]
+        seen = _modes(seconds % period_s, block, period_s)
         phases_s = np.unwrap(seen, period=period_s)
         if len(phases_s) > 2:
             # A phase that runs away is a period that is not right.
@@ -138,14 +140,22 @@ def on_time(times_ns: np.ndarray) -> np.ndarray:
     return start_ns + np.round(at_s * 1e9).astype(np.int64)
 
 
-def _mode(phases_s: np.ndarray, period_s: float) -> float:
-    """The phase that most samples are close behind."""
-    bins = 20
-    counts = np.bincount((phases_s / period_s * bins).astype(int) % bins, minlength=bins)
-    best = int(np.argmax(counts + np.roll(counts, -1)))
+def _modes(phases_s: np.ndarray, block: np.ndarray, period_s: float) -> np.ndarray:
+    """Of each block of samples, the phase that most of them are close behind."""
+    bins, count = 20, block[-1] + 1
+    place = (phases_s / period_s * bins).astype(int) % bins
+    counts = np.bincount(block * bins + place, minlength=count * bins).reshape(count, bins)
+    best = np.argmax(counts + np.roll(counts, -1, axis=1), axis=1)
     middle_s = (best + 1) / bins * period_s
-    off_s = (phases_s - middle_s + period_s / 2) % period_s - period_s / 2
-    return middle_s + float(np.median(off_s[np.abs(off_s) <= 1.5 * period_s / bins]))
+    off = ((phases_s - middle_s[block]) / period_s + 0.5) % 1 - 0.5
+    near = np.abs(off) <= 1.5 / bins
+    # The medians of all blocks by one sort: a block's numbers are in an interval of their own.
+    ordered = np.sort(2.0 * block[near] + off[near])
+    lasts = np.cumsum(np.bincount(block[near], minlength=count))
+    firsts = np.concatenate([[0], lasts[:-1]])
+    low, high = (firsts + lasts - 1) // 2, (firsts + lasts) // 2
+    median = (ordered[low] + ordered[high]) / 2 - 2.0 * np.arange(count)
+    return middle_s + median * period_s
 
 
 def _first_moves(shown_s: np.ndarray) -> np.ndarray:
@@ -212,6 +222,13 @@ def _numbered(shown_s: np.ndarray, period_s: float, gap_s: float) -> np.ndarray:
     for i in range(count, len(shown_s)):
         last = slice(max(0, i - KEPT), i)
         known, at_s = numbers[last], shown_s[last]
+        apart = known[-1] - known[0]
+        if apart > 0:
+            # By two of them, where that leaves no doubt.
+            number = known[-1] + (shown_s[i] - at_s[-1]) / (at_s[-1] - at_s[0]) * apart
+            if abs(number - round(number)) <= DOUBT and shown_s[i] - at_s[-1] <= at_s[-1] - at_s[0]:
+                numbers[i] = max(round(number), int(known[-1]))
+                continue
         every = np.ones((1, len(known)), bool)
         phase_s, slope_s, _, _ = _lines(known[None], at_s[None], every, period_s, gap_s)
         if np.isnan(slope_s[0]):

@@ -140,6 +140,15 @@ class RawSession:
         curves = [self.curves.get((segment, d["domain"])) for d in self.headline(segment)]
         return max((c.period_s for c in curves if c is not None), default=np.nan)
 
+    def periods_s(self, segment: int, start_ns: Sequence[int], end_ns: Sequence[int]) -> np.ndarray:
+        """The same at the edges of windows, for where samples of the power fail the meter is
+        slower."""
+        found = np.full(len(start_ns), np.nan)
+        for domain in self.headline(segment):
+            if (curve := self.curves.get((segment, domain["domain"]))) is not None:
+                found = np.fmax(found, curve.periods_s(start_ns, end_ns))
+        return found
+
     def _segment(self, segment: int) -> dict[str, Any]:
         return next(s for s in self.facts["segments"] if s["segment"] == segment)
 

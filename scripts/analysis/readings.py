@@ -98,6 +98,7 @@ def _line_by_line(trace: Path) -> dict[Key, Readings]:
 
 def _by_arrow(trace: Path) -> dict[Key, Readings]:
     import pyarrow as pa
+    from pyarrow import compute as pc
     from pyarrow import csv
 
     with trace.open("rb") as file:
@@ -108,11 +109,16 @@ def _by_arrow(trace: Path) -> dict[Key, Readings]:
     with pa.memory_map(str(trace)) as file:
         data = file.read_buffer(_last_newline(trace))
         word = pa.dictionary(pa.int32(), pa.string())
-        types = {"segment": pa.int64(), "t_ns": pa.int64(), "value": pa.string()}
+        types = {"segment": pa.int64(), "t_ns": pa.int64(), "value": pa.float64()}
         types |= {name: word for name in Sample._fields if name not in types}
         kept = [name for name in Sample._fields if name != "unit"]
         options = csv.ConvertOptions(column_types=types, include_columns=kept, null_values=[""])
         whole = csv.read_csv(pa.BufferReader(data), convert_options=options)
+        if (pc.max(pc.abs(whole["value"])).as_py() or 0) >= 2**53:
+            # Integers that outgrow a double.
+            types["value"] = pa.string()
+            options = csv.ConvertOptions(column_types=types, include_columns=kept, null_values=[""])
+            whole = csv.read_csv(pa.BufferReader(data), convert_options=options)
     if any(column.null_count for column in whole.columns):
         raise pa.ArrowInvalid("a field is empty")
     if not whole.num_rows:
@@ -131,7 +137,9 @@ def _by_arrow(trace: Path) -> dict[Key, Readings]:
     order = np.argsort(code, kind="stable")
     firsts = np.flatnonzero(np.diff(code[order], prepend=-1))
     times = whole["t_ns"].to_numpy()
-    values = whole["value"].combine_chunks()
+    exact = pa.types.is_string(whole["value"].type)
+    values = whole["value"].combine_chunks() if exact else whole["value"].to_numpy()
+    del whole
     parts = defaultdict(list)
     for first, last in zip(firsts, [*firsts[1:], len(order)], strict=True):
         at = order[first:last]
@@ -140,14 +148,16 @@ def _by_arrow(trace: Path) -> dict[Key, Readings]:
             number, place = divmod(number, len(known))
             key.append(known[place])
         source, quantity, domain, segment = key
-        parts[segment, domain, quantity].append((at, values.take(pa.array(at)), _way(source)))
+        parts[segment, domain, quantity].append((at, _way(source)))
     found = {}
     for key, several in parts.items():
-        at = np.concatenate([part[0] for part in several])
-        texts = pa.concat_arrays([part[1] for part in several])
-        ways = np.concatenate([np.full(len(part[0]), part[2], np.int8) for part in several])
-        back = np.argsort(at, kind="stable") if len(several) > 1 else slice(None)
-        found[key] = Readings(times[at[back]], _parsed(texts)[back], ways[back])
+        at = np.concatenate([part for part, _ in several])
+        ways = np.concatenate([np.full(len(part), way, np.int8) for part, way in several])
+        if len(several) > 1:
+            back = np.argsort(at, kind="stable")
+            at, ways = at[back], ways[back]
+        read = _parsed(values.take(pa.array(at))) if exact else values[at]
+        found[key] = Readings(times[at], read, ways)
     return found
 
 
