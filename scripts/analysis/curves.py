@@ -144,7 +144,7 @@ def _noted(made: Curve, sound: Sound, at: np.ndarray, domain: Domain) -> Curve:
     lost = spans(sound.broken)
     if not domain.estimate:
         # An estimate rightly stands still while nothing is busy.
-        moved = np.union1d(np.flatnonzero(np.diff(sound.values) > 0) + 1, [0])
+        moved = np.concatenate([[0], np.flatnonzero(np.diff(sound.values) > 0) + 1])
         until = np.append(moved[1:] - 1, len(times) - 1)
         limit_s = max(FROZEN_S, sound.step / LEAST_W, SLOW * made.period_s)
         still = np.flatnonzero(times[until] - times[moved] > limit_s * 1e9)

@@ -230,7 +230,9 @@ def _shaped(
     ratios = np.full(len(pairs), ratio)
     ratios[1:-1][used] = more_j[used] / of_power_j[used]
     samples_in = pairs[np.searchsorted(anchors, times, "right")]
-    knots = np.union1d(times[samples_in], anchors)
+    # Both rise: a sort that knows runs merges them.
+    knots = np.sort(np.concatenate([times[samples_in], anchors]), kind="stable")
+    knots = knots[np.diff(knots, prepend=knots[0] - 1) > 0]
     at = np.searchsorted(anchors, knots, "right") - 1
     base = np.clip(at, 0, None)
     by_power_j = np.interp(anchors, times, samples.joules)

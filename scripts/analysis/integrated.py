@@ -65,7 +65,7 @@ def held(times_ns: np.ndarray, changes: np.ndarray, update_s: float) -> np.ndarr
     and more before the next change."""
     count = len(times_ns)
     every = np.arange(count)
-    starts = np.union1d([0], changes)
+    starts = np.concatenate([[0], changes])
     run = np.searchsorted(starts, every, "right") - 1
     since = times_ns - times_ns[starts[run]]
     behind = np.append(starts[1:], count - 1)

@@ -69,8 +69,9 @@ def credible(domain: Domain) -> tuple[Domain, tuple[str, ...]]:
 def rising(times_ns: np.ndarray) -> np.ndarray:
     """Indices of the readings whose times rise: as many as can be kept (the longest increasing
     subsequence), so that one wrong time costs one reading."""
-    if np.all(np.diff(times_ns) > 0):
-        return np.arange(len(times_ns))
+    later = np.diff(times_ns)
+    if np.all(later >= 0):
+        return np.flatnonzero(np.concatenate([[True], later > 0])[: len(times_ns)])
     tails: list[int] = []
     at: list[int] = []
     before = np.full(len(times_ns), -1)
@@ -99,7 +100,8 @@ def powers(times_ns: Sequence[int], values: Sequence[float], domain: Domain) -> 
         can_be = np.isfinite(watts) & (watts >= 0)
     step_w = (domain.resolution or 0.0) * domain.scale
     if not step_w:
-        distinct = np.unique(watts[can_be])
+        distinct = np.sort(watts[can_be])
+        distinct = distinct[np.diff(distinct, prepend=-1) > 0]
         # Few values have a great common divisor by chance.
         step_w = _step(distinct) if len(distinct) >= DISTINCT else domain.scale
     above = watts[can_be & (watts > 0)]
