@@ -12,15 +12,19 @@ class CounterReset(MeterError):
     """A counter went backwards for another reason than wrapping around."""
 
 
-def unwrap(values: Iterable[int | float], max_range: int | None) -> list[int | float]:
+def unwrap(
+    values: Iterable[int | float], max_range: int | None, most: float | None = None
+) -> list[int | float]:
     """Raw counter values to a cumulative curve that never falls, in the counter's own unit.
 
     The curve starts at the first raw value; energy is a difference of two of its points. With
     ``max_range`` (RAPL: ``max_energy_range_uj``) a fall is one wrap-around, exact to one step of
     the counter. Two wraps between two samples look like one or none: see `max_gap_s`. Without it
-    (NVML counts in 64 bits and does not wrap) a fall is a reset, as when the driver is reloaded.
+    (NVML counts in 64 bits and does not wrap) a fall is a reset, as when the driver is reloaded; so
+    is a wrap-around that would have counted more than ``most`` from one value to the next.
 
-    Raises CounterReset on a fall without ``max_range``, or a value above it.
+    Raises CounterReset on such a fall, a fall without ``max_range``, or a value above it. What an
+    analysis can still make of such values tells `analysis.sound`.
     """
     curve: list[int | float] = []
     wrapped = 0
@@ -36,6 +40,11 @@ def unwrap(values: Iterable[int | float], max_range: int | None) -> list[int | f
                 raise CounterReset(
                     f"counter fell from {previous} to {value} and does not wrap: it was reset "
                     "(driver reloaded?); the energy across the reset is unknown, drop its window"
+                )
+            if most is not None and value - previous + max_range > most:
+                raise CounterReset(
+                    f"counter fell from {previous} to {value} far from its range {max_range}: it "
+                    "was reset (suspended?); the energy across the reset is unknown"
                 )
             wrapped += max_range
         curve.append(value + wrapped)
