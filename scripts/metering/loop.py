@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from metering.counters import CounterWatch
 from metering.meter import Happening, Meter, MeterGoneError, Reading, Watcher, one_line
 from metering.pace import OWN, Budget
-from metering.plausible import refused
+from metering.plausible import Plausible
 from metering.probes import ROUND_S, Retry
 from metering.trace import EventWriter, TraceWriter
 
@@ -23,7 +23,7 @@ class _Sampled:
         self.meter, self.watch = meter, watch
         self.failing_since_s: float | None = None
         self.slow = Retry()
-        self.refusing: set[str] = set()  # quantities of which the last value was garbage
+        self.plausible = Plausible(meter.domain)
 
 
 class SamplingLoop:
@@ -92,14 +92,10 @@ class SamplingLoop:
             self._drop(one)
 
     def _may_be(self, one: _Sampled, reading: Reading) -> bool:
-        why = refused(reading, one.meter.domain)
-        if why is None:
-            one.refusing.discard(reading.quantity)
-            return True
-        if reading.quantity not in one.refusing:  # one event a stretch of them
-            one.refusing.add(reading.quantity)
+        why = one.plausible.why_not(reading)
+        if one.plausible.is_news(reading, why):
             self._event("value-refused", reading.domain, why, reading.quantity)
-        return False
+        return why is None
 
     def _read_slow(self, domain: str, read: Callable[[], list[Reading]], retry: Retry) -> None:
         if not retry.due():
