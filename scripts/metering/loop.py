@@ -87,7 +87,7 @@ class SamplingLoop:
         if not gone and one.failing_since_s is None:
             one.failing_since_s = now_s
             self._event("meter-failed", domain, why)
-        elif gone or now_s - one.failing_since_s >= LOST_AFTER_S:
+        elif gone or now_s - one.failing_since_s >= getattr(one.meter, "patience_s", LOST_AFTER_S):
             self._event("meter-lost", domain, why)
             self._drop(one)
 
