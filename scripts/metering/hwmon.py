@@ -1,9 +1,9 @@
 """Processors whose energy or power the kernel's hardware monitoring tells: Arm and AMD servers.
 
 Source: Documentation/hwmon/sysfs-interface.rst (`energy*_input` in microjoules, cumulative;
-`power*_input` and `power*_average` in microwatts) and, by chip, amd_energy.rst, acpi_power_meter.rst
-and NVIDIA's Grace performance tuning guide. Most sensors of a machine are of fans, drives and supply
-rails: only those that `SENSORS` names are taken, with what each of them contains.
+`power*_input` and `power*_average` in microwatts) and, by chip, amd_energy.rst,
+acpi_power_meter.rst and NVIDIA's Grace performance tuning guide. Most sensors of a machine are of
+fans, drives and supply rails: only those that `SENSORS` names are taken, with what each contains.
 """
 
 from __future__ import annotations

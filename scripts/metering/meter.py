@@ -92,7 +92,7 @@ class Domain:
 
 
 # What the units of the first meters said without a word; those that came later declare it.
-_SCALES = {"J": 1.0, "mJ": 1e-3, "uJ": 1e-6, "W": 1.0, "mW": 1e-3}
+SCALES = {"J": 1.0, "mJ": 1e-3, "uJ": 1e-6, "W": 1.0, "mW": 1e-3}
 _KINDS = {"gpu:": "gpu", "cpu:dram": "memory", "cpu:": "processor"}
 # No processor package and no board draws more.
 MAX_POWER_W = {"processor": 1000.0, "memory": 1000.0, "gpu": 3000.0}
@@ -108,7 +108,7 @@ def declared(record: Mapping[str, Any]) -> Domain:
     if "kind" not in record:
         name, unit = record["domain"], record["unit"]
         kind = next((k for start, k in _KINDS.items() if name.startswith(start)), "system")
-        known |= {"kind": kind, "scale": _SCALES[unit], "max_power_w": MAX_POWER_W.get(kind)}
+        known |= {"kind": kind, "scale": SCALES[unit], "max_power_w": MAX_POWER_W.get(kind)}
         if record["quantity"] == "energy" and unit == "mJ":
             known["power_scale"] = 1e-3
         if unit == "uJ":

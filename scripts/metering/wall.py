@@ -1,9 +1,9 @@
 """A meter at the wall that answers over the network: one line of JSON a reading.
 
-The protocol: we connect by TCP and send an empty line for each reading that we want; the meter sends
-one JSON object a line, asked or not, such as ``{"energy_wh": 1234.5}`` or ``{"power_w": 213.4}``, or
-both; other keys are ignored. A meter that closes the connection behind each line is connected to
-anew. docs/meters.md shows a bridge of ten lines to a plug that speaks HTTP.
+The protocol: we connect by TCP and send an empty line for each reading that we want; the meter
+sends one JSON object a line, asked or not, such as ``{"energy_wh": 1234.5}`` or
+``{"power_w": 213.4}``, or both; other keys are ignored. A meter that closes the connection behind
+each line is connected to anew. docs/meters.md shows a bridge to a plug that speaks HTTP.
 
 A thread of its own waits for the network, so that the sampler never does.
 """
