@@ -78,7 +78,7 @@ def test_a_fall_is_reported_where_the_counter_cannot_wrap():
 
 
 def test_a_gap_that_could_hide_a_wrap_is_reported():
-    watch = CounterWatch(domain(max_range=65_000_000_000), frozen_after_s=1e9)
+    watch = CounterWatch(domain(max_range=65_000_000_000, scale=1e-6), frozen_after_s=1e9)
     gaps = [[energy(0, 1)], [energy(60, 2)], [energy(130, 3)]]  # 65 kJ last 65 s at 1 kW
     assert kinds(watch, *gaps) == [[], [], ["wrap-risk"]]
 
