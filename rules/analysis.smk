@@ -115,14 +115,13 @@ rule runtime_tables:
         folder=subpath(output.parity, parent=True),
         planned=planned_runtimes,
         excluded=excluded_files,
-        seed=config["seed"],
         confidence=config["analysis"]["confidence"],
-        resamples=config["analysis"]["resamples"],
+        margin=config["analysis"]["equivalence_margin"],
         resolve=config["analysis"]["resolve_periods"],
         strict=strict_flags(),
     shell:
         "{params.python} scripts/runtime_tables.py"
         " --sessions {input.sessions:q} {params.excluded:q} {params.planned:q}"
-        " --out {params.folder:q} --seed {params.seed} --confidence {params.confidence}"
-        " --resamples {params.resamples} --resolve-periods {params.resolve}"
+        " --out {params.folder:q} --confidence {params.confidence}"
+        " --equivalence-margin {params.margin} --resolve-periods {params.resolve}"
         " --strict {params.strict:q} &> {log:q}"

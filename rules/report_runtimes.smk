@@ -21,7 +21,13 @@ localrules:
 rule figure_runtimes_energy:
     input:
         software=software("analysis"),
-        program=sources("figures.py", "analysis/figures/*.py", "analysis/runtimes/*.py"),
+        program=sources(
+            "figures.py",
+            "analysis/*.py",
+            "analysis/figures/*.py",
+            "analysis/runtimes/*.py",
+            "analysis/statistics/*.py",
+        ),
         inferences="results/{campaign}/tables/inferences.parquet",
         runtimes="results/{campaign}/tables/runtimes.parquet",
         comparisons="results/{campaign}/tables/comparisons.parquet",

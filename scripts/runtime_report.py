@@ -12,9 +12,9 @@ import pandas as pd
 
 from analysis import doubts, order_effect, page
 from analysis.raw import TOTAL
-from analysis.runtimes.columns import CELL
+from analysis.runtimes import shown
 from analysis.runtimes.order import ordered
-from analysis.runtimes.words import exclusions, provider, verdict
+from analysis.runtimes.words import exclusions, provider
 
 FIGURES = {
     "runtimes-energy": "Energy of an inference by domain",
@@ -33,7 +33,7 @@ TABLES += ("runtime_order", "runtime_flags", "runtime_checks")
 # The page's columns of a cell: (heading, metric, whether its interval is shown).
 SHOWN = (
     ("J per inference", "energy per inference", True),
-    ("of it above idle", "energy per inference above idle", False),
+    ("of it above idle", "energy per inference above idle", True),
     ("J per sample", "energy per sample", False),
     ("s per inference", "time per inference", True),
     ("samples per s", "throughput", False),
@@ -58,7 +58,7 @@ def main() -> None:
 def render(campaign: Path, sessions: list[dict[str, Any]]) -> str:
     """The page, given session.json of each session."""
     tables = {name: pd.read_parquet(campaign / "tables" / f"{name}.parquet") for name in TABLES}
-    inferences, parity = tables["inferences"], tables["parity"]
+    inferences, omnibus, parity = (tables[name] for name in ("inferences", "omnibus", "parity"))
     total = inferences[inferences.domain == TOTAL]
     estimates = total.drop_duplicates("session").estimate
     sessions = ordered(sessions)
@@ -80,24 +80,28 @@ def render(campaign: Path, sessions: list[dict[str, Any]]) -> str:
             sums=list(dict.fromkeys(total.sums)),
             estimate=bool(len(estimates)) and bool(estimates.all()),
             partly=bool(estimates.any() and not estimates.all()),
-            flagged=_flagged(total),
+            busy=shown.busy(total),
             rounds=int(total["round"].nunique()),
-            few=bool(len(total)) and _fewest_rounds(total) < 2,
+            fewest=_fewest_rounds(total),
+            margin=_one(tables["comparisons"].margin),
+            confidence=_one(tables["comparisons"].confidence),
             questions=[
                 {
                     "name": name,
                     "asks": asks,
-                    "pairs": _pairs(tables["comparisons"], name),
-                    "omnibus": _records(tables["omnibus"], name),
+                    "verdicts": shown.verdicts(tables["comparisons"], name),
+                    "pairs": shown.pairs(tables["comparisons"], name),
+                    "omnibus": shown.blank(omnibus[omnibus.question == name]),
                 }
                 for name, asks in QUESTIONS.items()
             ],
             order=tables["runtime_order"].to_dict("records"),
             order_words=order_effect.words(tables["runtime_order"]),
-            shown=SHOWN,
-            cells=_cells(tables["runtimes"]),
-            correlation=_blank(tables["correlation"]),
-            parity=_blank(parity),
+            columns=SHOWN,
+            cells=shown.cells(tables["runtimes"]),
+            spreads=shown.spreads(tables["runtimes"]),
+            correlation=shown.blank(tables["correlation"]),
+            parity=shown.blank(parity),
             excluded=exclusions(tables["excluded"]),
             status=total.status.value_counts().to_dict(),
             provider=provider,
@@ -105,75 +109,14 @@ def render(campaign: Path, sessions: list[dict[str, Any]]) -> str:
     )
 
 
-def _fewest_rounds(total: pd.DataFrame) -> int:
+def _fewest_rounds(total: pd.DataFrame) -> int | None:
+    if not len(total):
+        return None
     return int(total.groupby(["model", "runtime", "provider"])["round"].nunique().min())
 
 
-def _blank(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Records in which a missing word is none and a missing number stays missing."""
-    words = table.select_dtypes("str").columns
-    return table.assign(**{name: table[name].fillna("") for name in words}).to_dict("records")
-
-
-def _records(table: pd.DataFrame, question: str) -> list[dict[str, Any]]:
-    return _blank(table[table.question == question])
-
-
-def _flagged(total: pd.DataFrame) -> list[dict[str, Any]]:
-    """The sessions with windows during which the machine was not theirs, and the worst of them."""
-    rows = []
-    for session, group in total.groupby("session", sort=False):
-        if group.flagged.any():
-            worst = group[group.flagged].sort_values("others_share").iloc[-1]
-            counts = {"flagged": int(group.flagged.sum()), "windows": len(group)}
-            rows.append({"session": session, **counts, "worst": worst.flag})
-    return rows
-
-
-def _pairs(comparisons: pd.DataFrame, question: str) -> list[dict[str, Any]]:
-    """One row a pair and batch: energy and time beside each other, and what they say in words."""
-    table = comparisons[comparisons.question == question]
-    keys = ["model", "batch", "first", "first_provider", "second", "second_provider"]
-    rows = []
-    for key, group in table.groupby(keys, sort=False):
-        both = {row.metric.partition(" ")[0]: row for _, row in group.iterrows()}
-        reasons = dict.fromkeys(row.reason for row in both.values() if row.reason)
-        rows.append(
-            {
-                **dict(zip(keys, key, strict=True)),
-                **both,
-                "words": _words(both),
-                "reasons": "; ".join(reasons),
-            }
-        )
-    return rows
-
-
-def _words(both: dict[str, pd.Series]) -> str:
-    if all(row.reason for row in both.values()):
-        return "not compared"
-    return "; ".join(verdict(row) for row in both.values())
-
-
-def _cells(runtimes: pd.DataFrame) -> list[dict[str, Any]]:
-    """One row a cell: who, and each shown metric of the total."""
-    rows = []
-    shown = runtimes[runtimes.domain.isin([TOTAL, ""])]
-    keys = [key for key in CELL if key not in ("system", "origin")]
-    for key, group in shown.groupby(keys, sort=False):
-        values = {row["metric"]: row for row in group.to_dict("records")}
-        time, energy = values["time per inference"], values["energy per inference"]
-        about = {name: time[name] for name in ("windows", "rounds", "flagged")}
-        rows.append(
-            {
-                **dict(zip(keys, key, strict=True)),
-                **about,
-                "values": values,
-                "with_energy": energy["windows"],
-                "estimate": energy["estimate"],
-            }
-        )
-    return rows
+def _one(column: pd.Series) -> float | None:
+    return float(column.iloc[0]) if len(column) else None
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from analysis.checks import checks_of, checks_table
 from analysis.doubts import (
     FlaggedError,
     all_windows,
+    common_flags,
     flags_table,
     refuse_flagged,
     session_flags,
@@ -20,15 +21,18 @@ from analysis.options import tables_parser
 from analysis.order_effect import order_rows, order_table
 from analysis.raw import read_session
 from analysis.runtimes.accounts import excluded_table, parity_table
-from analysis.runtimes.cells import Bootstrap, cells_table
-from analysis.runtimes.comparisons import comparisons_table, omnibus_table
+from analysis.runtimes.by_round import by_round
+from analysis.runtimes.cells import cells_table
+from analysis.runtimes.comparisons import How, comparisons_table
 from analysis.runtimes.correlation import correlation_table
+from analysis.runtimes.drift import beside
 from analysis.runtimes.inferences import (
     inference_windows,
     inferences_table,
     mixed_meters,
     together,
 )
+from analysis.runtimes.omnibus import omnibus_table
 from analysis.runtimes.order import ordered
 
 
@@ -36,6 +40,12 @@ def main() -> None:
     parser = tables_parser(__doc__)
     parser.add_argument(
         "--planned", type=json.loads, default=[], help="the planned sessions, as a JSON list"
+    )
+    parser.add_argument(
+        "--equivalence-margin",
+        type=float,
+        default=0.05,
+        help="runtimes whose ratio is surely within it of 1 are called equivalent",
     )
     args = parser.parse_args()
 
@@ -62,22 +72,27 @@ def main() -> None:
             f"error: read by different meters, which are never mixed: {mixed};"
             " analyse those sessions in campaigns of their own"
         )
-    bootstrap = Bootstrap(args.confidence, args.resamples, args.seed)
-    comparisons = comparisons_table(inferences, sessions, bootstrap)
-    tables = {
-        "inferences": inferences,
-        "runtimes": cells_table(inferences, bootstrap),
-        "comparisons": comparisons,
-        "omnibus": omnibus_table(inferences, comparisons),
-        "correlation": correlation_table(inferences, bootstrap),
-        "runtime_order": order_table(order),
-        "parity": parity_table(sessions),
-        "excluded": excluded_table(sessions, inferences, args.planned),
-    }
     flagged = all_windows(metered)
     refuse_flagged(args.strict, flagged, ("inference",), "the summary")
+    common = common_flags(flagged)
+    rounds = by_round(inferences)
+    clean = by_round(inferences, common=common, clean_only=True)
+    how = How(args.confidence, args.equivalence_margin)
+    comparisons = comparisons_table(rounds, clean, sessions, how)
+    drift = order_table(order)
     flags = flags_table(flagged, read)
-    tables |= {"runtime_flags": flags, "runtime_checks": checks_table(checks)}
+    tables = {
+        "inferences": inferences,
+        "runtimes": cells_table(rounds, clean, args.confidence),
+        "comparisons": beside(comparisons, drift, inferences, 1 - args.confidence),
+        "omnibus": omnibus_table(rounds, comparisons),
+        "correlation": correlation_table(rounds, clean, args.confidence),
+        "runtime_order": drift,
+        "parity": parity_table(sessions),
+        "excluded": excluded_table(sessions, inferences, args.planned),
+        "runtime_flags": flags,
+        "runtime_checks": checks_table(checks),
+    }
     who = inferences[["session", "model", "runtime", "provider"]].drop_duplicates()
     tables = with_session_flags(tables, who, session_flags(flags))
     args.out.mkdir(parents=True, exist_ok=True)

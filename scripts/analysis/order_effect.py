@@ -6,40 +6,42 @@ Pure functions on raw sessions and tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis.raw import RawSession
 from analysis.repeated import Repeated, repeated
-from analysis.statistics import holm, kruskal_wallis, spearman
+from analysis.statistics import rounds
+from analysis.statistics.ranks import holm
+from analysis.statistics.trends import Course, course, explained, plain_slope, trend
 from analysis.tabular import table
 
 # Of a window, by metric, what a unit of it took.
 METRICS = {"energy per unit": "unit_j", "time per unit": "unit_s"}
-# Fewer windows cannot show a trend: of three, the most extreme ranks have p = 1/3.
-FEWEST = 5
 ALPHA = 0.05
+# The row of what all sessions have in common.
+ALL = "all sessions"
 ORDER = {
     "session": "str",
     "metric": "str",
     "estimate": "bool",
     "windows": "int",
     "cells": "int",
-    "rho": "float",
-    "rho_p": "float",
-    "rho_p_holm": "float",
     "slope": "float",
     "slope_low": "float",
     "slope_high": "float",
+    "serial": "float",
+    "p": "float",
+    "p_holm": "float",
     "before": "str",
     "before_groups": "int",
-    "before_h": "float",
     "before_p": "float",
     "before_p_holm": "float",
+    "family": "str",
+    "why": "str",
     "confidence": "float",
 }
 
@@ -47,59 +49,120 @@ ORDER = {
 def order_rows(session: RawSession, resolve_periods: float, confidence: float) -> list[dict]:
     """One row a metric of one session, without the p that are adjusted over sessions.
 
-    Each window stands over the mean of its own cell, minus 1; a cell with one window says nothing.
-
-    `windows` and `cells` are those that count; `rho` is Spearman's with the position in the
-    session; `slope` is how much the metric changes from the first of its windows to the last, as a
-    share, with its interval (least squares, Student's); `before_h` and `before_p` are those of a
-    Kruskal-Wallis test between the windows by what came before them (`before`: the batch size, or
-    the condition or kind of probe), of which each must have come before two at least. NaN where
-    there are too few.
+    `windows` and `cells` are those that are repeated and have a value; `slope` is how much the
+    metric changes from the first of them to the last, as a share, each cell having a mean of its
+    own, with its interval and `p`; `serial` how far neighbours are alike (`statistics.trends`).
+    `before_p`: whether windows differ by what came before them (`before`: the batch size, or the
+    condition or kind of probe) beyond that. NaN where there are too few, and `why`.
     """
     windows = repeated(session, resolve_periods)
+    cells = np.array([each.cell for each in windows], dtype=object)
+    before = np.array([_before(*pair) for pair in zip([None, *windows], windows, strict=False)])
     rows = []
     for metric, unit in METRICS.items():
-        known = _relative(windows, [getattr(each, unit) for each in windows])
-        row: dict[str, Any] = {"session": session.name, "metric": metric}
-        row |= {"estimate": session.estimate and unit == "unit_j", "confidence": confidence}
-        row |= {"windows": len(known), "cells": known.cell.nunique()}
-        rows.append(row | _trend(known, confidence) | _after(known))
+        values = np.array([getattr(each, unit) for each in windows], dtype=float)
+        made = course(values, cells, np.arange(len(windows)))
+        found, serial = trend(made, confidence=confidence)
+        rows.append(
+            {
+                "session": session.name,
+                "metric": metric,
+                "estimate": session.estimate and unit == "unit_j",
+                "windows": len(made.y),
+                "cells": made.cells,
+                "slope": found.value,
+                "slope_low": found.low,
+                "slope_high": found.high,
+                "serial": serial,
+                "plain": plain_slope(made),
+                "p": found.p,
+                "why": found.why,
+                "confidence": confidence,
+                **_after(made, before[made.kept] if len(before) else before),
+            }
+        )
     return rows
 
 
 def order_table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """The rows of all sessions, with the p adjusted over them after Holm, of each metric apart."""
+    """The rows of all sessions, with the p adjusted over them after Holm, of each metric apart.
+
+    Where there are several, a last row says what they have in common (`ALL`): the mean of their
+    slopes, each session one value; it also tells of sessions that are too short by themselves.
+    """
     rows = list(rows)
+    rows += [found for metric in METRICS if (found := _in_common(rows, metric))]
     for metric in METRICS:
         same = [row for row in rows if row["metric"] == metric]
-        for p in ("rho_p", "before_p"):
+        for p in ("p", "before_p"):
             for row, adjusted in zip(same, holm([row[p] for row in same]), strict=True):
                 row[f"{p}_holm"] = adjusted
+        tests = int(sum(not np.isnan(row["p"]) for row in same))
+        for row in same:
+            row["family"] = f"{metric}, drift: {tests} tests"
     return table(rows, ORDER)
+
+
+def _in_common(rows: list[dict[str, Any]], metric: str) -> dict[str, Any] | None:
+    own = [row for row in rows if row["metric"] == metric and not np.isnan(row["plain"])]
+    if len(own) < 3:
+        return None
+    found = rounds.difference([row["plain"] for row in own], confidence=own[0]["confidence"])
+    slopes = [np.expm1(edge) for edge in (found.value, found.low, found.high)]
+    return {
+        "session": ALL,
+        "metric": metric,
+        "estimate": any(row["estimate"] for row in own),
+        "windows": sum(row["windows"] for row in own),
+        "cells": sum(row["cells"] for row in own),
+        **dict(zip(("slope", "slope_low", "slope_high"), slopes, strict=True)),
+        "serial": np.nan,
+        "p": found.p,
+        "why": "",
+        "before": "",
+        "before_groups": 0,
+        "before_p": np.nan,
+        "confidence": own[0]["confidence"],
+    }
 
 
 def words(order: pd.DataFrame) -> list[str]:
     """What the table says, one line a metric."""
     lines = []
     for metric, group in order.groupby("metric", sort=False):
-        tested = group[group.rho_p.notna() | group.before_p.notna()]
+        tested = group[group.p.notna() | group.before_p.notna()]
         if tested.empty:
             lines.append(f"{metric}: too few repeated windows to tell")
             continue
         found = [*_found(tested), *_found_before(tested)]
-        count = f"{len(tested)} of {len(group)} sessions with enough windows"
+        sessions = group[group.session != ALL]
+        alone = int((sessions.p.notna() | sessions.before_p.notna()).sum())
+        count = f"{alone} of {len(sessions)} sessions have enough windows of their own"
+        if (group.session == ALL).any():
+            count += "; all together tested too"
         if not found:
-            lines.append(f"{metric}: no order effect shows (p ≥ {ALPHA} after Holm; {count})")
+            lines.append(f"{metric}: no order effect is told (p ≥ {ALPHA} after Holm; {count})")
         else:
             lines.append(f"{metric}: an order effect in {'; in '.join(found)} ({count})")
     return lines
 
 
+def drifting(order: pd.DataFrame) -> dict[str, str]:
+    """By session, the drift that a reader of any of its figures must know of, in words."""
+    found: dict[str, list[str]] = {}
+    for row in order[order.p_holm < ALPHA].itertuples():
+        found.setdefault(row.session, []).append(f"{row.metric} {row.slope:+.0%}")
+    return {
+        session: f"drift over the session: {', '.join(those)}" for session, those in found.items()
+    }
+
+
 def _found(tested: pd.DataFrame) -> list[str]:
     return [
-        f"{row.session}, {'rising' if row.rho > 0 else 'falling'} with the position:"
-        f" {row.slope:+.1%} over the session (rho {row.rho:.2f}, p {row.rho_p_holm:.2g})"
-        for row in tested[tested.rho_p_holm < ALPHA].itertuples()
+        f"{row.session}, {'rising' if row.slope > 0 else 'falling'} with the position:"
+        f" {row.slope:+.1%} [{row.slope_low:+.1%}, {row.slope_high:+.1%}] over the session"
+        f" (p {row.p_holm:.2g})"
+        for row in tested[tested.p_holm < ALPHA].itertuples()
     ]
 
 
@@ -110,49 +173,23 @@ def _found_before(tested: pd.DataFrame) -> list[str]:
     ]
 
 
-def _relative(windows: Sequence[Repeated], values: Sequence[float | None]) -> pd.DataFrame:
-    """Position, cell, what came before, and the value over its cell's mean minus 1, of the windows
-    that have one and are not alone in their cell."""
-    before = [None, *windows]
-    made = pd.DataFrame(
-        {
-            "position": np.arange(len(windows)),
-            "cell": [each.cell for each in windows],
-            "before": [
-                _kind(last) if last and last.window["segment"] == each.window["segment"] else None
-                for last, each in zip(before, windows, strict=False)
-            ],
-            "value": pd.Series(values, dtype=float),
-        }
-    ).dropna(subset=["value"])
-    cells = made.groupby("cell").value
-    made = made[(cells.transform("size") > 1) & (cells.transform("mean") > 0)]
-    return made.assign(value=made.value / made.groupby("cell").value.transform("mean") - 1)
-
-
-def _kind(each: Repeated) -> str:
-    """What of a window may matter to the next."""
-    window = each.window
+def _before(last: Repeated | None, each: Repeated) -> str:
+    """What of the window before may matter to this one; blank for the first of a segment."""
+    if last is None or last.window["segment"] != each.window["segment"]:
+        return ""
+    window = last.window
     return str(window.get("condition") or window.get("what") or window["batch"])
 
 
-def _trend(known: pd.DataFrame, confidence: float) -> dict[str, float]:
-    missing = dict.fromkeys(("rho", "rho_p", "slope", "slope_low", "slope_high"), np.nan)
-    position, value = known.position.to_numpy(float), known.value.to_numpy()
-    if len(known) < FEWEST or np.ptp(value) == 0:
-        return missing
-    rho, p = spearman(position, value)
-    fit = stats.linregress((position - position[0]) / np.ptp(position), value)
-    half = fit.stderr * stats.t.ppf((1 + confidence) / 2, len(known) - 2)
-    slope = {"slope": fit.slope, "slope_low": fit.slope - half, "slope_high": fit.slope + half}
-    return {"rho": rho, "rho_p": p, **slope}
-
-
-def _after(known: pd.DataFrame) -> dict[str, Any]:
-    groups = [g.value.to_numpy() for _, g in known.groupby("before") if len(g) > 1]
-    numbers = known.before.dropna().astype(str).str.isdecimal()
-    found = {"before": "batch size" if numbers.all() else "condition or probe"}
-    if len(groups) < 2 or sum(map(len, groups)) < FEWEST:
-        return found | {"before_groups": len(groups), "before_h": np.nan, "before_p": np.nan}
-    h, p, _ = kruskal_wallis(*groups)
-    return found | {"before_groups": len(groups), "before_h": h, "before_p": p}
+def _after(made: Course, before: np.ndarray) -> dict[str, Any]:
+    names, sizes = np.unique(before, return_counts=True)
+    # What came before one window only says nothing of itself.
+    enough = [name for name, size in zip(names, sizes, strict=True) if name and size > 1]
+    kept = np.isin(before, enough)
+    part = course(np.exp(made.y[kept]), made.at[kept], made.x[kept])
+    numbers = all(name.isdecimal() for name in names if name)
+    return {
+        "before": "batch size" if numbers else "condition or probe",
+        "before_groups": len(enough),
+        "before_p": explained(part, before[kept][part.kept]) if len(part.y) else np.nan,
+    }

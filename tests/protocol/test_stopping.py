@@ -22,16 +22,26 @@ def test_students_quantile_is_that_of_the_table(confidence, freedom, t):
 def test_the_width_is_that_of_the_interval_over_the_mean():
     # s / sqrt(n) = 0.1, t = 4.303, mean = 1.
     values = [1 - 0.1 * math.sqrt(3), 1.0, 1 + 0.1 * math.sqrt(3)]
-    assert half_width(values, 0.95) == pytest.approx(0.4303, abs=1e-4)
-    assert half_width([7.0, 7.0], 0.95) == 0
-    assert half_width([1.0], 0.95) is half_width([0.0, 0.0], 0.95) is half_width([], 0.95) is None
+    assert half_width(values, 0.95, 3) == pytest.approx(0.4303, abs=1e-4)
+    # Those behind the first make it narrower by their number, whatever they are.
+    assert half_width([*values, *[1.0] * 9], 0.95, 3) == pytest.approx(0.4303 / 2, abs=1e-4)
+    assert half_width([7.0, 7.0], 0.95, 2) == 0
+    for values, pilot in (([1.0], 1), ([0.0, 0.0], 2), ([], 2), ([1.0, 1.1], 3)):
+        assert half_width(values, 0.95, pilot) is None
 
 
-def test_an_interval_covers_the_mean_as_often_as_it_says():
+@pytest.mark.parametrize(("scatter", "at_least"), [(0.01, 2), (0.02, 3), (0.05, 3), (0.03, 5)])
+def test_where_it_says_narrow_enough_the_mean_is_that_close_as_often_as_it_says(scatter, at_least):
+    """Stopped at the first narrow interval, it was in 29 to 89 % of cases."""
+    rule = WIDTH | {"at_least": at_least, "at_most": 100_000}
     randoms = np.random.default_rng(1)
-    samples = randoms.normal(1, 0.01, (2000, 5))
-    covered = [abs(s.mean() - 1) <= half_width(s.tolist(), 0.9) * s.mean() for s in samples]
-    assert np.mean(covered) == pytest.approx(0.9, abs=0.02)
+    close = []
+    for _ in range(400):
+        values = list(randoms.normal(1, scatter, at_least))
+        while verdict(rule, values).why is None:
+            values += list(randoms.normal(1, scatter, max(1, len(values) // 20)))
+        close.append(abs(np.mean(values) - 1) <= rule["within"] * np.mean(values))
+    assert np.mean(close) > 0.925
 
 
 @pytest.mark.parametrize(
@@ -41,6 +51,8 @@ def test_an_interval_covers_the_mean_as_often_as_it_says():
         ([1.0, 1.001, 0.999], "narrow enough"),
         ([1.0, 1.2, 0.8], None),
         ([1.0, 1.2, 0.8] * 2 + [1.0, 1.0], "at most so many"),
+        # What happens to be narrow behind the first windows does not count.
+        ([1.0, 1.2, 0.8, 1.0, 1.0, 1.0], None),
         # Windows without an energy do not count, though they look steady.
         ([1.0, None, 1.0], None),
         ([None] * 8, "at most so many; 8 without an energy"),
@@ -102,7 +114,7 @@ def test_steady_cells_end_early_and_noisy_ones_at_the_cap_each_round_after_the_o
     assert (told["a"]["windows"], told["a"]["why"]) == (3, "narrow enough")
     assert (told["b"]["windows"], told["b"]["why"]) == (8, "at most so many")
     (line,) = stopping.lines()
-    assert line == "b: within 31.6% of its mean and not 2.0%: at most so many (8 windows)"
+    assert line == "b: within 76.1% of its mean and not 2.0%: at most so many (8 windows)"
 
 
 def test_windows_without_an_energy_go_to_the_cap_and_it_says_so():

@@ -1,4 +1,4 @@
-"""Energy against time: one point a window, one panel a provider and meter."""
+"""Energy against time: one point a round of a cell, one panel a provider and meter."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
 from analysis.raw import TOTAL
-from analysis.runtimes.correlation import ENOUGH, POOLED, WITHIN
+from analysis.runtimes.by_round import by_round
+from analysis.runtimes.correlation import POOLED, WITHIN
 from analysis.runtimes.words import provider
 
 # From that many times on an axis is marked by powers of ten.
@@ -23,7 +24,8 @@ TAUTOLOGY = (
 
 def draw(campaign: Campaign) -> Figure:
     inferences = campaign.inferences
-    total = inferences[inferences.domain == TOTAL].dropna(subset=["inference_j", "inference_s"])
+    total = by_round(inferences[inferences.domain == TOTAL])
+    total = total[(total[["inference_j", "inference_s"]] > 0).all(axis=1)]
     groups = list(total.groupby(["provider", "meter"], sort=False))
     fig = style.figure(7.2, 1.7 + 3.2 * max(len(groups), 1))
     if not groups:
@@ -40,10 +42,11 @@ def draw(campaign: Campaign) -> Figure:
     panels[-1].set_xlabel("time per inference [s]")
     handles = {h.get_label(): h for axes in panels for h in axes.get_legend_handles_labels()[0]}
     fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3, fontsize=8)
+    level = style.level(campaign.correlation)
     notes = [
-        "ρ: Spearman, over all windows; it mostly reflects that models and batches differ."
-        " Within cells: each window\nover the median of its own model, batch and runtime."
-        " Brackets: bootstrap intervals that keep the cells."
+        f"One point a round. ρ: Spearman; brackets: {level} intervals. Over all cells (a model,"
+        " batch and runtime, by its mean over rounds) it mostly reflects that models and batches"
+        " differ. Within cells: what rounds differ by from the others of their cell."
     ]
     if total.estimate.any():
         notes.append(TAUTOLOGY)
@@ -113,9 +116,9 @@ def _name_cells(axes: Axes, group: pd.DataFrame) -> None:
 
 
 def _rho(table: pd.DataFrame, scope: str) -> str:
-    if scope not in table.index or pd.isna(table.rho[scope]):
-        return f"no ρ, fewer than {ENOUGH} windows" if scope not in table.index else "no ρ"
     row = table.loc[scope]
-    interval = "" if pd.isna(row.rho_low) else f" [{row.rho_low:.3f}, {row.rho_high:.3f}]"
-    windows = f", n = {row.windows}" if scope == POOLED else ""
-    return f"ρ = {row.rho:.3f}{interval}{windows}"
+    if pd.isna(row.rho):
+        return f"no ρ, {row.why}"
+    interval = "" if pd.isna(row.rho_low) else f" [{row.rho_low:.2g}, {row.rho_high:.2g}]"
+    what = "cells" if scope == POOLED else "differences"
+    return f"ρ = {row.rho:.2g}{interval}, {row.units} {what}"

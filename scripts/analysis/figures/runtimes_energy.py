@@ -15,6 +15,9 @@ from analysis.runtimes.words import exclusions, provider
 
 ENERGY, ABOVE_IDLE = "energy per inference", "energy per inference above idle"
 
+# An axis reaches so many times beyond the longest bar.
+BEYOND = 2.0
+
 
 def draw(campaign: Campaign) -> Figure:
     cells = campaign.runtimes
@@ -45,7 +48,10 @@ def draw(campaign: Campaign) -> Figure:
     handles = {h.get_label(): h for axes in fig.axes for h in axes.get_legend_handles_labels()[0]}
     fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3)
     level = style.level(cells)
-    note = f"Means over windows; bars: {level} hierarchical bootstrap intervals of the sum."
+    note = (
+        f"Means over rounds, each a process of its own; bars: {level} Student's intervals of the"
+        " sum, which may go on beyond the axis; of one round none."
+    )
     style.foot(fig, cells[cells.domain == TOTAL], note)
     return fig
 
@@ -68,6 +74,9 @@ def _rows(model: str, cells: pd.DataFrame, excluded: pd.DataFrame) -> list[tuple
 def _panel(
     axes: Axes, cells: pd.DataFrame, excluded: pd.DataFrame, rows: list[tuple[str, str]]
 ) -> None:
+    # Two rounds can give an interval beside which nothing else would be seen.
+    whole = cells[(cells.metric == ENERGY) & (cells.domain == TOTAL)]
+    most = BEYOND * whole["mean"].max()
     for row, (runtime, where) in enumerate(rows):
         cell = cells[(cells.runtime == runtime) & (cells.provider == where)]
         energy = cell[cell.metric == ENERGY].set_index("domain")
@@ -78,16 +87,16 @@ def _panel(
             words = said.get(stage, f"excluded: {stage}")
             axes.text(0, row, f" {words}", va="center", fontsize=7, color="#555555")
             continue
-        left = 0.0
-        for name in energy.sums[TOTAL].split(" + "):
-            width = energy["mean"][name]
+        left, parts = 0.0, energy["mean"][energy.sums[TOTAL].split(" + ")]
+        # Geometric means of parts do not quite add up to that of their sum.
+        for name, width in (parts * energy["mean"][TOTAL] / parts.sum()).items():
             axes.barh(row, width, left=left, height=0.7, edgecolor="white", **style.domain(name))
             left += width
         total = energy.loc[TOTAL]
         reach = total["mean"]
-        if pd.notna(total.mean_low):
-            reach = total.mean_high
-            xerr = [[total["mean"] - total.mean_low], [total.mean_high - total["mean"]]]
+        if pd.notna(total.low):
+            reach = min(total.high, most)
+            xerr = [[total["mean"] - total.low], [total.high - total["mean"]]]
             axes.errorbar(total["mean"], row, xerr=xerr, color="black", capsize=2, lw=0.9)
         axes.text(reach, row, f" {total['mean']:.3g}", va="center", fontsize=7)
         above = cell[(cell.metric == ABOVE_IDLE) & (cell.domain == TOTAL)]
@@ -104,4 +113,5 @@ def _panel(
                 label="above idle",
             )
     axes.margins(x=0.18)
-    axes.set_xlim(left=0)
+    right = axes.get_xlim()[1]
+    axes.set_xlim(0, right if pd.isna(most) else min(right, 1.18 * most))

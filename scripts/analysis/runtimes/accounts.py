@@ -66,6 +66,7 @@ def excluded_table(
     rows: list[dict[str, Any]] = []
     absent: dict[tuple, dict[str, Any]] = {}
     total = inferences[inferences.domain == TOTAL]
+    measured = dict(list(total[["session", "batch", "status", "meter"]].groupby("session")))
     specs = [facts["spec"] for facts in sessions]
     tried = {(spec["model"], spec["title"], spec["provider"]) for spec in specs}
     for facts in sessions:
@@ -75,7 +76,7 @@ def excluded_table(
         if facts["excluded"]:
             rows.append(who | facts["excluded"])
         else:
-            own = total[total.session == spec["session"]]
+            own = measured.get(spec["session"], total.iloc[:0])
             rows += [who | lacking for lacking in _lacking(own, spec["batch_sizes"])]
         for provider, why in facts["absent"].items():
             if (spec["model"], spec["title"], provider) in tried:

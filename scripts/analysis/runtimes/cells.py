@@ -1,18 +1,17 @@
-"""Windows to cells: each metric of a (model, batch, runtime, provider) with its intervals."""
+"""Rounds to cells: each metric of a (model, batch, runtime, provider) with its interval."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
+import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.raw import TOTAL
+from analysis.runtimes.by_round import ABOVE_IDLE
 from analysis.runtimes.columns import CELL, CELLS
-from analysis.runtimes.inferences import with_values
-from analysis.statistics import bounds, draws
+from analysis.statistics import rounds as over_rounds
 from analysis.tabular import table
 
 # (metric, unit, column): those of energy for each domain, the others once.
@@ -29,80 +28,71 @@ ONCE = (
     ("throughput", "sample/s", "samples_per_s"),
     ("CPU share", "1", "cpu_share"),
 )
-MIDDLES: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "median": np.median}
 
 
-@dataclasses.dataclass(frozen=True)
-class Bootstrap:
-    """The campaign's settings of the hierarchical bootstrap."""
+def cells_table(rounds: pd.DataFrame, clean: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """One row a cell, domain and metric: `mean` over rounds (`rounds.mean`) and its interval.
 
-    confidence: float = 0.95
-    resamples: int = 5000
-    seed: int = 0
+    Without an interval, `why` says why. `windows` are those that have a value; a cell without any
+    has a row and no figures. Flagged windows count, `flagged` says how many they are, and
+    `clean_mean` what the others give. `between_cv` is how much the rounds differ, `within_cv` the
+    windows of one round; `intraclass` which part of a window's variance is between rounds.
 
-    def middles(self, values: np.ndarray, rounds: np.ndarray) -> dict[str, float]:
-        """Mean and median with their intervals; NaN where there is too little for one."""
-        if not len(values):
-            return {}
-        found = {name: float(middle(values)) for name, middle in MIDDLES.items()}
-        if len(values) < 2:
-            return found
-        drawn = values[draws(rounds, self.resamples, self.randoms())]
-        for name, middle in MIDDLES.items():
-            low, high = bounds(middle(drawn, axis=1), self.confidence)
-            found |= {f"{name}_low": low, f"{name}_high": high}
-        return found
-
-    def ratios(
-        self, first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]
-    ) -> dict[str, tuple[float, float, float]]:
-        """First over second, as (value, low, high), of the means and of the medians."""
-        alone = min(len(first[0]), len(second[0])) < 2
-        randoms = self.randoms()
-        drawn = [v[draws(r, self.resamples, randoms)] for v, r in (first, second)]
-        found = {}
-        for name, middle in MIDDLES.items():
-            above, below = (middle(each, axis=1) for each in drawn)
-            limits = (np.nan, np.nan) if alone else bounds(above / below, self.confidence)
-            found[name] = (float(middle(first[0]) / middle(second[0])), *limits)
-        return found
-
-    def randoms(self) -> np.random.Generator:
-        """The same numbers for each cell: a cell does not depend on those before it."""
-        return np.random.default_rng(self.seed)
-
-
-def cells_table(inferences: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
-    """One row a (model, batch, runtime, provider), domain and metric.
-
-    `windows` are those that have a value; a cell without any has a row and no figures. Flagged
-    windows count, and `flagged` says how many they are. With one round the intervals hold the
-    spread within one process only.
+    Args:
+        rounds: As of `by_round`.
+        clean: The same of the windows without a flag, row by row.
     """
     rows: list[dict[str, Any]] = []
-    for key, cell in inferences.groupby(list(CELL), sort=False, dropna=False):
-        facts = dict(zip(CELL, key, strict=True)) | {"confidence": bootstrap.confidence}
+    for key, cell in rounds.groupby(list(CELL), sort=False, dropna=False):
+        facts = dict(zip(CELL, key, strict=True)) | {"confidence": confidence}
         for domain, group in cell.groupby("domain", sort=False):
             about = {"domain": domain, **group.iloc[0][["sums", "meter", "estimate"]]}
-            rows += [{**facts, **about, **row} for row in _metrics(group, ENERGIES, bootstrap)]
+            for metric in ENERGIES:
+                rows.append({**facts, **about, **_metric(group, clean, metric, confidence)})
         about = {"domain": "", "sums": "", "meter": "", "estimate": False}
         total = cell[cell.domain == TOTAL]
-        rows += [{**facts, **about, **row} for row in _metrics(total, ONCE, bootstrap)]
+        for metric in ONCE:
+            rows.append({**facts, **about, **_metric(total, clean, metric, confidence)})
     return table(rows, CELLS)
 
 
-def _metrics(group: pd.DataFrame, metrics: tuple, bootstrap: Bootstrap) -> list[dict[str, Any]]:
-    rows = []
-    for metric, unit, column in metrics:
-        values, rounds = with_values(group, column)
-        rows.append(
-            {
-                "metric": metric,
-                "unit": unit,
-                **bootstrap.middles(values, rounds),
-                "windows": len(values),
-                "rounds": len(np.unique(rounds)),
-                "flagged": int(group.flagged[group[column].notna()].sum()),
-            }
-        )
-    return rows
+def _metric(
+    group: pd.DataFrame, clean: pd.DataFrame, metric: tuple[str, str, str], confidence: float
+) -> dict[str, Any]:
+    name, unit, column = metric
+    signed = column in ABOVE_IDLE
+    means, numbers = group[column].to_numpy(), group["round"].to_numpy(int)
+    found = over_rounds.mean(
+        means,
+        numbers,
+        confidence=confidence,
+        reading_u=group[f"{column}_u"].to_numpy(),
+        signed=signed,
+    )
+    without = clean.loc[group.index]
+    unflagged = over_rounds.mean(
+        without[column].to_numpy(), numbers, confidence=confidence, signed=signed
+    )
+    sizes, clean_sizes = (each[f"{column}_windows"].to_numpy() for each in (group, without))
+    variances = group[f"{column}_variance"].to_numpy()
+    within = over_rounds.within(sizes, variances)
+    known = means[~np.isnan(means)]
+    between = float(known.std(ddof=1)) if len(known) > 1 else math.nan
+    size = abs(found.value) or math.nan
+    return {
+        "metric": name,
+        "unit": unit,
+        "mean": found.value,
+        "low": found.low,
+        "high": found.high,
+        "reading_u": found.reading_u,
+        "why": found.why,
+        "windows": int(sizes.sum()),
+        "rounds": found.rounds,
+        "flagged": int(sizes.sum() - clean_sizes.sum()),
+        "clean_mean": unflagged.value,
+        "clean_rounds": unflagged.rounds,
+        "between_cv": between / size,
+        "within_cv": math.sqrt(within) / size,
+        "intraclass": over_rounds.intraclass_of(sizes, means, variances),
+    }

@@ -1,210 +1,200 @@
-"""Runtimes against each other, by the three questions of the study. Pure functions on tables.
-
-RQ1: frameworks, on one provider. RQ2: ONNX Runtime on its export, against the framework that the
-export came from, on one provider; TensorRT, which no framework has, stands against CUDA. RQ3: one
-export, provider against provider. After Alizadeh and Castor (arXiv 2402.13640).
-"""
+"""Runtimes against each other, paired by round. Pure functions on tables."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.raw import TOTAL
-from analysis.runtimes.cells import Bootstrap
-from analysis.runtimes.columns import COMPARISONS, OMNIBUS
-from analysis.runtimes.inferences import with_values
-from analysis.runtimes.order import PROVIDERS
-from analysis.runtimes.words import provider
-from analysis.statistics import cliffs_delta, effect, holm, kruskal_wallis, mann_whitney_p
+from analysis.runtimes import words
+from analysis.runtimes.by_round import ABOVE_IDLE
+from analysis.runtimes.columns import COMPARISONS
+from analysis.runtimes.pairs import Pair, apart, excluded_why, lacking, planned_pairs
+from analysis.statistics import ranks
+from analysis.statistics import rounds as over_rounds
 from analysis.tabular import table
 
 # (metric, unit, column, whether a meter stands behind it)
 METRICS = (
-    ("energy per inference", "J", "inference_j", True),
-    ("time per inference", "s", "inference_s", False),
+    (words.ENERGY, "J", "inference_j", True),
+    (words.ABOVE_IDLE, "J", "inference_above_idle_j", True),
+    (words.TIME, "s", "inference_s", False),
 )
-FAMILY = ["question", "model", "batch", "metric"]
+# All tests that answer one question: models, batches and providers together.
+FAMILY = ["question", "metric"]
+# What may be nothing has no ratio: energies above idle that are fewer standard uncertainties.
+CLEAR = 2.0
+BLANK = {name: "" for name, kind in COMPARISONS.items() if kind == "str"} | {"estimate": False}
+NO_IDLE = "an estimate knows nothing of idle power"
 
 
-@dataclasses.dataclass(frozen=True, order=True)
-class Subject:
-    """A runtime on a provider: what is compared. `origin` is what an export came from."""
+@dataclasses.dataclass(frozen=True)
+class How:
+    """The campaign's settings.
 
-    title: str
-    system: str
-    origin: str | None
-    provider: str
+    Attributes:
+        margin: Two runtimes whose ratio lies within 1/(1 + margin) and 1 + margin are equivalent.
+    """
 
-
-def subjects(sessions: Sequence[Mapping[str, Any]]) -> dict[str, list[Subject]]:
-    """Those of each model, in the order of the sessions, also the excluded ones."""
-    found: dict[str, dict[Subject, None]] = {}
-    for facts in sessions:
-        spec = facts["spec"]
-        names = spec["title"], spec["system"], spec["origin"], spec["provider"]
-        found.setdefault(spec["model"], {})[Subject(*names)] = None
-    return {model: list(those) for model, those in found.items()}
-
-
-def pairs(those: Sequence[Subject]) -> Iterator[tuple[str, str, Subject, Subject]]:
-    """(question, within which, first, second): the first is compared with the second."""
-    frameworks = [s for s in those if s.origin is None]
-    exports = [s for s in those if s.origin is not None]
-    for second, first in itertools.combinations(frameworks, 2):
-        if first.provider == second.provider:
-            yield "RQ1", first.provider, first, second
-    for first, second in itertools.product(exports, frameworks):
-        where = "cuda" if first.provider == "tensorrt" else first.provider
-        if first.origin == second.system and where == second.provider:
-            yield "RQ2", where, first, second
-    for one, other in itertools.combinations(exports, 2):
-        if (one.system, one.origin) == (other.system, other.origin):
-            # The later of the providers is compared with the earlier.
-            second, first = sorted((one, other), key=lambda s: PROVIDERS.index(s.provider))
-            yield "RQ3", first.title, first, second
+    confidence: float = 0.95
+    margin: float = 0.05
 
 
 def comparisons_table(
-    inferences: pd.DataFrame, sessions: Sequence[Mapping[str, Any]], bootstrap: Bootstrap
+    rounds: pd.DataFrame, clean: pd.DataFrame, sessions: Sequence[Mapping[str, Any]], how: How
 ) -> pd.DataFrame:
-    """One row a pair, batch and metric, energies under `total`: ratio, interval, p, effect.
+    """One row a pair, batch and metric, energies under `total`.
 
-    A pair that cannot be compared has a `reason` and no figures. Windows of one round are not
-    independent, and the p values take them for it: they are too small, the more so the fewer
-    rounds there are; the intervals know of rounds.
+    `ratio` with Student's interval, `p` that it is 1 and `equivalence_p` that it lies beyond the
+    margin, over the `rounds` that both have; of one round the ratio alone, and `why`. Energies
+    above idle that are not clearly above zero in every round have no ratio but a `difference` in
+    joules. `reading_u` is what reading the meters and idle alone adds, in the unit of either.
+    `p_holm` and `equivalence_p_holm` are adjusted over the `family`. Columns with `clean_` in front
+    are of windows without a flag. `verdict` is what can be said; `flags_words` says where it hangs
+    on flagged windows, `opposite` where energy and energy above idle disagree. A pair that cannot
+    be compared has a `reason` and no figures.
+
+    Args:
+        rounds, clean: As of `cells_table`.
     """
-    total = inferences[inferences.domain == TOTAL]
+    total = rounds[rounds.domain == TOTAL]
     cells = dict(list(total.groupby(["model", "batch", "runtime", "provider"])))
-    excluded = {
-        (f["spec"]["model"], f["spec"]["title"], f["spec"]["provider"]): f["excluded"]
-        for f in sessions
-        if f["excluded"]
-    }
-    batches: dict[str, dict[int, None]] = {}
-    for facts in sessions:
-        known = batches.setdefault(facts["spec"]["model"], {})
-        known |= dict.fromkeys(facts["spec"]["batch_sizes"])
+    out = excluded_why(sessions)
     rows = []
-    for model, those in subjects(sessions).items():
-        everything = itertools.product(batches[model], METRICS, pairs(those))
-        for batch, (metric, unit, column, metered), (question, within, *sides) in everything:
-            groups = [
-                cells.get((model, batch, s.title, s.provider), inferences.iloc[:0]) for s in sides
-            ]
-            reasons = [
-                _lacking(side, group, column, excluded.get((model, side.title, side.provider)))
-                for side, group in zip(sides, groups, strict=True)
-            ]
-            reason = "; ".join(filter(None, reasons)) or _apart(*groups, metered)
-            row = {
-                "question": question,
-                "within": within,
-                "model": model,
-                "batch": batch,
-                "metric": metric,
-                "unit": unit,
-                "first": sides[0].title,
-                "first_provider": sides[0].provider,
-                "second": sides[1].title,
-                "second_provider": sides[1].provider,
-                "meter": "",
-                "estimate": False,
-                "effect": "",
-                "confidence": bootstrap.confidence,
-                "reason": reason,
-            }
-            if not reason:
-                if metered:
-                    row |= groups[0].iloc[0][["meter", "estimate"]]
-                row |= _compared(*(with_values(group, column) for group in groups), bootstrap)
-            rows.append(row)
-    compared = table(rows, COMPARISONS)
-    for _, family in compared.groupby(FAMILY, sort=False):
-        compared.loc[family.index, "p_holm"] = holm(family.p.to_numpy())
-    return compared
+    for pair in planned_pairs(sessions):
+        sides = [cells.get(key) for key in pair.keys]
+        for metric in METRICS:
+            row = BLANK | pair.columns | {"confidence": how.confidence, "margin": how.margin}
+            rows.append(row | _row(pair, sides, clean, metric, out, how))
+    compared = _judged(table(rows, COMPARISONS))
+    return compared.assign(opposite=_opposite(compared))
 
 
-def _lacking(side: Subject, group: pd.DataFrame, column: str, excluded: Mapping | None) -> str:
-    """Why there is nothing to compare of one side; empty where there is something."""
-    name = f"{side.title} on {provider(side.provider)}"
-    if group.empty:
-        return f"{name}: {excluded['stage']}: {excluded['why']}" if excluded else f"no {name}"
-    if group[column].isna().all():
-        return f"{name}: no window has an energy ({', '.join(group.status.unique())})"
-    return ""
-
-
-def _apart(first: pd.DataFrame, second: pd.DataFrame, metered: bool) -> str:
-    """Why two cells that have figures must not be compared; empty where they may be."""
-    for column, what in (("machine", "machines"), ("meter", "meters"), ("sums", "domains")):
-        names = [" and ".join(sorted(group[column].unique())) for group in (first, second)]
-        if names[0] != names[1] and (metered or column == "machine"):
-            return f"different {what}: {names[0]}; against {names[1]}"
-    return ""
-
-
-def _compared(
-    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], how: Bootstrap
+def _row(
+    pair: Pair, sides: list[pd.DataFrame | None], clean: pd.DataFrame, metric, out, how: How
 ) -> dict[str, Any]:
-    ratios = how.ratios(first, second)
-    ratio, low, high = ratios["median"]
-    of_means, of_means_low, of_means_high = ratios["mean"]
-    delta = cliffs_delta(first[0], second[0])
-    return {
-        "first_median": float(np.median(first[0])),
-        "second_median": float(np.median(second[0])),
-        "ratio": ratio,
-        "ratio_low": low,
-        "ratio_high": high,
-        "difference_percent": 100 * (ratio - 1),
-        "ratio_of_means": of_means,
-        "ratio_of_means_low": of_means_low,
-        "ratio_of_means_high": of_means_high,
-        "p": mann_whitney_p(first[0], second[0]),
-        "cliffs_delta": delta,
-        "effect": effect(delta),
-        "first_windows": len(first[0]),
-        "second_windows": len(second[0]),
-        "first_rounds": len(np.unique(first[1])),
-        "second_rounds": len(np.unique(second[1])),
+    name, unit, column, metered = metric
+    row = {"metric": name, "unit": unit}
+    reasons = [
+        lacking(who, cell, column, out.get((pair.model, who.title, who.provider)))
+        for who, cell in zip((pair.first, pair.second), sides, strict=True)
+    ]
+    reason = "; ".join(filter(None, reasons)) or apart(*sides, metered)
+    if not reason and column in ABOVE_IDLE and any(cell.estimate.any() for cell in sides):
+        reason = NO_IDLE
+    if reason:
+        return row | {"reason": reason}
+    if metered:
+        row |= sides[0].iloc[0][["meter", "estimate"]]
+    without = [clean.loc[cell.index] for cell in sides]
+    windows = [int(cell[f"{column}_windows"].sum()) for cell in sides]
+    unflagged = [int(cell[f"{column}_windows"].sum()) for cell in without]
+    found = compare(*sides, column, how)
+    again = compare(*without, column, how)
+    return row | {
+        **found,
+        **{f"clean_{key}": again[key] for key in words.CLEAN},
+        "first_windows": windows[0],
+        "second_windows": windows[1],
+        "first_rounds": int(sides[0][column].notna().sum()),
+        "second_rounds": int(sides[1][column].notna().sum()),
+        "windows": sum(windows),
+        "flagged": sum(windows) - sum(unflagged),
     }
 
 
-def omnibus_table(inferences: pd.DataFrame, comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Kruskal-Wallis of each family: whether any of the runtimes that it compares differs.
+def compare(first: pd.DataFrame, second: pd.DataFrame, column: str, how: How) -> dict[str, Any]:
+    """One cell over another in one quantity, before any correction for the number of tests.
 
-    A family is split by what is compared within: one provider, or one export.
+    Args:
+        first, second: Their rounds, as of `by_round`.
     """
-    total = inferences[inferences.domain == TOTAL]
-    cells = dict(list(total.groupby(["model", "batch", "runtime", "provider"])))
-    columns = {metric: column for metric, _, column, _ in METRICS}
-    rows = []
-    compared = comparisons[comparisons.reason == ""]
-    for key, family in compared.groupby([*FAMILY, "within"], sort=False):
-        facts = dict(zip([*FAMILY, "within"], key, strict=True))
-        first = zip(family["first"], family.first_provider, strict=True)
-        second = zip(family["second"], family.second_provider, strict=True)
-        names = list(dict.fromkeys(itertools.chain(second, first)))
-        values = [
-            with_values(cells[facts["model"], facts["batch"], *name], columns[facts["metric"]])[0]
-            for name in names
-        ]
-        h, p, epsilon_squared = kruskal_wallis(*values)
-        rows.append(
-            {
-                **facts,
-                "groups": "; ".join(f"{title} on {provider(where)}" for title, where in names),
-                "windows": sum(map(len, values)),
-                "h": h,
-                "p": p,
-                "epsilon_squared": epsilon_squared,
-                **family.iloc[0][["meter", "estimate"]],
-            }
+    names = ["round", column, f"{column}_u"]
+    both = first[names].dropna().merge(second[names].dropna(), on="round", suffixes=("", "_second"))
+    numbers = both["round"].to_numpy(int)
+    above, below = both[column].to_numpy(), both[f"{column}_second"].to_numpy()
+    us = both[f"{column}_u"].to_numpy(), both[f"{column}_u_second"].to_numpy()
+    signed = column in ABOVE_IDLE and not all(
+        np.all((side > 0) & (side > CLEAR * u)) for side, u in zip((above, below), us, strict=True)
+    )
+    off = over_rounds.paired(above, numbers, below, numbers, signed=signed)[1]
+    equivalence_p = math.nan
+    if signed:
+        found = over_rounds.difference(off, confidence=how.confidence, reading_u=np.hypot(*us))
+        name = "difference"
+    else:
+        share_u = float(np.sqrt(np.mean((us[0] / above) ** 2 + (us[1] / below) ** 2)))
+        reading = {"reading_u": 0.0 if math.isnan(share_u) else share_u}
+        found = over_rounds.ratio(
+            above, numbers, below, numbers, confidence=how.confidence, **reading
         )
-    return table(rows, OMNIBUS)
+        equivalence_p = over_rounds.equivalent(off, how.margin, **reading)
+        name = "ratio"
+    several = len(off) > 1
+    size = ranks.rank_biserial(off) if several else math.nan
+    sides = [
+        over_rounds.mean(side, numbers, confidence=how.confidence, signed=signed).value
+        for side in (above, below)
+    ]
+    return {
+        "first_mean": sides[0],
+        "second_mean": sides[1],
+        "ratio": math.nan,
+        "ratio_low": math.nan,
+        "ratio_high": math.nan,
+        "difference": math.nan,
+        "difference_low": math.nan,
+        "difference_high": math.nan,
+        name: found.value,
+        f"{name}_low": found.low,
+        f"{name}_high": found.high,
+        "difference_percent": math.nan if signed else 100 * (found.value - 1),
+        "reading_u": found.reading_u,
+        "rounds": found.rounds,
+        "freedom": found.freedom,
+        "p": found.p if several else math.nan,
+        "equivalence_p": equivalence_p,
+        "rank_biserial": size,
+        "effect": ranks.effect(size),
+        "why": found.why,
+    }
+
+
+def _judged(compared: pd.DataFrame) -> pd.DataFrame:
+    """The table with p adjusted within each family, its name, and the verdicts."""
+    for (question, metric), family in compared.groupby(FAMILY, sort=False):
+        for p in ("p", "equivalence_p"):
+            every, clean = family[p].to_numpy(), family[f"clean_{p}"].to_numpy()
+            compared.loc[family.index, f"{p}_holm"] = ranks.holm(every)
+            # The family is the same: what has too few clean rounds makes no other p smaller.
+            of_as_many = np.where(np.isnan(clean) & ~np.isnan(every), 1.0, clean)
+            adjusted = np.where(np.isnan(clean), np.nan, ranks.holm(of_as_many))
+            compared.loc[family.index, f"clean_{p}_holm"] = adjusted
+        tests = int(family.p.notna().sum())
+        name = f"{question}, {metric}: {tests} test{'' if tests == 1 else 's'}"
+        compared.loc[family.index, "family"] = name
+    rows = compared.to_dict("records")
+    return compared.assign(
+        verdict=pd.Series([words.verdict(row) for row in rows], dtype="str"),
+        clean_verdict=pd.Series(
+            [words.verdict(words.clean(row)) if not row["reason"] else "" for row in rows],
+            dtype="str",
+        ),
+        flags_words=pd.Series([words.hangs(row) for row in rows], dtype="str"),
+    )
+
+
+def _opposite(compared: pd.DataFrame) -> pd.Series:
+    """Of each row of energy, whether that above idle points the other way, in words."""
+    keys = ["question", "model", "batch", "first", "first_provider", "second", "second_provider"]
+    said = pd.Series("", index=compared.index, dtype="str")
+    energies = compared[compared.metric.isin([words.ENERGY, words.ABOVE_IDLE])]
+    for _, pair in energies.groupby(keys, sort=False):
+        rows = {row["metric"]: row for row in pair.to_dict("records")}
+        said[pair.index] = words.opposite(rows[words.ENERGY], rows[words.ABOVE_IDLE])
+    return said

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from analysis.attribution import windows_table
@@ -28,7 +27,7 @@ def inference_windows(session: RawSession, resolve_periods: float) -> pd.DataFra
     inference = windows.kind == "inference"
     shared = _flags(_accounted(session, windows[inference]), session)
     busy = pd.Series("", index=windows.index, dtype="str")
-    busy[inference] = ["CPU contention" if flag else "" for flag in shared]
+    busy[inference] = shared.mask(shared != "", "CPU contention")
     return windows.assign(flags=union([windows["flags"], busy]))
 
 
@@ -97,18 +96,22 @@ def machine(host: dict[str, Any]) -> str:
     return " + ".join([processor, *boards])
 
 
-def _flags(windows: pd.DataFrame, session: RawSession) -> list[str]:
-    on_cpu = session.facts["spec"]["provider"] == "cpu"
-    flags = []
-    for row in windows.itertuples():
-        words = []
-        if row.others_share > OTHERS:
-            words.append(f"other programs' CPU time was {row.others_share:.0%} of its own")
-        # Several threads also rest where the work has serial parts.
-        if on_cpu and row.threads == 1 and row.cpu_share < FED:
-            words.append(f"its thread had a CPU for {row.cpu_share:.0%} of the time")
-        flags.append("; ".join(words))
-    return flags
+def _flags(windows: pd.DataFrame, session: RawSession) -> pd.Series:
+    """How the machine was not the session's own in each window, in words; empty where it was."""
+    shared = windows.others_share
+    others = "other programs' CPU time was " + _percent(shared) + " of its own"
+    # Several threads also rest where the work has serial parts.
+    alone = (windows.threads == 1) & (session.facts["spec"]["provider"] == "cpu")
+    starved = alone & (windows.cpu_share < FED)
+    own = "its thread had a CPU for " + _percent(windows.cpu_share) + " of the time"
+    busy = shared > OTHERS
+    words = pd.Series("", index=windows.index, dtype="str")
+    words = words.mask(busy, others).mask(starved & ~busy, own)
+    return words.mask(busy & starved, others + "; " + own)
+
+
+def _percent(shares: pd.Series) -> pd.Series:
+    return (100 * shares).fillna(0).round().astype(int).astype("str") + "%"
 
 
 def together(tables: list[pd.DataFrame]) -> pd.DataFrame:
@@ -127,14 +130,8 @@ def together(tables: list[pd.DataFrame]) -> pd.DataFrame:
 def mixed_meters(inferences: pd.DataFrame) -> str | None:
     """The first cell whose rounds were read by different meters, in words; None where none was."""
     keys = ["model", "batch", "runtime", "provider", "domain"]
-    for key, group in inferences.groupby(keys, sort=False):
-        if group.meter.nunique() > 1:
-            meters = "; ".join(sorted(group.meter.unique()))
-            return f"{key[0]} by {key[2]} on {key[3]}: {meters}"
+    seen = inferences[[*keys, "meter"]].drop_duplicates()
+    for key, group in seen[seen.duplicated(keys, keep=False)].groupby(keys, sort=False):
+        meters = "; ".join(sorted(group.meter))
+        return f"{key[0]} by {key[2]} on {key[3]}: {meters}"
     return None
-
-
-def with_values(windows: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """(values, their rounds) of the windows that have one."""
-    known = windows.dropna(subset=[column])
-    return known[column].to_numpy(float), known["round"].to_numpy(int)

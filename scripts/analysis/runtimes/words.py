@@ -1,11 +1,30 @@
-"""What figures and pages say of a comparison, and of what has no figures. Pure functions."""
+"""What tables, figures and pages say of a comparison, and of what has no figures."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
+from analysis.doubts import Both
+
 PROVIDERS = {"cpu": "CPU", "cuda": "CUDA", "tensorrt": "TensorRT"}
-THINGS = {"energy per inference": "energy", "time per inference": "time"}
+ENERGY, ABOVE_IDLE = "energy per inference", "energy per inference above idle"
+TIME = "time per inference"
+# Metric to what is said to be done with what.
+THINGS = {
+    ENERGY: ("uses", "energy"),
+    ABOVE_IDLE: ("uses", "energy above idle"),
+    TIME: ("takes", "time"),
+}
+# What a comparison of clean windows has of its own, under `clean_`.
+CLEAN = ("ratio", "ratio_low", "ratio_high", "difference", "difference_low", "difference_high")
+CLEAN += ("p", "equivalence_p", "rounds", "why")
+ADJUSTED = ("p_holm", "equivalence_p_holm")
+ONE_ROUND, NOT_TOLD = "one round: no verdict", "not told apart"
+MORE, LESS, EQUIVALENT = "more", "less", "equivalent"
 
 
 def provider(name: str) -> str:
@@ -13,22 +32,94 @@ def provider(name: str) -> str:
     return PROVIDERS.get(name, name)
 
 
-def verdict(row: pd.Series) -> str:
-    """One comparison in words: of the medians, and only where its interval and its adjusted p say
-    that there is a difference."""
-    thing = THINGS[row.metric]
-    if row.reason:
+def conclusion(row: Mapping[str, Any]) -> str | None:
+    """What one comparison says: more, less, equivalent or not told apart; None where nothing can be
+    said. A difference and an equivalence are both asked of p that are adjusted for their number."""
+    if row["reason"] or pd.isna(row["p_holm"]):
+        return None
+    alpha = 1 - row["confidence"]
+    if row["p_holm"] < alpha:
+        return MORE if _direction(row) > 0 else LESS
+    return EQUIVALENT if row["equivalence_p_holm"] < alpha else NOT_TOLD
+
+
+def verdict(row: Mapping[str, Any]) -> str:
+    """One comparison in words."""
+    verb, thing = THINGS[row["metric"]]
+    if row["reason"]:
         return f"{thing} not compared"
-    if pd.isna(row.ratio_low):
-        return f"{row.ratio:.3g} times the {thing}, from too few windows to tell"
-    surely = row.p_holm < 1 - row.confidence and not row.ratio_low <= 1 <= row.ratio_high
-    if not surely:
-        return f"no clear difference in {thing}"
-    if row.ratio >= 2:
-        return f"{row.ratio:.3g} times the {thing}"
-    percent = abs(row.difference_percent)
-    figures = f"{percent:.0f}" if percent >= 10 else f"{percent:.2g}"
-    return f"{figures} % {'more' if row.ratio > 1 else 'less'} {thing}"
+    said = conclusion(row)
+    if said is None:
+        return ONE_ROUND if row["rounds"] == 1 else row["why"] or "no scatter to test against"
+    within = f"equivalent within {100 * row['margin']:g} %"
+    if said == NOT_TOLD:
+        return said
+    if said == EQUIVALENT:
+        return within
+    words = f"{verb} {_amount(row)} {thing}"
+    both = row["equivalence_p_holm"] < 1 - row["confidence"]
+    return f"{words}, {within}" if both else words
+
+
+def _direction(row: Mapping[str, Any]) -> float:
+    """Above zero where the first takes more."""
+    return row["difference"] if pd.isna(row["ratio"]) else row["ratio"] - 1
+
+
+def times(row: Mapping[str, Any]) -> bool:
+    """Whether a comparison is said as so many times."""
+    return row["ratio"] >= 2
+
+
+def _amount(row: Mapping[str, Any]) -> str:
+    """How much more or less, from the full value at once."""
+    ratio = row["ratio"]
+    if times(row):
+        return f"{ratio:.3g} times the"
+    if pd.isna(ratio):
+        size = f"{abs(row['difference']):.3g} {row['unit']}"
+    else:
+        percent = 100 * abs(ratio - 1)
+        size = f"{percent:.0f} %" if percent >= 9.95 else f"{percent:.2g} %"
+    return f"{size} {'more' if _direction(row) > 0 else 'less'}"
+
+
+def clean(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The same comparison by its windows without a flag."""
+    return {**row, **{name: row[f"clean_{name}"] for name in (*CLEAN, *ADJUSTED)}}
+
+
+def hangs(row: Mapping[str, Any]) -> str:
+    """Whether what is said hangs on flagged windows, in words; empty where it does not."""
+    said, other = conclusion(row), clean(row)
+    if said is None or (said == NOT_TOLD and conclusion(other) is None):
+        return ""
+    both = Both(said, conclusion(other), row["windows"], row["flagged"])
+    if both.clean is not None:
+        both = dataclasses.replace(both, clean=verdict(other)) if both.hangs else both
+    return both.words
+
+
+def opposite(energy: Mapping[str, Any], above_idle: Mapping[str, Any]) -> str:
+    """Where energy and energy above idle point in opposite directions, and whether each is told
+    apart; empty where they do not."""
+    ways = [_direction(row) for row in (energy, above_idle)]
+    if not ways[0] * ways[1] < 0:
+        return ""
+    values = [
+        f"{row['difference']:+.3g} {row['unit']}"
+        if pd.isna(row["ratio"])
+        else f"{row['ratio']:.3g}"
+        for row in (energy, above_idle)
+    ]
+    told = [conclusion(row) in (MORE, LESS) for row in (energy, above_idle)]
+    how = {
+        (True, True): "both are told apart",
+        (True, False): "only the total is told apart",
+        (False, True): "only that above idle is told apart",
+        (False, False): "neither is told apart",
+    }[tuple(told)]
+    return f"opposite: {values[0]} in total, {values[1]} above idle; {how}"
 
 
 def exclusions(excluded: pd.DataFrame) -> list[str]:

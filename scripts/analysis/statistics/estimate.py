@@ -75,9 +75,14 @@ class Spread:
 
     Attributes:
         parts: (variance, degrees of freedom); infinite where the variance is known.
+        least_u: A standard uncertainty that is known, and that the parts hold already: an interval
+            is that of the parts or that of this alone, whichever is wider. Choosing one of the two
+            by its variance would drop the few degrees of freedom just where they are needed: of two
+            rounds that agree by chance.
     """
 
     parts: tuple[tuple[float, float], ...] = ()
+    least_u: float = 0.0
 
     @classmethod
     def of(cls, variance: float, freedom: float) -> Spread:
@@ -85,7 +90,7 @@ class Spread:
         return cls(((variance, freedom),))
 
     def __add__(self, other: Spread) -> Spread:
-        return Spread(self.parts + other.parts)
+        return Spread(self.parts + other.parts, math.hypot(self.least_u, other.least_u))
 
     @property
     def variance(self) -> float:
@@ -100,20 +105,27 @@ class Spread:
 
     def times(self, factor: float) -> Spread:
         """Of so many times the estimate."""
-        return Spread(tuple((variance * factor**2, freedom) for variance, freedom in self.parts))
+        parts = tuple((variance * factor**2, freedom) for variance, freedom in self.parts)
+        return Spread(parts, self.least_u * abs(factor))
 
     def less(self, variance: float) -> Spread:
         """Without so much of it, which is counted elsewhere."""
         whole = self.variance
-        return self.times(math.sqrt(max(0.0, whole - variance) / whole)) if whole > 0 else self
+        if not whole > 0:
+            return self
+        share = math.sqrt(max(0.0, whole - variance) / whole)
+        return dataclasses.replace(self.times(share), least_u=self.least_u)
 
     def at_least(self, u: float) -> Spread:
-        """Never less than a standard uncertainty that is known."""
-        return Spread.of(u**2, math.inf) if u > 0 and u**2 > self.variance else self
+        """Never less certain than a standard uncertainty that is known allows."""
+        return dataclasses.replace(self, least_u=u) if u > self.least_u else self
 
     def half(self, confidence: float) -> float:
         """Half of the interval."""
         level = (1 + confidence) / 2
+        return max(self._half(level), self.least_u * float(stats.norm.ppf(level)))
+
+    def _half(self, level: float) -> float:
         return math.sqrt(sum(v * stats.t.ppf(level, f) ** 2 for v, f in self.parts if v > 0))
 
     def p(self, distance: float) -> float:
@@ -127,24 +139,27 @@ class Spread:
 
     def _beyond(self, distance: float) -> float:
         """One-sided p of a distance, above 1/2 where it is below zero."""
-        if not self.variance > 0:
-            return 0.0 if distance > 0 else 0.5 if distance == 0 else 1.0
         if distance < 0:
             return 1 - self._beyond(-distance)
+        read = float(stats.norm.sf(distance / self.least_u)) if self.least_u > 0 else 0.0
+        return max(self._sampled(distance), read)
+
+    def _sampled(self, distance: float) -> float:
+        """The same of the parts, from zero on."""
+        if not self.variance > 0:
+            return 0.0 if distance > 0 else 0.5
         if len(self.parts) == 1:
             return float(stats.t.sf(distance / math.sqrt(self.variance), self.parts[0][1]))
-        if self.half(1 - 1e-12) < distance:
+        if self._half(1 - 5e-13) < distance:
             return 5e-13
-        reached = optimize.brentq(lambda p: self.half(1 - 2 * p) - distance, 5e-13, 0.5)
-        return float(reached)
+        return float(optimize.brentq(lambda p: self._half(1 - p) - distance, 5e-13, 0.5))
 
 
 def of_rounds(values: np.ndarray, reading_u: np.ndarray | float = 0.0) -> Spread:
     """Of the mean of independent rounds.
 
     The scatter of rounds holds the reading's error too, as far as it differs from round to round;
-    so reading counts where it alone is more than the scatter (random effects: DerSimonian and Laird
-    1986, equal weights), and is never added to what already holds it.
+    so it is not added again, but the interval is never narrower than that of reading alone.
 
     Args:
         values: One a round, at least two.

@@ -125,9 +125,10 @@ def polynomial(
     columns = lengths[:, None] ** np.arange(degree + 1) / middle[:, None]
     scale = np.abs(columns).max(axis=0)
     inverse = np.linalg.inv((columns / scale).T @ (columns / scale)) / np.outer(scale, scale)
-    covariance = inverse * float(((1 - fitted / middle) ** 2).sum()) / freedom
+    lengths_off = float(((1 - fitted / middle) ** 2).sum()) / freedom
+    covariance = inverse * lengths_off
     complete = table[~np.isnan(table).any(axis=1)]
-    terms = _terms(values, covariance, freedom, lengths, complete, degree, confidence)
+    terms = _terms(values, covariance, freedom, lengths, complete, lengths_off, degree, confidence)
     left = [_fit(np.delete(lengths, i), np.delete(middle, i), degree) for i in range(len(lengths))]
     logs = np.log(middle)
     off = np.log(middle / fitted) if np.all(fitted > 0) else np.full(len(fitted), np.nan)
@@ -152,17 +153,21 @@ def _terms(
     freedom: int,
     lengths: np.ndarray,
     complete: np.ndarray,
+    lengths_off: float,
     degree: int,
     confidence: float,
 ) -> tuple[Estimate, ...]:
     each = np.array([_fit(lengths, row, degree) for row in complete])
+    alone = _alone(np.log(complete), lengths_off)
     found = []
     for number, value in enumerate(values):
         made, unit = Spread.of(float(covariance[number, number]), freedom), PROMPTS
         if len(complete) > 1:
-            of_rounds = float(np.var(each[:, number], ddof=1)) / len(complete)
-            # Lengths that differ by themselves, and not by round, are in the first part alone.
-            made += Spread.of(of_rounds, len(complete) - 1)
+            # What single cells vary by is in the scatter of rounds already.
+            of_rounds = Spread.of(
+                float(np.var(each[:, number], ddof=1)) / len(complete), len(complete) - 1
+            )
+            made = of_rounds + made.less(alone * float(covariance[number, number]))
             unit = BOTH
         half = made.half(confidence)
         found.append(
@@ -179,6 +184,16 @@ def _terms(
             )
         )
     return tuple(found)
+
+
+def _alone(logs: np.ndarray, lengths_off: float) -> float:
+    """Of what the means of lengths are off by, the share that single cells (a length in a round)
+    make."""
+    rounds, lengths = logs.shape
+    if rounds < 2 or not lengths_off > 0:
+        return 0.0
+    left = logs - logs.mean(axis=0) - logs.mean(axis=1, keepdims=True) + logs.mean()
+    return float((left**2).sum()) / ((rounds - 1) * (lengths - 1)) / rounds / lengths_off
 
 
 def _lack_of_fit(relative: np.ndarray, at: np.ndarray, to: np.ndarray, degree: int) -> float:

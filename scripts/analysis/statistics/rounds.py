@@ -125,25 +125,34 @@ def of_logs(logs: np.ndarray, *, confidence: float, reading_u: float = 0.0) -> E
     )
 
 
-def difference(logs_or_values: np.ndarray, *, confidence: float) -> Estimate:
-    """The mean of what each round gives once, with its interval and the p that it is zero."""
+def difference(
+    logs_or_values: np.ndarray, *, confidence: float, reading_u: np.ndarray | float = 0.0
+) -> Estimate:
+    """The mean of what each round gives once, with its interval and the p that it is zero.
+
+    Args:
+        reading_u: Standard uncertainty of reading the difference of one round.
+    """
     values = np.asarray(logs_or_values, float)
     if not len(values):
         return Estimate(confidence=confidence, why="no round has both")
-    return mean(values, np.arange(len(values)), confidence=confidence, signed=True)
+    numbers = np.arange(len(values))
+    return mean(values, numbers, confidence=confidence, reading_u=reading_u, signed=True)
 
 
-def equivalent(logs: np.ndarray, margin: float) -> float:
+def equivalent(logs: np.ndarray, margin: float, *, reading_u: float = 0.0) -> float:
     """p of two one-sided tests that a ratio lies within 1/(1 + margin) and 1 + margin; NaN for
     fewer than two rounds.
 
     Args:
         logs: The ratio's logarithm, one a round.
+        reading_u: Relative standard uncertainty of reading the ratio of one round.
     """
     if len(logs) < 2:
         return math.nan
     bound = math.log1p(margin)
-    return of_rounds(np.asarray(logs, float)).equivalence_p(float(np.mean(logs)), -bound, bound)
+    spread = of_rounds(np.asarray(logs, float), reading_u)
+    return spread.equivalence_p(float(np.mean(logs)), -bound, bound)
 
 
 def variation(values: np.ndarray, *, confidence: float) -> Estimate:
@@ -194,11 +203,29 @@ def intraclass(values: np.ndarray, rounds: np.ndarray) -> float:
     known = ~np.isnan(np.asarray(values, float))
     values, rounds = np.asarray(values, float)[known], np.asarray(rounds)[known]
     names, at, sizes = np.unique(rounds, return_inverse=True, return_counts=True)
-    if len(names) < 2 or len(values) <= len(names):
+    means = np.bincount(at, values, len(names)) / sizes
+    squares = np.bincount(at, (values - means[at]) ** 2, len(names))
+    variances = np.divide(squares, sizes - 1, out=np.full(len(names), np.nan), where=sizes > 1)
+    return intraclass_of(sizes, means, variances)
+
+
+def intraclass_of(sizes: np.ndarray, means: np.ndarray, variances: np.ndarray) -> float:
+    """The same from what each round's windows are: how many, their mean and their variance (NaN of
+    one window)."""
+    sizes, means, variances = (each[sizes > 0] for each in (sizes, means, variances))
+    count, number = sizes.sum(), len(sizes)
+    if number < 2 or count <= number:
         return math.nan
-    means = np.bincount(at, values) / sizes
-    between = (sizes * (means - values.mean()) ** 2).sum() / (len(names) - 1)
-    within = ((values - means[at]) ** 2).sum() / (len(values) - len(names))
-    size = (len(values) - (sizes**2).sum() / len(values)) / (len(names) - 1)
-    below = between + (size - 1) * within
-    return float((between - within) / below) if below > 0 else math.nan
+    middle = (sizes * means).sum() / count
+    between = (sizes * (means - middle) ** 2).sum() / (number - 1)
+    inside = within(sizes, variances)
+    size = (count - (sizes**2).sum() / count) / (number - 1)
+    below = between + (size - 1) * inside
+    return float((between - inside) / below) if below > 0 else math.nan
+
+
+def within(sizes: np.ndarray, variances: np.ndarray) -> float:
+    """The variance of windows of one round, pooled over rounds; NaN where no round has two."""
+    freedom = np.maximum(sizes - 1, 0).sum()
+    squares = np.nansum(variances * (sizes - 1))
+    return float(squares / freedom) if freedom > 0 else math.nan

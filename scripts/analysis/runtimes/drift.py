@@ -1,0 +1,41 @@
+"""Order effects beside the comparisons that they touch. Pure functions on tables."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.runtimes.words import ABOVE_IDLE, ENERGY, TIME
+
+# Which metric of the table of order effects tells of which comparison.
+OF = {ENERGY: "energy per unit", ABOVE_IDLE: "energy per unit", TIME: "time per unit"}
+KEYS = ["model", "runtime", "provider"]
+
+
+def beside(
+    comparisons: pd.DataFrame, order: pd.DataFrame, inferences: pd.DataFrame, alpha: float
+) -> pd.DataFrame:
+    """The comparisons with `order_words`: which of the sessions behind a row drift with their
+    course, and by how much; empty where none does.
+
+    Args:
+        order: `session`, `metric`, `slope` and its p over all sessions, `p_holm`.
+    """
+    p = "p_holm" if "p_holm" in order else "rho_p_holm"
+    drifting = order[order[p] < alpha]
+    who = inferences[["session", *KEYS]].drop_duplicates()
+    told = drifting.merge(who, on="session")
+    said: dict[tuple, list[str]] = {}
+    for row in told.itertuples():
+        key = row.metric, row.model, row.runtime, row.provider
+        said.setdefault(key, []).append(f"{row.session} {row.slope:+.1%}")
+    words = []
+    for row in comparisons.to_dict("records"):
+        sides = ((row["first"], row["first_provider"]), (row["second"], row["second_provider"]))
+        found = [
+            text
+            for side in sides
+            for text in said.get((OF[row["metric"]], row["model"], *side), [])
+        ]
+        compared = found and not row["reason"]
+        words.append(f"drifts over the session: {'; '.join(found)}" if compared else "")
+    return comparisons.assign(order_words=pd.Series(words, index=comparisons.index, dtype="str"))

@@ -1,0 +1,143 @@
+"""What the page of the study of runtimes shows, as rows of its tables. Pure functions on tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from analysis.raw import TOTAL
+from analysis.runtimes import words
+from analysis.runtimes.columns import CELL
+
+SIDES = ["model", "batch", "first", "first_provider", "second", "second_provider"]
+# How the metrics of a pair are called in a row.
+NAMES = {words.ENERGY: "energy", words.ABOVE_IDLE: "above_idle", words.TIME: "time"}
+# What can be said, as it is counted.
+COUNTED = {
+    "told": "told apart",
+    words.EQUIVALENT: "equivalent",
+    words.NOT_TOLD: "not told apart",
+    "none": "without a verdict",
+    "not compared": "not compared",
+}
+
+
+def blank(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Records in which a missing word is none and a missing number stays missing."""
+    names = table.select_dtypes("str").columns
+    return table.assign(**{name: table[name].fillna("") for name in names}).to_dict("records")
+
+
+def verdicts(comparisons: pd.DataFrame, question: str) -> list[dict[str, Any]]:
+    """Of each metric: its family, how many comparisons say what, and those that say something."""
+    found = []
+    for metric in NAMES:
+        rows = blank(
+            comparisons[(comparisons.question == question) & (comparisons.metric == metric)]
+        )
+        if not rows:
+            continue
+        kinds = [_kind(row) for row in rows]
+        counts = [f"{kinds.count(kind)} {said}" for kind, said in COUNTED.items() if kind in kinds]
+        lines = [
+            {"said": _sentence(row), **{name: row[name] for name in ("flags_words", "order_words")}}
+            for row, kind in zip(rows, kinds, strict=True)
+            if kind in ("told", words.EQUIVALENT)
+        ]
+        family = next((row["family"] for row in rows if row["family"]), f"{question}, {metric}")
+        found.append({"family": family, "counts": ", ".join(counts), "lines": lines})
+    return found
+
+
+def _kind(row: dict[str, Any]) -> str:
+    if row["reason"]:
+        return "not compared"
+    said = words.conclusion(row)
+    return "told" if said in (words.MORE, words.LESS) else said or "none"
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    first, second = (
+        f"{row[side]} on {words.provider(row[f'{side}_provider'])}" for side in ("first", "second")
+    )
+    where = f"{row['model']}, batch {row['batch']}"
+    if words.conclusion(row) == words.EQUIVALENT:
+        return f"{where}: {first} and {second}: {row['verdict']}"
+    joint = "of" if words.times(row) else "than"
+    return f"{where}: {first} {row['verdict']} {joint} {second}"
+
+
+def pairs(comparisons: pd.DataFrame, question: str) -> list[dict[str, Any]]:
+    """One row a pair and batch: energy, energy above idle and time beside each other, and what can
+    be said of each, in words."""
+    rows = []
+    table = comparisons[comparisons.question == question]
+    for key, group in table.groupby(SIDES, sort=False):
+        of = {NAMES[row["metric"]]: row for row in blank(group)}
+        remarks = [row["flags_words"] and _of(name, row["flags_words"]) for name, row in of.items()]
+        why = dict.fromkeys(row["reason"] for row in of.values() if row["reason"])
+        drift = [row["order_words"] and _of(name, row["order_words"]) for name, row in of.items()]
+        rows.append(
+            {
+                **dict(zip(SIDES, key, strict=True)),
+                **of,
+                "said": {name: row["verdict"] for name, row in of.items()},
+                "compared": any(not row["reason"] for row in of.values()),
+                "opposite": next(filter(None, (row["opposite"] for row in of.values())), ""),
+                "flags": [text for text in remarks if text],
+                "drift": [text for text in drift if text],
+                "reasons": "; ".join(why),
+            }
+        )
+    return rows
+
+
+def _of(name: str, text: str) -> str:
+    return f"{name.replace('_', ' ')}: {text}"
+
+
+def cells(runtimes: pd.DataFrame) -> list[dict[str, Any]]:
+    """One row a cell: who, and each metric of the total."""
+    rows = []
+    shown = runtimes[runtimes.domain.isin([TOTAL, ""])]
+    keys = [key for key in CELL if key not in ("system", "origin")]
+    for key, group in shown.groupby(keys, sort=False):
+        values = {row["metric"]: row for row in group.to_dict("records")}
+        time, energy = values[words.TIME], values[words.ENERGY]
+        rows.append(
+            {
+                **dict(zip(keys, key, strict=True)),
+                **{name: time[name] for name in ("windows", "rounds")},
+                "flagged": max(time["flagged"], energy["flagged"]),
+                "values": values,
+                "with_energy": energy["windows"],
+                "estimate": energy["estimate"],
+            }
+        )
+    return rows
+
+
+def spreads(runtimes: pd.DataFrame) -> list[dict[str, Any]]:
+    """Of energy and of time: by how much rounds and windows of a round differ, and which part of a
+    window's variance is between rounds; medians over cells, and how many cells tell."""
+    found = []
+    for metric in (words.ENERGY, words.TIME):
+        table = runtimes[(runtimes.metric == metric) & runtimes.domain.isin([TOTAL, ""])]
+        known = table.dropna(subset=["intraclass"])
+        names = ("between_cv", "within_cv", "intraclass")
+        middles = {name: float(known[name].median()) for name in names} if len(known) else {}
+        if middles:
+            found.append({"metric": metric, "cells": len(known), **middles})
+    return found
+
+
+def busy(total: pd.DataFrame) -> list[dict[str, Any]]:
+    """The sessions with windows during which the machine was not theirs, and the worst of them."""
+    rows = []
+    for session, group in total.groupby("session", sort=False):
+        if group.flagged.any():
+            worst = group[group.flagged].sort_values("others_share").iloc[-1]
+            counts = {"flagged": int(group.flagged.sum()), "windows": len(group)}
+            rows.append({"session": session, **counts, "worst": worst.flag})
+    return rows
