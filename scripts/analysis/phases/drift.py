@@ -31,30 +31,31 @@ def with_drift(
     found = dict(made)
     for name in TABLES:
         one = made[name]
-        keys = ["session"] if "session" in one else ["model", "workload"]
-        rows = list(one[keys].itertuples(index=False, name=None))
-        known = {row: "\n".join(_behind(who, keys, row, drifting)) for row in set(rows)}
-        words = [known[row] for row in rows]
-        if "reference" in one:
-            other = zip(one.model, one.reference, strict=True)
-            words = [
-                "\n".join(dict.fromkeys([*own.splitlines(), *_behind(who, keys, row, drifting)]))
-                for own, row in zip(words, other, strict=True)
-            ]
-        found[name] = one.assign(drift=pd.Series(words, index=one.index, dtype="str"))
+        if "session" in one:
+            rows = [(session, "", ()) for session in one.session]
+        else:
+            blank = pd.Series("", index=one.index)
+            sides = (one.get(key, blank) for key in ("model", "workload", "reference"))
+            rows = [("", model, (work, other)) for model, work, other in zip(*sides, strict=True)]
+        known = {row: "\n".join(_behind(who, *row, drifting)) for row in set(rows)}
+        words = pd.Series([known[row] for row in rows], index=one.index, dtype="str")
+        found[name] = one.assign(drift=words)
     return found
 
 
 def _behind(
-    who: pd.DataFrame, keys: list[str], row: tuple[str, ...], drifting: Mapping[str, str]
+    who: pd.DataFrame,
+    session: str,
+    model: str,
+    workloads: tuple[str, ...],
+    drifting: Mapping[str, str],
 ) -> list[str]:
-    if keys == ["session"]:
-        sessions = [row[0]] if row[0] else list(who.session)
+    if session:
+        sessions = [session]
     else:
-        mine = who[who.model == row[0]]
-        sessions = list(
-            (mine[mine.workload == row[1]] if row[1] in set(mine.workload) else mine).session
-        )
+        mine = who[who.model == model] if model else who
+        named = mine[mine.workload.isin(workloads)]
+        sessions = list((named if len(named) else mine).session)
     return [f"{name}: {drifting[name]}" for name in (*sessions, ALL) if name in drifting]
 
 
