@@ -3,6 +3,7 @@
 # make test       the checks and tests
 # make benchmark  what the harness costs, after the main job
 # make docs       the tables of keys in config/README.md
+# make statistics the table of docs/statistics.md: how often intervals hold the truth
 # make truth      the tables of docs/metering.md: energies and other tools against known powers
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 1
@@ -11,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIMES := pytorch tensorflow mxnet onnxruntime
 SOFTWARE := $(patsubst %,.software/%/ready.json,analysis $(RUNTIMES))
 
-.PHONY: all env dev check test benchmark docs truth
+.PHONY: all env dev check test benchmark docs statistics truth
 .DELETE_ON_ERROR:
 
 all: env
@@ -52,6 +53,10 @@ test: check
 
 docs: env
 	$(BIN)/python scripts/document.py
+
+statistics: env
+	$(BIN)/snakemake --cores $(CORES) .software/analysis/ready.json
+	.software/analysis/venv/bin/python tests/benchmarks/coverage/bench.py --page docs/statistics.md
 
 # Zeus, CodeCarbon and pyRAPL in an environment of their own.
 .software/truth/ready: tests/benchmarks/truth/requirements.txt

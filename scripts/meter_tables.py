@@ -42,7 +42,7 @@ def page(session: RawSession, loads: pd.DataFrame) -> Iterator[str]:
         yield ""
         yield (
             f"**{load}**: error of a window's energy, root mean square (bias), in percent of what"
-            " it takes by rest to rest:"
+            " it takes by rest to rest, as the other windows of its length tell:"
         )
         yield ""
         lengths = sorted(group.length_s.unique())
@@ -54,7 +54,7 @@ def page(session: RawSession, loads: pd.DataFrame) -> Iterator[str]:
         own = group[group.tool == OURS].set_index("length_s")
         units = [f"{own.unit_j[n]:.3g} ± {own.unit_u_j[n] / own.unit_j[n]:.1%}" for n in lengths]
         yield f"| J a unit | {' | '.join(units)} |"
-        inside = [f"{own.coverage[length]:.0%}" for length in lengths]
+        inside = [f"{own.inside[length]} of {own.judged[length]}" for length in lengths]
         yield f"| our 95 % interval holds it in | {' | '.join(inside)} |"
         resolved = [f"{own.resolved[n]} of {own.windows[n]}" for n in lengths]
         yield f"| resolved | {' | '.join(resolved)} |"

@@ -33,6 +33,8 @@ PHASES_COLUMNS = (
 )
 # The words under which a window names the piece of work that it belongs to.
 PIECES = ("generation", "probe", "inference", "load")
+# What attribution asks of a window.
+NEEDED = ("segment", "kind", "cell", "start_ns", "end_ns", "duration_s")
 STATUS = ("not covered", "unresolved", "ok")
 NUMBERS = (
     *("pooled_j", "pooled_u_j", "period_s"),
@@ -72,12 +74,14 @@ def windows_table(
     failed = disagreeing(session)
     made = [
         under
-        for segment, group in windows.groupby("segment")
+        for segment, group in windows[list(NEEDED)].groupby("segment")
         for under in _segment(session, int(segment), group, resolve_periods, failed)
     ]
     lengths = [len(under.rows) for under in made]
     rows = np.concatenate([under.rows for under in made]) if made else np.zeros(0, int)
     together = windows.take(rows).reset_index(drop=True)
+    # A million windows are large.
+    del windows, rows
     for name in ("domain", "sums", "meter"):
         words = pd.array([getattr(under, name) for under in made], dtype="str")
         together[name] = words.take(np.repeat(np.arange(len(made)), lengths))
@@ -90,7 +94,7 @@ def windows_table(
     for energy, pooled in (("energy_j", "pooled_j"), ("energy_u_j", "pooled_u_j")):
         together[energy] = together[pooled].where(status == 2)
     for name in ("flags", "unknown"):
-        found = np.concatenate([getattr(under, name) for under in made] or [[]]).astype(np.int64)
+        found = np.concatenate([getattr(under, name) for under in made] or [[]]).astype(np.int32)
         together[name] = texts(found, together.index)
     spec = session.facts["spec"]
     told = session.labels if facts is None else {name: spec[name] for name in facts}
@@ -147,7 +151,6 @@ def _segment(
     failed: Collection[tuple[int, str]],
 ) -> list[_Under]:
     """The windows of a segment under each of its domains, and under `total`."""
-    group = group[["kind", "cell", "start_ns", "end_ns", "duration_s"]]
     domains = [declared(record) for record in session.domains(segment)]
     made = {}
     for domain in domains:
@@ -167,6 +170,7 @@ def _segment(
         lambda *edges: session.total(segment, *edges),
         session.period_s(segment),
         resolve_periods,
+        _sum(parts, len(group)),
     )
     total = _Under(
         TOTAL,
@@ -186,10 +190,23 @@ def _nowhere(start_ns: np.ndarray, end_ns: np.ndarray) -> Energy:
     return Energy(missing, missing)
 
 
+def _sum(parts: Sequence[_Under], length: int) -> Energy:
+    """The sum over domains; NaN where one of them is: a sum without a part is no sum."""
+    if not parts:
+        return _nowhere(np.zeros(length), np.zeros(length))
+    squares = sum(part.numbers["pooled_u_j"] ** 2 for part in parts)
+    return Energy(sum(part.numbers["pooled_j"] for part in parts), np.sqrt(squares))
+
+
 def _energies(
-    group: pd.DataFrame, energy_of: EnergyOf, period_s: float, resolve_periods: float
+    group: pd.DataFrame,
+    energy_of: EnergyOf,
+    period_s: float,
+    resolve_periods: float,
+    energy: Energy | None = None,
 ) -> pd.DataFrame:
-    energy = energy_of(group.start_ns.to_numpy(), group.end_ns.to_numpy())
+    if energy is None:
+        energy = energy_of(group.start_ns.to_numpy(), group.end_ns.to_numpy())
     table = group.assign(
         pooled_j=energy.joules, pooled_u_j=energy.uncertainty_j, period_s=float(period_s)
     )

@@ -148,14 +148,20 @@ def _compared(curve: Curve, domain: Domain, quantity: str, other: states.State) 
     inside = (times[:-1] >= curve.times_ns[0]) & (times[1:] <= curve.times_ns[-1])
     spans = np.asarray([*curve.lost_ns, *getattr(curve, "blind_ns", ())], np.int64).reshape(-1, 2)
     trusted = ~states.overlap(pairs, *spans.T)
-    used = inside & sound & trusted & np.isfinite(other_j)
-    seconds, whole_s = float(gaps_s[used].sum()), float(np.ptp(curve.times_ns)) / 1e9
+    sound = sound & np.isfinite(other_j)
+    used = inside & sound & trusted
+    seconds = float(gaps_s[used].sum())
+    ends_ns = [*curve.times_ns[[0, -1]], *times[[0, -1]]]
+    whole_s = float(np.ptp(ends_ns)) / 1e9
     left_out = ""
     if whole_s - seconds > max(SHORTEST_S, 0.01 * whole_s):
-        why = "the counter cannot be trusted" if not trusted[inside].all() else "no other reading"
-        if not sound[inside].all():
-            why = f"{quantity} has holes or falls" + ("" if trusted[inside].all() else f", {why}")
-        left_out = f"{whole_s - seconds:.0f} of {whole_s:.0f} s: {why}"
+        why = {
+            "the counter cannot be trusted": inside & ~trusted,
+            f"{quantity} has holes or falls": inside & trusted & ~sound,
+        }
+        words = [word for word, where in why.items() if where.any()]
+        reasons = ", ".join(words) or "one of the two was not read"
+        left_out = f"{whole_s - seconds:.0f} of {whole_s:.0f} s: {reasons}"
     if seconds < SHORTEST_S:
         return _Compared(unchecked=left_out or f"{seconds:.1f} s are too short to tell")
     counted_j = np.diff(curve.seen(times))[used].sum()

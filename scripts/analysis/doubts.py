@@ -50,6 +50,7 @@ def flags_table(windows: pd.DataFrame, sessions: Iterable[RawSession]) -> pd.Dat
     raw data cannot tell, one a session with `known` false: in how many windows of work."""
     rows: list[dict[str, Any]] = []
     by = ["session", "kind", "domain"]
+    windows = windows[[n for n in (*by, "flags", "unknown") if n in windows]]
     work = windows[windows.kind.isin(WORK)]
     of_work = work.groupby("domain").size()
     of_kind = windows.groupby(["kind", "domain"]).size()
@@ -93,10 +94,9 @@ def _carried(
 def common_flags(windows: pd.DataFrame) -> list[str]:
     """The flags that nearly all windows of work of a campaign carry under `total`: each is one line
     at the top of a page, and no reason to leave a window out."""
-    work = windows[(windows.domain == TOTAL) & windows.kind.isin(WORK)]
-    if work.empty:
+    found = masks_of(windows["flags"][(windows.domain == TOTAL) & windows.kind.isin(WORK)])
+    if not len(found):
         return []
-    found = masks_of(work["flags"])
     return [n for at, n in enumerate(NAMES) if (found >> at & 1).mean() >= NEARLY_ALL]
 
 

@@ -145,9 +145,9 @@ def vocabulary() -> Iterator[str]:
 
 def masks(raised: Mapping[str, np.ndarray | bool], length: int) -> np.ndarray:
     """One bit mask a window from, by flag, whether it carries it."""
-    found = np.zeros(length, np.int64)
+    found = np.zeros(length, np.int32)
     for flag, where in raised.items():
-        found |= np.asarray(where, bool) * np.int64(1 << NAMES.index(flag))
+        found |= np.asarray(where, bool) * np.int32(1 << NAMES.index(flag))
     return found
 
 
@@ -163,7 +163,7 @@ def masks_of(column: pd.Series) -> np.ndarray:
     places, distinct = pd.factorize(column)
     of = [sum(1 << NAMES.index(n) for n in set(split(text)) if n in NAMES) for text in distinct]
     # What is missing has the place -1.
-    return np.asarray([*of, 0], np.int64)[places]
+    return np.asarray([*of, 0], np.int32)[places]
 
 
 def union(columns: Sequence[pd.Series]) -> pd.Series:
@@ -260,17 +260,17 @@ def contention(session: RawSession, segment: int, table: pd.DataFrame) -> np.nda
     if busy is None or own is None or len(busy[0]) < 2 or len(own[0]) < 2:
         return np.zeros(len(table), bool)
     told = states.known(busy, table) & states.known(own, table)
-    # Ticks of both are read one after the other: a second at least says more than a tick.
-    times = busy[0]
+    # Both are read together, and one alone says nothing.
+    times, at_busy, at_own = np.intersect1d(busy[0], own[0], return_indices=True)
+    if len(times) < 2:
+        return np.zeros(len(table), bool)
     first = np.clip(np.searchsorted(times, table.start_ns, "right") - 1, 0, len(times) - 2)
     last = np.clip(np.searchsorted(times, table.end_ns), 1, len(times) - 1)
     last = np.maximum(last, first + 1)
-    all_s = busy[1][last] - busy[1][first]
-    own_s = np.subtract(*(np.interp(times[at], *own) for at in (last, first)))
-    others_s = all_s - own_s
-    return told & (
-        others_s > np.maximum(CONTENTION * own_s, 0.03 * (times[last] - times[first]) / 1e9)
-    )
+    all_s, own_s = (values[last] - values[first] for values in (busy[1][at_busy], own[1][at_own]))
+    # Ticks of both are read one after the other: a second at least says more than a tick.
+    least_s = 0.03 * (times[last] - times[first]) / 1e9
+    return told & ((all_s - own_s) > np.maximum(CONTENTION * own_s, least_s))
 
 
 def _usual(now: pd.Series, table: pd.DataFrame) -> pd.Series:

@@ -609,7 +609,7 @@ def tabulate(run_program):
 def tabulate_runtimes(run_program):
     """The tables of several benches, and their folder as `Campaign`."""
 
-    def make(*benches, resamples=100, planned=None):
+    def make(*benches, planned=None):
         import runtime_tables
 
         for one in benches:
@@ -622,8 +622,6 @@ def tabulate_runtimes(run_program):
             *[one.folder / "session.json" for one in benches],
             "--out",
             folder / "tables",
-            "--resamples",
-            resamples,
             *more,
         )
         return Campaign(folder)

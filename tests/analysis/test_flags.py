@@ -11,13 +11,17 @@ from analysis.attribution import windows_table
 from analysis.checks import checks_of
 from analysis.doubts import (
     FlaggedError,
+    clean,
+    common_flags,
+    counts,
     flags_table,
     note,
     refuse_flagged,
     session_flags,
+    with_and_without,
     with_session_flags,
 )
-from analysis.flags import NAMES, split, vocabulary
+from analysis.flags import NAMES, split, union, vocabulary, without
 from analysis.raw import read_session
 
 SPAN_S = 30.0
@@ -292,3 +296,201 @@ def test_old_raw_data_are_not_flagged_for_what_nobody_read(lab):
     assert {"CPU contention", "temperature drift", "throttled"} <= set(table[~table.known].flag)
     assert json.loads((one.folder / "session.json").read_text())
     assert dataclasses.is_dataclass(session)
+
+
+def repeated(lab, temperature, **changed):
+    """Two cells in turns, five windows each, which heat the device as they do."""
+    one = lab().begin(seconds=SPAN_S)
+    one.window("idle", 2.0)
+    spans = []
+    for number in range(5):
+        for task in ("cool", "hot"):
+            spans.append((task, number, one.now, one.now + 2.0))
+            one.generation(task, repetition=number, tokens=41, prefill_s=0.5, token_s=0.0375)
+            one.now = spans[-1][3] + 0.1
+
+    def at(second):
+        return next((temperature(t, n) for t, n, a, b in spans if a <= second < b + 0.1), 50)
+
+    states = {"temperature": at, "clock_sm": 1980, "throttle_reasons": 0, "foreign_processes": 0}
+    for quantity, value in (states | changed).items():
+        state(one, quantity, value)
+    state(one, "machine_busy_s", lambda s: 100 + 1.0 * s, "host")
+    state(one, "own_s", lambda s: 10 + 1.0 * s, "host")
+    return one
+
+
+def drifting(windows):
+    rows = windows[(windows.kind == "generation") & (windows.domain == "total")]
+    return set(rows.generation[rows["flags"].str.contains("temperature drift")])
+
+
+def test_a_cell_that_heats_more_than_another_is_no_drift(lab):
+    _, windows = flagged(repeated(lab, lambda task, n: 45 if task == "cool" else 65))
+    assert drifting(windows) == set()
+
+
+def test_a_window_unlike_the_others_of_its_cell_is_drift(lab):
+    odd = {("hot", 2): 50}
+    heat = {"cool": 45, "hot": 65}
+    _, windows = flagged(repeated(lab, lambda task, n: odd.get((task, n), heat[task])))
+    # Within what all the windows together show, and yet not like its own.
+    assert drifting(windows) == {"hot:baseline:2"}
+
+
+def unknown_of(session, windows):
+    table = flags_table(windows, [session])
+    return {row.flag: (row.windows, row.of) for row in table[~table.known].itertuples(index=False)}
+
+
+@pytest.mark.parametrize(
+    ("quantity", "flag"),
+    [
+        ("temperature", "temperature drift"),
+        ("throttle_reasons", "throttled"),
+        ("clock_sm", "clock changed"),
+        ("foreign_processes", "foreign process on the GPU"),
+        ("own_s", "CPU contention"),
+    ],
+)
+@pytest.mark.parametrize("lost", ["behind", "before", "within"])
+def test_what_was_not_read_in_a_part_of_a_session_is_unknown_there(lab, quantity, flag, lost):
+    one = quiet(lab())
+    begins, ends = {"behind": (9, 99), "before": (-1, 9), "within": (7, 13)}[lost]
+    one.samples = [
+        s
+        for s in one.samples
+        if s[2]["quantity"] != quantity or not begins < (s[1] - 1e12) / 1e9 < ends
+    ]
+    session, windows = flagged(one)
+    assert set(windows["flags"]) == {""}
+    total = windows[(windows.domain == "total") & (windows.kind == "generation")]
+    lacking = total["unknown"].str.contains(flag)
+    assert 0 < lacking.sum() < len(total)
+    told = unknown_of(session, windows)
+    assert set(told) == {flag} and 0 < told[flag][0] < told[flag][1]
+    (line,) = counts(flags_table(windows, [session]))["unknown"]
+    assert (line["flag"], line["sessions"], line["partly"]) == (flag, 1, 1)
+    # A window far from the hole is not concerned.
+    far = total.iloc[0] if lost == "behind" else total.iloc[-1]
+    assert far["unknown"] == ""
+
+
+def test_what_is_always_read_is_never_unknown(lab):
+    session, windows = flagged(quiet(lab()))
+    assert unknown_of(session, windows) == {}
+    assert counts(flags_table(windows, [session]))["unknown"] == []
+
+
+def test_a_flag_is_raised_where_the_rest_is_unknown(lab):
+    one = quiet(lab(), throttle_reasons=lambda s: 4)
+    one.samples = [
+        s for s in one.samples if s[2]["quantity"] != "throttle_reasons" or s[1] < 1e12 + 9e9
+    ]
+    _, windows = flagged(one)
+    found = of(windows)
+    assert found[0] == ["throttled"] and found[-1] == []
+
+
+def test_one_flag_on_nearly_all_windows_is_common_and_no_reason_to_leave_out(lab):
+    session, windows = flagged(quiet(lab(), throttle_reasons=4))
+    assert common_flags(windows) == ["throttled"]
+    told = counts(flags_table(windows, [session]))
+    work = windows[(windows.domain == "total") & (windows.kind != "idle")]
+    assert told["common"] == [{"flag": "throttled", "windows": len(work), "of": len(work)}]
+    assert told["rows"] == []
+    assert not clean(work).any() and clean(work, common_flags(windows)).all()
+    session, windows = flagged(quiet(lab(round=2), throttle_reasons=lambda s: 4 if s > 10 else 0))
+    told = counts(flags_table(windows, [session]))
+    assert common_flags(windows) == [] and told["common"] == []
+    assert [row["flag"] for row in told["rows"]] == ["throttled"]
+
+
+def test_flags_that_are_no_doubt_leave_no_window_out():
+    one = pd.DataFrame(
+        {"flags": ["", "estimate", "unresolved, mirrored", "idle unstable", "throttled, estimate"]}
+    )
+    assert list(clean(one)) == [True, True, True, True, False]
+    assert list(clean(one, above_idle=True)) == [True, True, True, False, False]
+    assert list(clean(one, ["throttled"])) == [True] * 5
+
+
+def test_a_conclusion_that_hangs_on_flagged_windows_says_so():
+    one = pd.DataFrame({"j": [1.0, 1.0, 9.0, 9.0], "flags": ["", "", "throttled", "throttled"]})
+
+    def conclude(rows):
+        return "more" if rows.j.mean() > 3 else "not more"
+
+    both = with_and_without(one, conclude)
+    assert (both.all, both.clean, both.hangs) == ("more", "not more", True)
+    assert both.words == "not so without the 2 of 4 flagged windows: not more"
+    firm = with_and_without(one.assign(j=9.0), conclude)
+    assert not firm.hangs and firm.words == "" and firm.flagged == 2
+    assert with_and_without(one[2:], conclude).words == "rests on flagged windows only"
+    assert not with_and_without(one, conclude, ["throttled"]).hangs
+
+
+def test_flags_are_joined_and_left_out_by_name():
+    first = pd.Series(["", "throttled", "meter lost, estimate"], index=[3, 5, 9])
+    second = pd.Series(["estimate", "throttled", "unresolved"], index=[3, 5, 9])
+    joined = union([first, second])
+    assert list(joined) == ["estimate", "throttled", "unresolved, meter lost, estimate"]
+    assert list(without(joined, "estimate", "throttled")) == ["", "", "unresolved, meter lost"]
+    assert list(joined.index) == [3, 5, 9]
+
+
+def test_idle_that_is_another_behind_the_work_is_unstable(lab, known):
+    warmer = known.Truth(lambda t: np.where(t < 15, 100.0, 112.0), SPAN_S)
+    one = quiet(lab((known.GPU, warmer, {})))
+    assert not any("idle unstable" in words for words in of(flagged(one)[1]))
+    one.now = 22.0
+    one.window("idle", 3.0)
+    assert all("idle unstable" in words for words in of(flagged(one)[1]))
+
+
+def test_a_check_leaves_out_what_cannot_be_trusted_and_says_so(lab, known):
+    still = (known.GPU, known.Truth(lambda t: np.full_like(t, 100.0), SPAN_S), {"until": 18.0})
+    one = quiet(lab(still))
+    for second in np.arange(0, SPAN_S, 0.05):
+        one.samples.append((1, known.at(second), known.GPU_POWER, 100_000 / 1.2))
+    session, _ = flagged(one)
+    (row,) = checks_of(session)
+    assert row["flagged"] and row["difference"] == pytest.approx(0.2, abs=0.01)
+    assert 15 < row["seconds"] < 19 and "of" in row["unchecked"]
+
+
+@pytest.mark.parametrize(("factor", "fails"), [(1.0, False), (1.2, True)])
+def test_counters_in_any_unit_are_checked_against_their_power(lab, known, factor, fails):
+    tick = {"rated_power_w": 20.0, "logical_cpus": 2, "resolution_s": 0.01}
+    joules = {**known.GPU, "unit": "J", "kind": "gpu", "scale": 1.0, "period_s": 0.01}
+    one = quiet(lab({**joules, "resolution": 0.1, "details": tick}))
+    for second in np.arange(0, SPAN_S, 0.05):
+        one.samples.append((1, known.at(second), known.GPU_POWER, 100 / factor))
+    session, _ = flagged(one)
+    (row,) = checks_of(session)
+    assert row["flagged"] is fails
+    assert row["second_j"] == pytest.approx(100 / factor * row["seconds"], rel=0.01)
+
+
+@pytest.mark.parametrize("max_range", [3_000_000_000, None])
+def test_a_second_counter_that_falls_costs_no_more_than_its_step(lab, known, max_range):
+    package = {**known.RAPL, "max_range": max_range}
+    times = np.arange(0, int(SPAN_S) - 1)
+    raw = (50e6 * times).astype(int) % (3_000_000_000 // 3)
+    one = quiet(lab((known.RAPL, known.Truth(lambda t: np.full_like(t, 50.0), SPAN_S), {})))
+    named = {"domain": "cpu:package-0", "quantity": "energy_powercap", "unit": "uJ"}
+    one.samples += [(1, known.at(s), named, int(v)) for s, v in zip(times, raw, strict=True)]
+    session, _ = flagged(one)
+    session.facts["segments"][0]["meters"]["found"][0] = package
+    (row,) = checks_of(session)
+    assert not row["flagged"] and row["difference"] == pytest.approx(0, abs=0.01)
+
+
+def test_what_cannot_be_checked_says_why(lab, known):
+    rows = checks_of(flagged(quiet(lab(known.RAPL)))[0])
+    assert [(row["flagged"], row["unchecked"]) for row in rows] == [
+        (False, "nothing is read beside its counter")
+    ]
+    promised = {**known.RAPL, "details": {"beside": ["energy_parts"]}}
+    (row,) = checks_of(flagged(quiet(lab(promised, round=2)))[0])
+    assert row["unchecked"] == "no energy_parts was read" and np.isnan(row["difference"])

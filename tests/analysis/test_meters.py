@@ -88,3 +88,36 @@ def test_a_session_without_whole_windows_says_so_instead_of_nothing(lab, known, 
     one.write()
     run_program(meter_tables, "--session", one.folder)
     assert "Other tools in windows of their own: none" in (one.folder / "meters.md").read_text()
+
+
+def windows_of(energies_j, rests_w=0.0, u_j=0.01):
+    """Windows of one load of one length whose energy above rest is given, as we read them too."""
+    said = np.asarray(energies_j, float)
+    return pd.DataFrame(
+        {
+            **{"what": "steady", "length_s": 1.0, "tool": "none", "units": 1, "status": "ok"},
+            **{"above_j": 2 * said, "pooled_j": said, "pooled_u_j": u_j, "rest_w": rests_w},
+            **{"duration_s": 1.0, "difference_j": np.nan, "tool_j": np.nan},
+            **{"meter": "a meter", "estimate": False},
+        }
+    )
+
+
+def test_no_window_is_judged_by_a_truth_that_it_defined():
+    (row,) = loads_table(windows_of([10.0, 12.0]), 0.95).itertuples()
+    # Of two, the other one is the truth: 10 against 12 and 12 against 10.
+    assert row.rms_off == pytest.approx(np.sqrt(np.mean([(2 / 12) ** 2, (2 / 10) ** 2])))
+    assert row.judged == 0 and np.isnan(row.coverage)
+    # An odd one among equals is seen as it is, and does not hide in the mean.
+    (row,) = loads_table(windows_of([10.0, 10.0, 10.0, 10.0, 15.0]), 0.95).itertuples()
+    assert (row.judged, row.inside) == (5, 4)
+    assert row.bias == pytest.approx((0.5 - 4 * (1 - 10 / 11.25)) / 5)
+
+
+def test_good_windows_are_held_about_as_often_as_is_said():
+    randoms = np.random.default_rng(3)
+    counts = np.zeros(2)
+    for _ in range(200):
+        table = loads_table(windows_of(randoms.normal(100, 1, size=6), u_j=1.0), 0.95)
+        counts += table[["inside", "judged"]].to_numpy()[0]
+    assert 0.93 <= counts[0] / counts[1] <= 0.97

@@ -1,8 +1,12 @@
 """The study of runtimes, from raw data to tables, under known powers."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 SPAN_S = 60.0
 # (system, origin): what a small campaign measures.
@@ -104,8 +108,11 @@ def test_cells_hold_every_metric_once_and_energies_for_each_domain(bench, known,
     time = of(cells, metric="time per inference", runtime="PyTorch", batch=8)
     assert list(time.domain) == [""]
     for row in (*energy.itertuples(), *time.itertuples()):
-        assert row.mean_low < row.mean < row.mean_high
-        assert row.median_low <= row.median <= row.median_high
+        # Two rounds: one degree of freedom, and 12.7 standard errors to either side.
+        half = stats.t.ppf(0.975, 1) * np.log(1.02 / 1.01) / 2
+        assert row.low == pytest.approx(row.mean * np.exp(-half), rel=2e-3)
+        assert row.high == pytest.approx(row.mean * np.exp(half), rel=2e-3)
+        assert not row.why
 
 
 def test_a_known_ratio_is_found_with_its_sign_and_its_words(bench, tabulate_runtimes):
@@ -115,31 +122,36 @@ def test_a_known_ratio_is_found_with_its_sign_and_its_words(bench, tabulate_runt
         (row,) = of(table, question="RQ1", batch=1, metric=metric).itertuples()
         assert (row.first, row.second) == ("TensorFlow", "PyTorch")
         assert row.ratio == pytest.approx(2, rel=2e-3)
-        assert row.ratio_of_means == pytest.approx(2, rel=2e-3)
         assert row.difference_percent == pytest.approx(100, abs=0.5)
         assert row.ratio_low < 2 < row.ratio_high
-        assert (row.cliffs_delta, row.effect) == (1, "large")
-        # All of eight windows above all of eight: 2 / (16 over 8).
-        assert row.p == row.p_holm == pytest.approx(2 / 12870)
+        assert (row.rank_biserial, row.effect, row.rounds) == (1, "large", 2)
+        assert row.p <= row.p_holm < 0.05 and row.equivalence_p_holm > 0.99
+        # One of two batches; each has one pair of frameworks.
+        assert row.family == f"RQ1, {metric}: 2 tests"
+        verb, thing = ("uses", "energy") if "energy" in metric else ("takes", "time")
+        assert re.fullmatch(f"{verb} (2 times the|100 % more) {thing}", row.verdict)
         (row,) = of(table, question="RQ2", batch=8, metric=metric).itertuples()
         assert (row.first, row.second) == ("ONNX Runtime from PyTorch", "PyTorch")
         assert row.ratio == pytest.approx(0.8, rel=2e-3)
         assert (row.first_windows, row.first_rounds) == (8, 2)
 
 
-def test_p_values_are_adjusted_within_a_family(bench, tabulate_runtimes):
+def test_p_values_are_adjusted_over_all_tests_of_a_question(bench, tabulate_runtimes):
     more = [
-        fill(bench(system="mxnet", round=n), 0.015 * (1 + 0.01 * n), spread=0.002) for n in (1, 2)
+        fill(bench(system="mxnet", round=n), 0.015 * (1 + 0.02 * n * n), spread=0.002)
+        for n in (1, 2, 3)
     ]
-    results = tabulate_runtimes(*campaign(bench), *more)
-    family = of(results.comparisons, question="RQ1", batch=1, metric="time per inference")
-    assert len(family) == 3
-    assert family.p_holm.to_numpy() == pytest.approx(3 * 2 / 12870)
+    results = tabulate_runtimes(*campaign(bench, rounds=3), *more)
+    family = of(results.comparisons, question="RQ1", metric="time per inference")
+    # Three pairs at two batches, and none of the other question.
+    assert len(family) == 6 and set(family.family) == {"RQ1, time per inference: 6 tests"}
+    expected = multipletests(family.p, method="holm")[1]
+    assert family.p_holm.to_numpy() == pytest.approx(expected)
     omnibus = pd.read_parquet(results.folder / "tables" / "omnibus.parquet")
-    (row,) = of(omnibus, question="RQ1", batch=1, metric="time per inference").itertuples()
-    # Ranks 1 to 8, 9 to 16, 17 to 24: H = 12 / (24 25) sum(8 (mean rank - 12.5)^2).
-    assert row.h == pytest.approx(12 / 600 * 8 * 128)
-    assert row.epsilon_squared == pytest.approx(row.h / 23)
+    rows = of(omnibus, question="RQ1", metric="time per inference")
+    assert len(rows) == 2 and set(rows.rounds) == {3} and (rows.why == "").all()
+    assert (rows.p_holm >= rows.p).all() and (rows.eta_squared > 0.9).all()
+    assert set(rows.family) == {"RQ1, time per inference, any of them: 2 tests"}
 
 
 def test_different_meters_are_not_compared_but_times_are(bench, known, tabulate_runtimes):
@@ -148,7 +160,7 @@ def test_different_meters_are_not_compared_but_times_are(bench, known, tabulate_
     table = tabulate_runtimes(first, second).comparisons
     energy = of(table, metric="energy per inference")
     assert energy.reason.str.startswith("different meters: ").all() and len(energy) == 2
-    numbers = energy.select_dtypes("number").drop(columns=["batch", "confidence"])
+    numbers = energy.select_dtypes("number").drop(columns=["batch", "confidence", "margin"])
     assert numbers.isna().all(axis=None)
     time = of(table, metric="time per inference")
     assert (time.reason == "").all()
@@ -203,7 +215,7 @@ def test_excluded_sessions_have_a_reason_and_never_figures(bench, tabulate_runti
     name = "ONNX Runtime from TensorFlow"
     assert name not in set(results.inferences.runtime) | set(results.runtimes.runtime)
     refused = of(results.comparisons, first=name)
-    assert len(refused) == 4 and refused.ratio.isna().all() and refused.p_holm.isna().all()
+    assert len(refused) == 6 and refused.ratio.isna().all() and refused.p_holm.isna().all()
     assert refused.reason.str.contains("conversion: no such operator").all()
 
 
@@ -227,7 +239,7 @@ def test_short_windows_have_no_energy(bench, known, tabulate_runtimes):
     energy = of(results.runtimes, metric="energy per inference", domain="total").iloc[0]
     assert energy.windows == 0 and np.isnan(energy["mean"])
     assert "4 of 4 windows too short" in results.excluded.why.iloc[0]
-    assert results.correlation.empty
+    assert results.correlation.empty and results.comparisons.empty
 
 
 @pytest.mark.parametrize(
@@ -245,7 +257,11 @@ def test_windows_are_flagged_where_the_machine_was_not_the_sessions_own(
     results = tabulate_runtimes(fill(bench(), **shares))
     assert set(results.inferences.flag) == {words}
     assert (results.inferences.flagged == bool(words)).all()
-    assert set(results.runtimes.flagged) == {4 if words else 0}
+    # All of them: a line at the top of the page, and none of them worse than the others.
+    assert set(results.runtimes.flagged) == {0}
+    beside = tabulate_runtimes(fill(bench(), **shares), fill(bench(system="tensorflow")))
+    by_runtime = beside.runtimes.groupby("runtime").flagged.max()
+    assert by_runtime.to_dict() == {"PyTorch": 4 if words else 0, "TensorFlow": 0}
 
 
 def test_the_sampler_is_no_stranger(bench, tabulate_runtimes):
@@ -287,14 +303,25 @@ def test_parity_is_told_once_and_the_worst_of_it(bench, tabulate_runtimes):
     assert np.isnan(bad.last_batch_error)
 
 
-def test_correlation_over_all_and_within_cells_differ(bench, tabulate_runtimes):
-    # In each cell, time goes up by the repetition and power with it; across cells, time by 20.
+def test_the_correlation_is_of_cells_and_of_rounds_within_them(bench, tabulate_runtimes):
+    # A batch of 8 takes 8 times as long and as much, and the second round 1 % more of both.
     table = tabulate_runtimes(*campaign(bench)).correlation.set_index(["scope", "model", "batch"])
     (pooled,) = table.loc["all cells"].itertuples()
-    assert pooled.windows == 48 and pooled.cells == 6
-    assert pooled.rho > 0.99 and pooled.rho_low <= pooled.rho <= pooled.rho_high
+    assert (pooled.units, pooled.cells, pooled.rounds) == (6, 6, 12)
+    assert pooled.rho > 0.99 and pooled.rho_low < pooled.rho <= pooled.rho_high
     assert not pooled.estimate
-    assert len(table.loc["model and batch"]) == 2
+    (within,) = table.loc["within cells"].itertuples()
+    # One difference a cell; all six have one sign.
+    assert within.units == 6 and within.p == pytest.approx(2 * 0.5**6) == within.least_p
+    batches = table.loc["model and batch"]
+    assert len(batches) == 2 and batches.rho.isna().all()
+    assert set(batches.why) == {"fewer than 5 cells"}
+
+
+def test_one_round_has_no_correlation_within_cells(bench, tabulate_runtimes):
+    table = tabulate_runtimes(*campaign(bench, rounds=1)).correlation.set_index("scope")
+    assert np.isnan(table.rho["within cells"])
+    assert table.why["within cells"] == "fewer than 5 cells with two rounds"
 
 
 def test_correlation_of_an_estimate_says_so(bench, known, tabulate_runtimes):

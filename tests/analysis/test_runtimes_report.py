@@ -128,13 +128,37 @@ def test_the_page_of_estimates_warns_and_tells_what_is_out(page):
     text = " ".join(page(processor)[0].split())
     assert "These joules are an estimate" in text
     assert "estimate: close to a tautology" in text
-    assert "20 % less energy" in text and "20 % less time" in text
-    assert "100 % more energy; 100 % more time" in text
+    assert "takes 20 % less time" in text and "an estimate knows nothing of idle power" in text
+    assert "TensorFlow on CPU takes 100 % more time than PyTorch on CPU" in text
+    assert "RQ1, time per inference: 2 tests: 2 told apart." in " ".join(_words(text))
     assert "FAILED: invalid &lt;graph&gt;" in text
     assert "ONNX Runtime from TensorFlow on CPU (conversion): invalid &lt;graph&gt;" in text
     assert "on CUDA (absent): no CUDA provider" in text
     assert "an exporter 1.0, opset 18" in text and "two nodes folded" in text
     assert "not the sessions' own" not in text.replace("&#39;", "'")
+
+
+def _words(text):
+    return re.sub("<[^>]+>", "", text).split()
+
+
+def test_the_page_says_first_what_can_be_said_and_names_its_families(page):
+    text = page(processor)[0]
+    said, body = text.index("What can be said"), text.index("<h2>Figures")
+    assert said < body
+    words = " ".join(_words(text[said:body]))
+    for metric in ("energy per inference", "time per inference"):
+        assert f"RQ2, {metric}: 2 tests" in words
+    assert "RQ2, energy per inference above idle: 0 tests: 4 not compared" in words
+
+
+def test_one_round_gives_no_verdict_and_says_so(page):
+    text, campaign = page(both_providers)
+    compared = campaign.comparisons[campaign.comparisons.reason == ""]
+    assert len(compared) and set(compared.verdict) == {"one round: no verdict"}
+    assert compared[["p", "p_holm", "ratio_low", "equivalence_p"]].isna().all(axis=None)
+    assert "one round: no verdict" in text
+    assert "RQ2, time per inference: 0 tests: 4 without a verdict" in " ".join(_words(text))
 
 
 def test_the_page_of_a_measurement_has_no_such_warning(page):

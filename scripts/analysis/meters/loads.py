@@ -3,13 +3,14 @@
 On a real machine nobody knows the truth. But what a window and the unit before it take from rest to
 rest is seen whole, however slow and late a sensor is: so that says what a unit takes in windows of
 that length (in longer ones the board is warmer, and it is more), and the edges how far off a meter,
-an estimate or a tool is.
+an estimate or a tool is. No window is judged by a truth that it defined itself: what a unit takes
+in it, all the others of that length tell (leave one out).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,9 @@ LOADS = {
     "known": "int",
     "resolved": "int",
     **dict.fromkeys(("unit_s", "unit_j", "unit_u_j"), "float"),
-    **dict.fromkeys(("bias", "median_off", "rms_off", "coverage"), "float"),
+    **dict.fromkeys(("bias", "median_off", "rms_off"), "float"),
+    **dict.fromkeys(("judged", "inside"), "int"),
+    "coverage": "float",
 }
 WINDOWS = ("load", "lead_ns", "what", "length_s", "tool", "repetition", "units", "tool_j")
 
@@ -56,44 +59,81 @@ def loads_table(windows: pd.DataFrame, confidence: float) -> pd.DataFrame:
 
     `unit_j` is the energy of a unit from rest to rest, over the windows of that length that no
     other tool measures, with its standard uncertainty; `bias`, `median_off` and `rms_off` are of
-    windows, relative to it; `coverage` says how often our interval at `confidence`, widened by that
-    uncertainty, holds it. Other tools have windows of their own.
+    windows, each relative to what it takes by all such windows but itself. Other tools have windows
+    of their own, and so all of them. `inside` of `judged` windows (`coverage`) have an interval of
+    ours, at `confidence` and widened by what that truth is uncertain by, that holds it; a truth
+    needs two other windows to have an uncertainty.
     """
-    factor = float(stats.norm.ppf((1 + confidence) / 2))
     rows: list[dict[str, Any]] = []
     for (load, length_s), group in windows.groupby(["what", "length_s"], sort=False):
         own = group[(group.tool == "none") & group.above_j.notna()]
         if len(own) < 2:
             continue
-        # Above rest a unit takes the same; what the board takes at rest goes with the time.
-        units = own.units + 1
-        above_j = float(own.above_j.sum() / units.sum())
-        scatter_j = float(np.std(own.above_j / units, ddof=1) / len(own) ** 0.5)
         unit_s = float(own.duration_s.sum() / own.units.sum())
+        of_all = _units(own)
         about = {
-            **{"load": load, "length_s": length_s, "unit_s": unit_s, "unit_u_j": scatter_j},
-            "unit_j": above_j + float(own.rest_w.mean()) * unit_s,
+            **{"load": load, "length_s": length_s, "unit_s": unit_s, "unit_u_j": of_all.u_j},
+            "unit_j": of_all.above_j + float(own.rest_w.mean()) * unit_s,
             **{"meter": own.meter.iloc[0], "estimate": bool(own.estimate.iloc[0])},
         }
-
-        def true_j(part: pd.DataFrame, above_j: float = above_j, own=own) -> pd.Series:
-            rest_w = part.rest_w.fillna(own.rest_w.mean())
-            return part.units * above_j + rest_w * part.duration_s
-
-        true = true_j(own)
+        others = [_units(own.drop(index=at)) for at in own.index]
+        true = _true_j(own, np.asarray([each.above_j for each in others]), own)
         off = own.pooled_j - true
-        slack = np.sqrt(own.pooled_u_j**2 + (own.units * scatter_j) ** 2)
+        held = _held(own, off, others, confidence)
         told = {"windows": len(own), "resolved": int((own.status == "ok").sum())}
-        inside = float((off.abs() <= factor * slack)[own.pooled_j.notna()].mean())
-        rows.append(about | told | {"tool": OURS, "coverage": inside} | _off(off / true))
+        ours = told | {"tool": OURS, "judged": len(held), "inside": int(held.sum())}
+        coverage = float(held.mean()) if len(held) else np.nan
+        rows.append(about | ours | {"coverage": coverage} | _off(off / true))
+        none = {"resolved": 0, "judged": 0, "inside": 0}
         if own.difference_j.notna().any():
             plain = _off((own.difference_j - true) / true)
-            rows.append(about | told | {"resolved": 0, "tool": DIFFERENCE} | plain)
+            rows.append(about | told | none | {"tool": DIFFERENCE} | plain)
         for tool, part in group[group.tool != "none"].groupby("tool"):
-            true = true_j(part)
+            true = _true_j(part, of_all.above_j, own)
             said = _off((pd.to_numeric(part.tool_j) - true) / true)
-            rows.append(about | {"windows": len(part), "resolved": 0, "tool": TITLES[tool]} | said)
+            rows.append(about | none | {"windows": len(part), "tool": TITLES[tool]} | said)
     return table(rows, LOADS)
+
+
+class _Units(NamedTuple):
+    """What a unit takes above rest: joules, their standard uncertainty (NaN from one window), and
+    the degrees of freedom of that."""
+
+    above_j: float
+    u_j: float
+    freedom: int
+
+
+def _units(own: pd.DataFrame) -> _Units:
+    """By windows and the unit before each: above rest a unit takes the same, and what the board
+    takes at rest goes with the time."""
+    units = own.units + 1
+    scatter = np.std(own.above_j / units, ddof=1) if len(own) > 1 else np.nan
+    above_j = float(own.above_j.sum() / units.sum())
+    return _Units(above_j, float(scatter / len(own) ** 0.5), len(own) - 1)
+
+
+def _true_j(part: pd.DataFrame, above_j: float | np.ndarray, own: pd.DataFrame) -> pd.Series:
+    """What windows take, if a unit takes so much above rest."""
+    rest_w = part.rest_w.fillna(own.rest_w.mean())
+    return part.units * above_j + rest_w * part.duration_s
+
+
+def _held(
+    own: pd.DataFrame, off: pd.Series, others: Sequence[_Units], confidence: float
+) -> np.ndarray:
+    """Of the windows that can be judged, whether our interval holds the truth. Its factor is that
+    of the degrees of freedom of both uncertainties together (Welch and Satterthwaite; GUM, JCGM
+    100:2008, G.4.1)."""
+    truth_j = own.units.to_numpy() * np.asarray([each.u_j for each in others])
+    variance = own.pooled_u_j.to_numpy() ** 2 + truth_j**2
+    judged = (np.isfinite(variance) & off.notna().to_numpy()) & (variance > 0)
+    variance, truth_j = variance[judged], truth_j[judged]
+    of_truth = np.asarray([each.freedom for each in others])[judged]
+    with np.errstate(divide="ignore"):
+        freedom = np.minimum(variance**2 * of_truth / truth_j**4, 1e9)
+    factor = stats.t.ppf((1 + confidence) / 2, freedom)
+    return np.abs(off.to_numpy()[judged]) <= factor * np.sqrt(variance)
 
 
 def _off(relative: pd.Series) -> dict[str, Any]:

@@ -47,17 +47,17 @@ def cells_table(rounds: pd.DataFrame, clean: pd.DataFrame, confidence: float) ->
         facts = dict(zip(CELL, key, strict=True)) | {"confidence": confidence}
         for domain, group in cell.groupby("domain", sort=False):
             about = {"domain": domain, **group.iloc[0][["sums", "meter", "estimate"]]}
-            for metric in ENERGIES:
-                rows.append({**facts, **about, **_metric(group, clean, metric, confidence)})
+            both = group, clean.loc[group.index]
+            rows += [{**facts, **about, **_metric(*both, each, confidence)} for each in ENERGIES]
         about = {"domain": "", "sums": "", "meter": "", "estimate": False}
         total = cell[cell.domain == TOTAL]
-        for metric in ONCE:
-            rows.append({**facts, **about, **_metric(total, clean, metric, confidence)})
+        both = total, clean.loc[total.index]
+        rows += [{**facts, **about, **_metric(*both, each, confidence)} for each in ONCE]
     return table(rows, CELLS)
 
 
 def _metric(
-    group: pd.DataFrame, clean: pd.DataFrame, metric: tuple[str, str, str], confidence: float
+    group: pd.DataFrame, without: pd.DataFrame, metric: tuple[str, str, str], confidence: float
 ) -> dict[str, Any]:
     name, unit, column = metric
     signed = column in ABOVE_IDLE
@@ -69,7 +69,6 @@ def _metric(
         reading_u=group[f"{column}_u"].to_numpy(),
         signed=signed,
     )
-    without = clean.loc[group.index]
     unflagged = over_rounds.mean(
         without[column].to_numpy(), numbers, confidence=confidence, signed=signed
     )

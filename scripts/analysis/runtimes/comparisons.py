@@ -114,11 +114,10 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, column: str, how: How) ->
     Args:
         first, second: Their rounds, as of `by_round`.
     """
-    names = ["round", column, f"{column}_u"]
-    both = first[names].dropna().merge(second[names].dropna(), on="round", suffixes=("", "_second"))
-    numbers = both["round"].to_numpy(int)
-    above, below = both[column].to_numpy(), both[f"{column}_second"].to_numpy()
-    us = both[f"{column}_u"].to_numpy(), both[f"{column}_u_second"].to_numpy()
+    (numbers, *sides), (others, *other_sides) = (_known(cell, column) for cell in (first, second))
+    numbers, at, to = np.intersect1d(numbers, others, return_indices=True)
+    (above, *us), (below, *other_us) = ([a[at] for a in sides], [a[to] for a in other_sides])
+    us = (*us, *other_us)
     signed = column in ABOVE_IDLE and not all(
         np.all((side > 0) & (side > CLEAR * u)) for side, u in zip((above, below), us, strict=True)
     )
@@ -128,8 +127,7 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, column: str, how: How) ->
         found = over_rounds.difference(off, confidence=how.confidence, reading_u=np.hypot(*us))
         name = "difference"
     else:
-        share_u = float(np.sqrt(np.mean((us[0] / above) ** 2 + (us[1] / below) ** 2)))
-        reading = {"reading_u": 0.0 if math.isnan(share_u) else share_u}
+        reading = {"reading_u": _share_u((above, below), us) if len(off) else 0.0}
         found = over_rounds.ratio(
             above, numbers, below, numbers, confidence=how.confidence, **reading
         )
@@ -163,6 +161,19 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, column: str, how: How) ->
         "effect": ranks.effect(size),
         "why": found.why,
     }
+
+
+def _known(cell: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(rounds, means, uncertainties of reading) of the rounds of a cell that have a value."""
+    means = cell[column].to_numpy()
+    known = ~np.isnan(means)
+    return cell["round"].to_numpy(int)[known], means[known], cell[f"{column}_u"].to_numpy()[known]
+
+
+def _share_u(sides: Sequence[np.ndarray], us: Sequence[np.ndarray]) -> float:
+    """Relative standard uncertainty of reading a ratio of one round."""
+    shares = [(u / side) ** 2 for side, u in zip(sides, us, strict=True)]
+    return float(np.sqrt(np.mean(np.sum(shares, axis=0))))
 
 
 def _judged(compared: pd.DataFrame) -> pd.DataFrame:

@@ -90,9 +90,12 @@ def _parts(made: Cells) -> tuple[Spread, Spread, float]:
         if number < 2:
             return Spread()
         sums = np.bincount(groups, influence, number) / count
-        # One that weighs much hides itself (jackknife; HC3 of MacKinnon and White 1985).
-        seen = sums / (1 - np.bincount(groups, made.below, number) / made.below.sum())
-        return Spread.of(float((seen**2).sum()) * (number - 1) / number, number - 1)
+        # One that weighs much hides itself (jackknife; HC3 of MacKinnon and White 1985), and where
+        # few weigh most of it the others are no degrees of freedom (Kish 1965).
+        weights = np.bincount(groups, made.below, number) / made.below.sum()
+        seen = sums / (1 - weights)
+        freedom = max(1.0, 1 / float(weights @ weights) - 1)
+        return Spread.of(float((seen**2).sum()) * (number - 1) / number, freedom)
 
     left = influence.copy()
     # Alternating means: exact at once where every prompt is in every round.
