@@ -14,6 +14,8 @@ import pandas as pd
 from analysis import doubts, order_effect, page
 from analysis.figures.style import chosen, si, si_interval
 from analysis.generations import closure
+from analysis.phases.drift import drifts
+from analysis.phases.words import rests_on
 
 # Work of others, as a share of an estimate, that a reader must know of.
 SHARED = 0.1
@@ -60,7 +62,7 @@ def render(campaign: Path, sessions: list[dict], scores: list[dict]) -> str:
     total = windows[windows.domain == "total"]
     environment = page.environment()
     environment.filters |= {"joules": lambda value: "–" if pd.isna(value) else si(value, "J")}
-    environment.globals |= {"si_interval": si_interval}
+    environment.globals |= {"si_interval": si_interval, "rests_on": rests_on}
     return environment.get_template("report.html.j2").render(
         campaign=campaign.name,
         sessions=sessions,
@@ -71,6 +73,7 @@ def render(campaign: Path, sessions: list[dict], scores: list[dict]) -> str:
             campaign,
             {name: title for name, (title, table) in FIGURES.items() if len(tables[table])},
         ),
+        drift={name: drifts(table) for name, table in tables.items()},
         order=tables["order"].to_dict("records"),
         order_words=order_effect.words(tables["order"]),
         count=len(generations),
@@ -158,19 +161,19 @@ def _estimators(estimators: pd.DataFrame, agreement: pd.DataFrame) -> list[dict[
     headlines = estimators[estimators.headline].groupby(keys).estimator.unique()
     rows = []
     for key, group in agreement.groupby(keys, sort=False):
-        compared = group.agrees.dropna().astype(bool)
         closed = group.dropna(subset=["closure"])
         worst = None
         if len(closed):
-            worst = closed.loc[closed.closure.abs().idxmax()].to_dict()
+            worst = _known(closed.loc[[closed.closure.abs().idxmax()]])[0]
         rows.append(
             {
                 **dict(zip(keys, key, strict=True)),
                 "probed": len(group),
                 "headline": " or ".join(sorted(headlines.get(key, []))) or "none",
                 "spread": group.spread.max(),
-                "agree": int(compared.sum()),
-                "compared": len(compared),
+                "verdicts": group.verdict.value_counts().to_dict(),
+                "margin": group.margin.iloc[0],
+                "hangs": int((group.hangs != "").sum()),
                 "worst": worst,
             }
         )
@@ -194,8 +197,8 @@ def _identities(identities: pd.DataFrame) -> list[dict[str, Any]]:
     rows = []
     for words, group in identities.groupby("identity", sort=False):
         failing = group[~group.holds.fillna(True).astype(bool)]
-        # Further off than allowed, and not further than the measurement is uncertain.
-        open_ = group[group.holds.isna() & (group.worst.abs() > group.allowed)]
+        # Its interval is not within what is allowed, and not without.
+        open_ = group[group.holds.isna() & group.worst.notna()]
         how, _, what = words.partition(": ")
         rows.append(
             {
@@ -204,11 +207,19 @@ def _identities(identities: pd.DataFrame) -> list[dict[str, Any]]:
                 "n": int(group.n.sum()),
                 "worst": group.worst.abs().max(),
                 "allowed": group.allowed.max(),
-                "failing": list(dict.fromkeys(failing.session)),
-                "open": list(dict.fromkeys(open_.session)),
+                "failing": _named(failing),
+                "open": _named(open_),
+                "intervals": _known(group[group.low.notna()]),
+                "hangs": list(dict.fromkeys(group.hangs[group.hangs != ""])),
             }
         )
     return rows
+
+
+def _named(rows: pd.DataFrame) -> list[str]:
+    """Sessions, or the workloads of several."""
+    names = rows.session.where(rows.session != "", rows.model + " on " + rows.workload)
+    return list(dict.fromkeys(names))
 
 
 def _protections(sessions: list[dict], scores: list[dict]) -> list[dict]:

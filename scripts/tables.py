@@ -21,9 +21,10 @@ from analysis.doubts import (
 )
 from analysis.generations import GENERATIONS, POSITION, generations_table, token_energy_table
 from analysis.options import tables_parser
-from analysis.order_effect import order_rows, order_table
+from analysis.order_effect import drifting, order_rows, order_table
 from analysis.phases.amplification import amplification_table
 from analysis.phases.context import context_table, ends_of, ends_table
+from analysis.phases.drift import with_drift
 from analysis.phases.estimators import ATTRIBUTION, agreement_table, estimators_table, probed
 from analysis.phases.identities import identities_table
 from analysis.phases.law import law_tables, laws_of
@@ -103,6 +104,7 @@ def main() -> None:
     made |= {"flags": flags, "checks": checks_table(checks)}
     who = made["windows"][["session", "model", "workload"]].drop_duplicates()
     made = with_session_flags(made, who, session_flags(flags))
+    made = with_drift(made, who, drifting(made["order"]))
     args.out.mkdir(parents=True, exist_ok=True)
     for name, made_table in made.items():
         made_table.to_parquet(args.out / f"{name}.parquet", index=False)

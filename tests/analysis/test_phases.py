@@ -24,9 +24,9 @@ def later(tokens):
 HOW = {"prefill_s": growing, "token_s": later}
 
 
-def probed(lab, *meters, window_s=2.0, tasks=2, **how):
+def probed(lab, *meters, window_s=2.0, tasks=2, round=1, **how):
     """A session of whole outputs and their probes."""
-    one = lab(*meters, prompts={f"T/{n}": 1000 * (n + 1) for n in range(tasks)})
+    one = lab(*meters, prompts={f"T/{n}": 1000 * (n + 1) for n in range(tasks)}, round=round)
     one.begin(seconds=SPAN_S)
     for task in one.prompts:
         # Apart by more than the counter's period.
@@ -49,13 +49,47 @@ def test_all_estimators_of_a_resolved_phase_find_its_energy(lab, tabulate):
     assert table.resolved.all()
     for row in table.itertuples():
         assert row.value == pytest.approx(truth(row.phase, row.prompt_tokens), rel=0.01)
-        assert row.low <= row.value <= row.high
+    # What another process would differ by is not known from one; reading is.
+    assert table.low.isna().all() and table.why.str.startswith("one round").all()
+    assert (table.reading_u > 0).all()
     # What is resolved on whole outputs is the headline: it is of the very outputs.
     assert set(table[table.headline].estimator) == {"attribution"}
     assert set(campaign.summary.estimator) == {"attribution", ""}
-    assert campaign.agreement.agrees.all()
+    assert set(campaign.agreement.verdict) == {"one round: not tested"}
     assert (campaign.agreement.spread < 0.02).all()
     assert (campaign.agreement.closure.abs() < 0.01).all()
+
+
+def test_estimators_are_equivalent_only_where_rounds_say_so(lab, tabulate):
+    campaign = tabulate(*(probed(lab, round=number) for number in (1, 2, 3)))
+    agreement, table = campaign.agreement, campaign.estimators
+    assert set(agreement.verdict) == {"equivalent"}
+    assert (agreement.equal_p_holm < 0.05).all() and (
+        agreement.equal_p_holm >= agreement.equal_p
+    ).all()
+    assert agreement.family.str.endswith(": 4 tests").all()
+    assert set(agreement.rounds) == {3}
+    assert (table.low < table.value).all() and (table.value < table.high).all()
+    assert set(table.sampled) == {"rounds"}
+
+
+def test_a_mean_within_one_percent_is_no_agreement_where_rounds_scatter(lab, known, tabulate):
+    def session(number, watts):
+        # Whole generations, which attribution splits, at another power than the repetitions.
+        one = lab(prompts={"T/0": 1000}, round=number)
+        one.begin(seconds=SPAN_S)
+        for repetition in range(2):
+            one.probe("T/0", "prefill", repetition, output_tokens=1, **HOW)
+            one.probe("T/0", "decode", repetition, **HOW)
+            one.probe("T/0", "generation", repetition, stretch=watts, **HOW)
+        return one
+
+    campaign = tabulate(*(session(n, by) for n, by in ((1, 0.9), (2, 1.0), (3, 1.1))))
+    agreement = campaign.agreement
+    assert (agreement.ratio - 1).abs().max() < 0.01
+    assert set(agreement.verdict) == {"not told apart"}
+    tested = campaign.identities[campaign.identities.identity.str.startswith("tested")]
+    assert tested.holds.isna().all() and (tested.worst.abs() < 0.01).all()
 
 
 def test_a_prefill_shorter_than_the_counter_s_period_comes_from_repetition(lab, known, tabulate):
@@ -75,10 +109,13 @@ def test_a_prefill_shorter_than_the_counter_s_period_comes_from_repetition(lab, 
     assert prefill["value"]["repetition"] == pytest.approx(6.0, rel=0.02)
     # Interpolation gives it the power of its neighbours, the same each time.
     assert prefill["value"]["attribution"] < 0.8 * 6.0
-    assert campaign.agreement.agrees.isna().all()
+    assert set(campaign.agreement.verdict) == {"one is not resolved"}
     summary = campaign.summary.set_index("metric")
     assert summary.estimator["prefill energy"] == "repetition"
     assert summary["value"]["prefill energy"] == prefill["value"]["repetition"]
+    # One probed prompt in one round is no sample.
+    for metric in ("prefill energy", "prefill share"):
+        assert np.isnan(summary.low[metric]) and summary.tasks["prefill energy"] == 1, metric
     assert summary["value"]["energy per decoded token"] == pytest.approx(3.0, rel=0.02)
     assert summary["value"]["prefill share"] == pytest.approx(6 / 66, rel=0.05)
 
@@ -118,6 +155,38 @@ def test_prompts_between_the_probed_ones_take_a_prefill_of_their_length(lab, tab
     assert summary["value"]["energy per decoded token"] == pytest.approx(5.0, rel=0.01)
 
 
+def test_prefills_by_repetition_vary_by_round(lab, known, tabulate):
+    """Each round has the probes of its own, and rounds that differ give an interval as wide."""
+    watts, labs = (90.0, 100.0, 110.0), []
+    for number, power in enumerate(watts, 1):
+        truth = known.Truth(lambda t, power=power: np.full_like(t, power), SPAN_S)
+        one = lab((known.GPU, truth, {}), prompts={"T/0": 100, "T/1": 100}, round=number)
+        one.begin(seconds=SPAN_S)
+        how = {"prefill_s": 0.02, "token_s": 0.05}
+        for task in one.prompts:
+            one.generation(task, answer=9, pause_s=0.5, **how)
+        one.probes("T/0", **how)
+        labs.append(one)
+    row = tabulate(*labs).summary.set_index("metric").loc["prefill energy"]
+    assert row.estimator == "repetition" and (row.rounds, row.tasks) == (3, 1)
+    assert row["value"] == pytest.approx(2.0, rel=0.02)
+    assert row.low < 1.8 and row.high > 2.2 and row.sampled == "rounds"
+
+
+def test_a_round_without_probes_has_no_prefill_by_repetition(lab, tabulate):
+    labs = []
+    for number in (1, 2):
+        one = lab(prompts={"T/0": 100}, round=number).begin(seconds=SPAN_S)
+        how = {"prefill_s": 0.02, "token_s": 0.05}
+        one.generation("T/0", answer=9, pause_s=0.5, **how)
+        if number == 1:
+            one.probes("T/0", **how)
+        labs.append(one)
+    summary = tabulate(*labs).summary.set_index("metric")
+    assert summary.rounds["prefill energy"] == 1 and np.isnan(summary.low["prefill energy"])
+    assert summary.rounds["energy per generation"] == 2
+
+
 def test_without_probes_a_short_prefill_has_no_energy(lab, tabulate):
     one = lab().begin()
     one.generation("T/0", prefill_s=0.02, answer=9)
@@ -129,26 +198,29 @@ def test_without_probes_a_short_prefill_has_no_energy(lab, tabulate):
 
 
 def test_estimators_that_disagree_are_told(lab, tabulate):
-    one = lab(prompts={"T/0": 1000}).begin(seconds=SPAN_S)
-    for repetition in range(3):
-        one.probe("T/0", "prefill", repetition, output_tokens=1, **HOW)
-        one.probe("T/0", "decode", repetition, **HOW)
-        # Whole generations take a tenth longer than their parts.
-        one.probe("T/0", "generation", repetition, stretch=1.1, **HOW)
-    one.generation("T/0", answer=9, **HOW)
-    campaign = tabulate(one)
-    assert not campaign.agreement.agrees.any()
+    labs = []
+    for number in (1, 2, 3):
+        one = lab(prompts={"T/0": 1000}, round=number).begin(seconds=SPAN_S)
+        for repetition in range(3):
+            one.probe("T/0", "prefill", repetition, output_tokens=1, **HOW)
+            one.probe("T/0", "decode", repetition, **HOW)
+            # Whole generations take a tenth longer than their parts.
+            one.probe("T/0", "generation", repetition, stretch=1.1, **HOW)
+        one.generation("T/0", answer=9, **HOW)
+        labs.append(one)
+    campaign = tabulate(*labs)
+    assert set(campaign.agreement.verdict) == {"differ"}
     assert (campaign.agreement.spread > 0.09).all()
     assert campaign.agreement.closure.to_numpy() == pytest.approx(1 / 1.1 - 1, abs=0.005)
     tested = campaign.identities[campaign.identities.identity.str.startswith("tested")]
-    assert tested.holds.tolist() == [False]
+    assert tested.holds.tolist() == [False] and (tested.high < -0.08).all()
     others = campaign.identities[~campaign.identities.identity.str.startswith("tested")]
-    assert len(others) == 3 and others.holds.all()
+    assert len(others) == 9 and others.holds.all()
 
 
-def test_every_identity_holds_on_a_sound_session(lab, tabulate):
-    identities = tabulate(probed(lab)).identities
-    assert len(identities) == 4
+def test_every_identity_holds_on_sound_sessions(lab, tabulate):
+    identities = tabulate(*(probed(lab, round=number) for number in (1, 2, 3))).identities
+    assert len(identities) == 3 * 3 + 1
     assert identities.holds.all()
     assert (identities.worst.abs() < 0.01).all()
 
@@ -203,10 +275,21 @@ def test_a_law_is_not_fitted_to_as_few_lengths_as_it_has_terms(lab, tabulate):
     assert set(law.phase) == {"decoded token"}
 
 
-def test_a_length_that_was_measured_once_gives_no_interval(lab, tabulate):
-    law = tabulate(swept(lab, repetitions=1)).law
-    assert law["value"].notna().all()
-    assert law.low.isna().all() and law.high.isna().all()
+def test_no_growth_is_no_law(lab, tabulate):
+    one = lab(
+        workload="sweep", prompts={f"sweep/{n}": n for n in LENGTHS}, conditions=("baseline",)
+    ).begin(seconds=SPAN_S)
+    for number, length in enumerate(LENGTHS):
+        # As dear behind a long prompt as behind a short one.
+        how = {"prefill_s": growing, "token_s": 0.04 * (1 + 0.05 * (-1) ** number)}
+        one.probes(f"sweep/{length}", repetitions=2, **how)
+    other = two_workloads(lab)
+    campaign = tabulate(*other, one)
+    law = campaign.law.set_index("term")
+    assert law.found.loc["a":"c"].all() and not law.found.loc["d":"e"].any()
+    assert law.why["e"].startswith("no law found") and law.why["b"] == ""
+    assert not campaign.context.set_index("source").found["sweep"]
+    assert campaign.amplification.predicted.isna().all()
 
 
 def two_workloads(lab, **keywords):
@@ -227,13 +310,24 @@ def test_the_amplification_is_a_ratio_of_energies_per_decoded_token(lab, tabulat
     wanted = (4 + 2e-4 * row["context"]) / (4 + 2e-4 * row["reference_context"]) - 1
     assert wanted == pytest.approx(0.24, abs=0.01)
     assert row["value"] == pytest.approx(wanted, abs=0.005)
-    assert row["low"] <= row["value"] <= row["high"]
+    # Sessions of one round each: what other processes would give is not known.
+    assert np.isnan(row["low"]) and row["why"].startswith("one round")
+    assert row["verdict"] == "not tested"
     assert np.isnan(row["predicted"]) and np.isnan(row["published"])
+
+
+def test_rounds_give_the_amplification_an_interval(lab, tabulate):
+    rounds = [one for number in (1, 2, 3) for one in two_workloads(lab, round=number)]
+    (row,) = tabulate(*rounds).amplification.to_dict("records")
+    assert row["low"] <= row["value"] <= row["high"] and row["low"] > 0.2
+    assert (row["rounds"], row["tasks"]) == (3, 4) and row["sampled"] == "rounds and prompts"
+    assert row["verdict"] == "more" and row["family"].endswith(": 1 tests")
 
 
 def test_a_law_predicts_the_amplification(lab, tabulate):
     (row,) = tabulate(*two_workloads(lab), swept(lab)).amplification.to_dict("records")
     assert row["predicted"] == pytest.approx(row["value"], abs=0.01)
+    assert row["predicted_low"] <= row["predicted"] <= row["predicted_high"]
 
 
 def test_models_that_the_study_measured_stand_beside_its_ratios(lab, tabulate):
@@ -287,7 +381,14 @@ def test_the_slope_along_the_context_is_found_in_outputs(lab, tabulate):
     row = table.loc["all workloads"]
     assert row.slope == pytest.approx(0.2, rel=0.03)
     assert row.intercept == pytest.approx(4.0, rel=0.01)
-    assert row.low <= row.slope <= row.high
+    assert np.isnan(row.low) and row.why.startswith("one round") and not row.found
+
+
+def test_the_slope_has_an_interval_over_rounds(lab, tabulate):
+    rounds = [one for number in (1, 2, 3) for one in two_workloads(lab, round=number)]
+    row = tabulate(*rounds).context.set_index("workload").loc["all workloads"]
+    assert row.low <= row.slope <= row.high and row.found
+    assert (row.rounds, row.tasks) == (3, 8)
 
 
 def test_the_last_tokens_of_an_output_stand_beside_its_first(lab, tabulate):
@@ -301,6 +402,9 @@ def test_the_last_tokens_of_an_output_stand_beside_its_first(lab, tabulate):
     assert row["value"] == pytest.approx((1 + 0.486) / (1 + 0.112) - 1, abs=0.01)
     assert (row["outputs"], row["width"]) == (3, 16)
     assert row["resolved"]
+    # Both ends are of one process, so one round has an interval.
+    assert row["low"] <= row["value"] <= row["high"]
+    assert row["sampled"] == "prompts within one round"
 
 
 def test_replays_precisions_and_sampling_stand_apart(lab, tabulate):

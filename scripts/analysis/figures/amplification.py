@@ -9,6 +9,8 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
+from analysis.phases import words
+from analysis.phases.drift import drifts
 
 
 def draw(campaign: Campaign) -> Figure:
@@ -33,15 +35,18 @@ def draw(campaign: Campaign) -> Figure:
     axes.set_xlabel("energy per decoded token over the reference's, minus 1 [%]")
     style.legend(fig)
     level = style.level(table)
-    notes = [f"Bars: {level} bootstrap intervals over tasks."]
+    notes = [words.bars(table, level)]
     if table.predicted.notna().any():
-        notes.append("Predicted: by the law that a sweep of prompt lengths gives for the model.")
+        notes.append(
+            "Predicted: by the law that a sweep of prompt lengths gives for the model; bars:"
+            f" {level} intervals over the lengths of the sweep."
+        )
     if table.published.notna().any():
         notes.append(
             "Published: of the study (arXiv 2602.05712), on another GPU, as public copies of its"
             " tables have it."
         )
-    style.foot(fig, table, *notes)
+    style.foot(fig, table, *notes, drifts(table))
     return fig
 
 
@@ -58,13 +63,23 @@ def _mark(axes: Axes, row, y: float) -> None:
         ls="",
         label="measured",
     )
-    for value, look in (
-        (row.predicted, {"color": style.GREEN, "marker": "x", "label": "predicted by the law"}),
-        (row.published, {"color": style.RED, "marker": "D", "label": "published", "mfc": "none"}),
-    ):
-        if pd.notna(value):
-            axes.plot(value, y, ls="", ms=5.5, mew=1.3, zorder=3, **look)
-    words = f"{row.value:+.1%}"
-    if pd.notna(row.low):
-        words += f" [{100 * row.low:+.1f}, {100 * row.high:+.1f}]"
-    axes.text(1.02, y, words, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)
+    marks = {"ls": "", "ms": 5.5, "mew": 1.3, "zorder": 3}
+    if pd.notna(row.predicted):
+        axes.errorbar(
+            row.predicted,
+            y + 0.2,
+            xerr=style.bars(row.predicted, row.predicted_low, row.predicted_high),
+            color=style.GREEN,
+            marker="x",
+            lw=1,
+            label="predicted by the law",
+            **marks,
+        )
+    if pd.notna(row.published):
+        look = {"color": style.RED, "marker": "D", "label": "published", "mfc": "none"}
+        axes.plot(row.published, y, **marks, **look)
+    said = f"{row.value:+.1%}"
+    said += (
+        f" [{100 * row.low:+.1f}, {100 * row.high:+.1f}]" if pd.notna(row.low) else ", one round"
+    )
+    axes.text(1.02, y, said, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)

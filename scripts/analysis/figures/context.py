@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
+from analysis.phases import words
 from analysis.phases.context import ALL
+from analysis.phases.drift import drifts
 from analysis.phases.estimators import TOKEN
 from analysis.phases.law import SWEEP
 
@@ -41,7 +43,8 @@ def draw(campaign: Campaign) -> Figure:
     notes = ["Points: means over the tokens of a bin of one output, and windows of a sweep."]
     if len(models) > 1:
         notes[0] += " The axes differ."
-    style.foot(fig, points, *notes)
+    notes.append("Slopes: what their intervals rest on is said behind them.")
+    style.foot(fig, points, *notes, drifts(campaign.context))
     return fig
 
 
@@ -51,6 +54,7 @@ def _points(campaign: Campaign) -> pd.DataFrame:
     parts = []
     outputs = campaign.position
     if len(outputs):
+        outputs = outputs[outputs.resolved]
         meters = campaign.generations.drop_duplicates("session").set_index("session")
         outputs = outputs.assign(
             each=outputs.joules / outputs.tokens,
@@ -97,9 +101,11 @@ def _shown(fits: pd.DataFrame) -> pd.DataFrame:
 
 
 def _line(axes: Axes, fit, looks: dict[str, dict[str, str]]) -> str:
-    """Draws a fitted line and says its slope in words."""
-    ends = np.array([fit.from_tokens, fit.to_tokens])
+    """Draws a fitted line and says its slope in words, and how far it can be trusted."""
     sweep = fit.source == SWEEP
+    if sweep and not fit.found:
+        return style.wrapped(f"{SWEEP}: {fit.why}", 78)
+    ends = np.array([fit.from_tokens, fit.to_tokens])
     name = SWEEP if sweep else fit.workload
     colour = looks[name]["color"] if name in looks else style.RED
     axes.plot(
@@ -112,4 +118,12 @@ def _line(axes: Axes, fit, looks: dict[str, dict[str, str]]) -> str:
         label="line through the sweep" if sweep else "line through the outputs",
     )
     slope = style.si_interval(fit.slope, fit.low, fit.high, "J")
-    return f"{name}: {slope} a token more for each 1,000 tokens"
+    said = f"{name}: {slope} a token more for each 1,000 tokens ({_rests(fit, sweep)})"
+    return style.wrapped(said, 78)
+
+
+def _rests(fit, sweep: bool) -> str:
+    if sweep:
+        return f"{fit.tasks} lengths{' within one round' if fit.rounds == 1 else ''}"
+    rests = words.rests_on(fit._asdict())
+    return rests if fit.found or pd.isna(fit.low) else f"not told from none; {rests}"

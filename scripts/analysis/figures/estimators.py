@@ -10,6 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
+from analysis.phases import words
+from analysis.phases.drift import drifts
 from analysis.phases.estimators import ATTRIBUTION, DIFFERENCE, PHASES, POOLING, REPETITION
 
 LOOKS = {
@@ -50,12 +52,12 @@ def draw(campaign: Campaign) -> Figure:
     style.legend(fig)
     level = style.level(table)
     notes = [
-        f"Bars: {level} intervals, over the windows and of reading the meter. Hollow: too short for"
-        " the meter, not resolved. Triangles at an edge: beyond it."
+        f"{words.bars(table, level)} Hollow: too short for the meter, not resolved. Triangles at an"
+        " edge: beyond it."
     ]
     if not each:
         notes.append("All probed prompts of a workload share its line.")
-    style.foot(fig, table, *notes)
+    style.foot(fig, table, *notes, drifts(table))
     return fig
 
 

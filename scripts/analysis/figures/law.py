@@ -11,6 +11,7 @@ from numpy.polynomial.polynomial import polyval
 
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
+from analysis.phases.drift import drifts
 from analysis.phases.estimators import PREFILL, TOKEN
 from analysis.phases.law import coefficients
 
@@ -43,11 +44,12 @@ def draw(campaign: Campaign) -> Figure:
             _pair(*pair, points[(points.phase == phase)], campaign.law, part, phase, looks)
     level = style.level(campaign.law)
     notes = [
-        "Least squares of relative residuals through the median window of each length; brackets:"
-        f" {level} bootstrap intervals over the windows of each length. Below: measured over"
-        " fitted, minus 1."
+        "Least squares of relative residuals through the median window of each length and round;"
+        f" brackets: {level} intervals over lengths"
+        + (" within one round" if (campaign.law["rounds"] == 1).all() else " and rounds")
+        + ". Below: measured over fitted, minus 1."
     ]
-    style.foot(fig, campaign.law, *notes)
+    style.foot(fig, campaign.law, *notes, drifts(campaign.law))
     return fig
 
 
@@ -75,7 +77,7 @@ def _pair(
         label = style.wrapped(f"{model}: {_words(terms)}", 84).replace("\u00a0", " ")
         lengths = np.geomspace(mine[X[phase]].min(), mine[X[phase]].max(), 200)
         above.plot([], [], color=look["color"], marker=look["marker"], mfc="none", label=label)
-        if len(terms):
+        if len(terms) and terms.found.all():
             fitted = polyval(lengths, coefficients(law, model, phase))
             above.plot(lengths, fitted, color=look["color"], lw=1.2)
     if phase == PREFILL:
@@ -113,8 +115,16 @@ def _words(terms: pd.DataFrame) -> str:
         f"{term} {style.si_interval(row.value, row.low, row.high, row.unit)}".replace(" ", "\u00a0")
         for term, row in terms.iterrows()
     ]
-    worst = terms.worst_residual.iloc[0]
-    return ", ".join(said) + f"; worst residual of a median {abs(worst):.1%}"
+    first = terms.iloc[0]
+    if not first.found:
+        return first.why
+    last = terms.iloc[-1]
+    left = style.si_interval(last.value, last.left_out_low, last.left_out_high, last.unit)
+    return (
+        f"{', '.join(said)}; R² {first.r2:.3f}, lack of fit p {first.lack_of_fit_p:.2g},"
+        f" {terms.index[-1]} without one length {left.partition(' ')[2]}; worst residual of a"
+        f" median {abs(first.worst_residual):.1%}"
+    )
 
 
 def _logarithmic(axis) -> None:

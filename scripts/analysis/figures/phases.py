@@ -9,6 +9,8 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
+from analysis.phases import words
+from analysis.phases.drift import drifts
 
 PARTS = {"prefill": "prefill energy", "decoding": "decoding energy", "checking": "checking energy"}
 # The room that a bar's words take, in inches.
@@ -30,7 +32,8 @@ def draw(campaign: Campaign) -> Figure:
     for axes in grid[-2:]:
         axes.set_xlabel("energy per generation [J]")
     style.legend(fig)
-    notes = [f"Means over tasks; black bar: {level} bootstrap interval of the total."]
+    totals = summary[summary.metric == "energy per generation"]
+    notes = [f"Means over rounds and tasks. {words.bars(totals, level, 'Black bar')}"]
     if len(models) > 1:
         notes[0] += " The axes differ."
     if (summary.estimator == "repetition").any():
@@ -38,7 +41,9 @@ def draw(campaign: Campaign) -> Figure:
             "By repetition: the meter does not resolve one prefill, so it is from many in a row;"
             " decoding is the rest of the total."
         )
-    style.foot(fig, campaign.generations, style.tasks_note(campaign.generations), *notes)
+    style.foot(
+        fig, campaign.generations, style.tasks_note(campaign.generations), *notes, drifts(summary)
+    )
     return fig
 
 
@@ -68,7 +73,7 @@ def _bar(axes: Axes, at: float, metrics: pd.DataFrame) -> float:
     """One bar and its words; returns how far it reaches."""
     whole = metrics.loc["energy per generation"]
     if pd.isna(whole.value):
-        axes.text(0, at, "  not covered by the meter", va="center", fontsize=7.5)
+        axes.text(0, at, "  not resolved by the meter", va="center", fontsize=7.5)
         return 0.0
     parts = {part: metrics.value.get(metric, float("nan")) for part, metric in PARTS.items()}
     repeated = metrics.estimator.get("prefill energy") == "repetition"
@@ -86,8 +91,8 @@ def _bar(axes: Axes, at: float, metrics: pd.DataFrame) -> float:
         axes.errorbar(whole.value, at, xerr=xerr, color="black", capsize=2.5, lw=1)
     reach = whole.value if pd.isna(whole.high) else whole.high
     share = metrics.value.get("prefill share", float("nan"))
-    words = "prefill not resolved" if pd.isna(share) else f"prefill {share:.1%}"
+    said = "prefill not resolved" if pd.isna(share) else f"prefill {share:.1%}"
     if repeated and pd.notna(share):
-        words += " by repetition"
-    axes.text(reach, at, f"  {words}", va="center", fontsize=7.5)
+        said += " by repetition"
+    axes.text(reach, at, f"  {said}", va="center", fontsize=7.5)
     return reach

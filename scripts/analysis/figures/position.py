@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
+from analysis.phases.drift import drifts
 
 
 def draw(campaign: Campaign) -> Figure:
     table = campaign.position
-    table = table if table.empty else table.dropna(subset=["joules"])
+    table = table if table.empty else table[table.resolved].dropna(subset=["joules"])
     if table.empty:
         return style.nothing("no baseline output is long enough")
     table = table.assign(each=table.joules / table.tokens)
@@ -28,10 +28,12 @@ def draw(campaign: Campaign) -> Figure:
     for axes in grid[-2:]:
         axes.set_xlabel(f"position in the output [tokens] (means over {table.tokens.iloc[0]})")
     style.legend(fig)
-    note = "Bars: 95 % of the mean over outputs that reach so far."
+    note = "Means over outputs that reach so far."
     if len(models) > 1:
         note += " The axes differ."
-    style.foot(fig, campaign.generations, style.tasks_note(campaign.generations), note)
+    style.foot(
+        fig, campaign.generations, style.tasks_note(campaign.generations), note, drifts(table)
+    )
     return fig
 
 
@@ -41,13 +43,11 @@ def _outputs(group: pd.DataFrame) -> int:
 
 def _panel(axes: Axes, table: pd.DataFrame, looks: dict[str, dict[str, str]]) -> None:
     for workload, group in table.groupby("workload", sort=False):
-        bins = group.groupby("position").each.agg(["mean", "sem", "size"]).reset_index()
+        bins = group.groupby("position").each.agg(["mean", "size"]).reset_index()
         bins = bins[bins["size"] > 1] if (bins["size"] > 1).any() else bins
-        axes.errorbar(
+        axes.plot(
             bins.position + group.tokens.iloc[0] / 2,
             bins["mean"],
-            yerr=1.96 * np.nan_to_num(bins["sem"]),
-            capsize=2 if len(bins) < 30 else 0,
             lw=1,
             ms=4 if len(bins) < 30 else 2.5,
             label=workload,

@@ -10,7 +10,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
+from analysis.phases.drift import drifts
 from analysis.phases.published import BY_LAW
+from analysis.phases.words import samples
 
 MARKS = [
     np.outer(10.0 ** np.arange(-6, 7), steps).ravel()
@@ -50,18 +52,25 @@ def draw(campaign: Campaign) -> Figure:
         "Grey lines join what is compared. Axes are logarithmic.",
     ]
     if table.low.notna().any():
-        notes.append("Bars: intervals of what is measured here; the study gives none.")
+        notes.append(f"Bars: intervals here, over {_samples(table)}; the study gives none.")
     if table.workload.str.endswith(BY_LAW).any():
         notes.append(
             "By the law: what the laws of a sweep make of the study's mean lengths of prompt and"
-            " output; without intervals."
+            " output, where a law was found."
         )
     generations = campaign.generations
     shown = generations[generations.model.isin(table.model)] if len(generations) else generations
     if len(shown):
         notes.insert(0, style.tasks_note(shown))
-    style.foot(fig, shown if len(shown) else campaign.law, *notes)
+    style.foot(fig, shown if len(shown) else campaign.law, *notes, drifts(table))
     return fig
+
+
+def _samples(table: pd.DataFrame) -> str:
+    """What the intervals rest on: each kind once."""
+    bars = table[table.low.notna()]
+    kinds = {by: part for by, part in bars.groupby(bars.workload.str.endswith(BY_LAW))}
+    return " and ".join(samples(part) for part in kinds.values())
 
 
 def _panel(axes: Axes, table: pd.DataFrame, ladder: style.Ladder) -> None:

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
+from analysis.phases import words
+from analysis.phases.drift import drifts
 
 NUMBERS = ["total_j_baseline", "total_j_suppressed", "check_j_suppressed"]
 
@@ -16,7 +18,7 @@ NUMBERS = ["total_j_baseline", "total_j_suppressed", "check_j_suppressed"]
 def draw(campaign: Campaign) -> Figure:
     pairs = campaign.pairs
     if not pairs.empty:
-        pairs = pairs.dropna(subset=["total_j_baseline", "total_j_suppressed"])
+        pairs = pairs[pairs.resolved].dropna(subset=["total_j_baseline", "total_j_suppressed"])
     if pairs.empty:
         why = "no task was measured both with and without suppression"
         return style.nothing(why)
@@ -27,7 +29,10 @@ def draw(campaign: Campaign) -> Figure:
         for axes, (key, group) in zip(grid, groups, strict=True):
             _tasks(axes, group)
             row = shares.loc[(*key, "all tasks")]
-            said = f"saved {row.saved_share:.1%}{_interval(row)} over these tasks, checks charged"
+            said = (
+                f"saved {row.saved_share:.1%}{_interval(row)} over these tasks, checks charged"
+                f" ({words.rests_on(row)})"
+            )
             title = f"{style.wrapped(style.title(*key), 54)}\n{style.wrapped(said, 54)}"
             axes.set_title(title, fontsize=9)
     else:
@@ -41,7 +46,11 @@ def draw(campaign: Campaign) -> Figure:
         axes.set_xlabel("energy of the generation [J]")
     style.legend(fig)
     note = "" if len(groups) <= style.FEW else "Means over tasks; saved: checks are charged."
-    style.foot(fig, campaign.generations, style.tasks_note(campaign.generations), note)
+    left = int(campaign.savings[campaign.savings.scope == "all tasks"].unresolved.sum())
+    if left:
+        note += f" {left} pairs are left out: the meter does not resolve both of their outputs."
+    chosen = style.tasks_note(campaign.generations)
+    style.foot(fig, campaign.generations, chosen, note.strip(), drifts(campaign.savings))
     return fig
 
 
@@ -94,11 +103,11 @@ def _means(axes: Axes, pairs: pd.DataFrame, shares: pd.DataFrame) -> None:
     _marks(axes, rows, means)
     for row, (workload, mean) in zip(rows, means.iterrows(), strict=True):
         share = shares.loc[(workload, "all tasks")]
-        words = f"   saved {share.saved_share:.0%}"
+        said = f"   saved {share.saved_share:.0%}"
         if pd.notna(share.saved_share_low):
-            words += f" [{share.saved_share_low:.0%}, {share.saved_share_high:.0%}]"
+            said += f" [{share.saved_share_low:.0%}, {share.saved_share_high:.0%}]"
         reach = max(mean.total_j_baseline, mean.total_j_suppressed)
-        axes.text(reach, row, words, va="center", fontsize=7.5)
+        axes.text(reach, row, said, va="center", fontsize=7.5)
     axes.set_yticks(rows, means.index, fontsize=8)
     axes.set_ylim(len(means) - 0.4, -0.6)
     axes.set_xlim(0, 1.55 * means[["total_j_baseline", "total_j_suppressed"]].to_numpy().max())

@@ -102,6 +102,7 @@ class Probed:
         estimates: By round, then by (phase, name).
         parts_j, whole_j: By round, a prefill and the decoding steps by repetition, and a whole
             generation; only where all are known.
+        closure_u: By round, the relative standard uncertainty of reading both.
         windows: The rows of the probes.
     """
 
@@ -109,6 +110,7 @@ class Probed:
     estimates: dict[int, dict[tuple[str, str], OfRound]]
     parts_j: dict[int, float]
     whole_j: dict[int, float]
+    closure_u: dict[int, float]
     windows: pd.DataFrame
 
     def of(self, phase: str, name: str) -> dict[int, OfRound]:
@@ -150,7 +152,7 @@ def probed(probes: pd.DataFrame, confidence: float) -> Iterator[Probed]:
 
 
 def _probed(facts: dict[str, Any], windows: pd.DataFrame, confidence: float) -> Probed:
-    estimates, parts_j, whole_j = {}, {}, {}
+    estimates, parts_j, whole_j, closure_u = {}, {}, {}, {}
     steps = max(1, facts["output_tokens"] - 1)
     for number, part in windows.groupby("round"):
         prefill, token, whole = (
@@ -170,7 +172,9 @@ def _probed(facts: dict[str, Any], windows: pd.DataFrame, confidence: float) -> 
         parts = prefill.energy_j + steps * token.energy_j
         if not math.isnan(parts) and whole.energy_j > 0:
             parts_j[number], whole_j[number] = parts, whole.energy_j
-    return Probed(facts, estimates, parts_j, whole_j, windows)
+            parts_u_j = math.hypot(prefill.reading_u_j, steps * token.reading_u_j)
+            closure_u[number] = math.hypot(parts_u_j, whole.reading_u_j) / whole.energy_j
+    return Probed(facts, estimates, parts_j, whole_j, closure_u, windows)
 
 
 def _of(values: np.ndarray, u: np.ndarray, resolved: bool) -> OfRound:

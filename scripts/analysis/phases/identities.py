@@ -78,14 +78,21 @@ def closure(found: Sequence[Probed], confidence: float) -> tuple[Estimate, int]:
     """What prefill and steps by repetition are of whole generations, over prompts in rounds; and of
     how many (round, prompt)."""
     each = [
-        (number, f"{one.facts['task']}:{one.facts['output_tokens']}", parts_j / one.whole_j[number])
+        (
+            number,
+            f"{one.facts['task']}:{one.facts['output_tokens']}",
+            parts_j / one.whole_j[number],
+            one.closure_u[number],
+        )
         for one in found
         for number, parts_j in one.parts_j.items()
     ]
     if not each:
         return Estimate(), 0
-    rounds, tasks, over = map(np.array, zip(*each, strict=True))
-    return prompts.within(prompts.cells(rounds, tasks, over), confidence=confidence), len(each)
+    rounds, tasks, over, u = map(np.array, zip(*each, strict=True))
+    reading_u = float(np.sqrt(np.sum(u**2))) / len(u)
+    made = prompts.cells(rounds, tasks, over)
+    return prompts.within(made, confidence=confidence, reading_u=reading_u), len(each)
 
 
 def _holds(found: Estimate) -> bool | None:

@@ -1,0 +1,54 @@
+"""What an interval rests on, and why there is none, in words for pages and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from analysis.statistics.estimate import BOTH, PROMPTS, ROUNDS
+
+WITHIN = " within one round"
+
+
+def rests_on(row: Mapping[str, Any]) -> str:
+    """`7 rounds, 12 prompts`, or why there is no interval, in short.
+
+    Args:
+        row: With `sampled`, `why`, `rounds` and `tasks`.
+    """
+    sampled = row["sampled"]
+    rounds, prompts = _count(row["rounds"], "round"), _count(row["tasks"], "prompt")
+    if sampled == BOTH:
+        return f"{rounds}, {prompts}"
+    if sampled == ROUNDS:
+        return rounds
+    if sampled == PROMPTS:
+        return prompts
+    if sampled:
+        what = sampled.removesuffix(WITHIN).removesuffix("s")
+        return f"{_count(row['tasks'], what)},{WITHIN}"
+    return row["why"].partition(":")[0]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{int(number)} {what}{'' if number == 1 else 's'}"
+
+
+def samples(table: pd.DataFrame) -> str:
+    """The same of all rows of a table, for a foot note: `bars: 3 rounds, 12 prompts`."""
+    with_bars = table[table.low.notna()]
+    said = list(dict.fromkeys(rests_on(row) for row in with_bars.to_dict("records")))
+    if not said:
+        return ""
+    return said[0] if len(said) == 1 else f"{said[0]} and others"
+
+
+def bars(table: pd.DataFrame, level: str, what: str = "Bars") -> str:
+    """The foot note on a figure's intervals; of none, why."""
+    if said := samples(table):
+        missing = table.value.notna() & table.low.isna() if "value" in table else pd.Series([False])
+        none = "; without one: one round, or too few" if missing.any() else ""
+        return f"{what}: {level} intervals over {said}{none}."
+    return "No intervals: one round does not say what another process would differ by."
