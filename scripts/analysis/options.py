@@ -16,6 +16,12 @@ def tables_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--confidence", type=float, default=0.95)
     parser.add_argument("--resamples", type=int, default=5000)
+    parser.add_argument(
+        "--equivalence-margin",
+        type=float,
+        default=0.05,
+        help="how much two may differ and be called equal, as a share",
+    )
     parser.add_argument("--resolve-periods", type=float, default=2)
     parser.add_argument(
         "--strict",

@@ -194,6 +194,10 @@ def test_order_effects_stand_beside_the_comparisons_of_their_sessions():
         assert of(made, metric=metric)["order_words"].endswith(f"{session} -23.0%")
     assert not of(made, metric=TIME)["order_words"]
     assert not of(made, first="MXNet")["order_words"]
+    # What all sessions have in common touches every row.
+    common = order.assign(session="all sessions", p_holm=[0.001, 0.4, 0.9])
+    everywhere = beside(compared(table, 2), common, table, 0.05)
+    assert of(everywhere, first="MXNet")["order_words"].endswith("all sessions -23.0%")
 
 
 def test_percentages_are_said_from_the_full_value():
