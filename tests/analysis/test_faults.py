@@ -268,3 +268,33 @@ def test_good_samples_are_used_and_nothing_is_noted(known):
     assert abs(energy.joules[0] - true) <= 2 * energy.uncertainty_j[0]
     assert energy.uncertainty_j[0] < 0.02 * true
     assert made.periods_s(*edges) == pytest.approx([0.02], rel=0.01)
+
+
+def test_many_faults_at_once_cost_little_and_leave_no_wrong_joule(known):
+    t = np.arange(0, 60, 0.05)
+    lost = []
+    for seed in range(40):
+        randoms = np.random.default_rng(seed)
+        values = ((t * 100e6 + 2e11).astype(np.int64) % known.RANGE_UJ).tolist()
+        times = known.START_NS + np.round(t * 1e9).astype(np.int64)
+        for _ in range(randoms.integers(1, 12)):
+            at = int(randoms.integers(5, len(values) - 5))
+            match randoms.integers(4):
+                case 0:
+                    values[at] = int(randoms.integers(0, 2**60))
+                case 1:
+                    values[at] = 0
+                case 2:
+                    times[at] -= int(randoms.integers(0, 10**10))
+                case _:
+                    values[at : at + 3] = [2**32 - 1] * 3
+        made = curve(times, values, known.RAPL)
+        start = randoms.uniform(1, 50, 200)
+        end = start + randoms.uniform(1, 8, 200)
+        edges = [known.START_NS + np.round(one * 1e9).astype(np.int64) for one in (start, end)]
+        energy = made.energy(*edges)
+        known_j = ~np.isnan(energy.joules)
+        lost.append(1 - known_j.mean())
+        off = np.abs(energy.joules / (100 * (end - start)) - 1)[known_j]
+        assert off.max(initial=0) < 0.05
+    assert np.mean(lost) < 0.05
