@@ -21,10 +21,12 @@ REACH = 2
 # samples that are means over 20 ms show: at an edge of a window, by as much as 0.2 ms of it. On
 # other boards these are what is supposed, in periods of the samples, and as uncertain as large.
 BLUR_S, UNSEEN_S, OF_PERIOD_S = 0.0065, 2e-4, 0.02
-# Between two anchors samples tell where they are not further apart than so many periods, and where
-# power and counter differ by no more than this, usually and once (logarithms): where a step of the
-# power is near an anchor they may for once.
-APART, USUALLY, ONCE, AROUND = 3.0, 0.2, 0.7, 5
+# Between two anchors samples tell where those that are further apart than so many periods leave
+# no more than a part of the time open, and where power and counter differ by no more than this,
+# usually and once (logarithms): where a step of the power is near an anchor they may for once. A
+# driver with much to do leaves out some of hundreds: that costs the windows there, and no others.
+APART, OPEN = 3.0, 0.2
+USUALLY, ONCE, AROUND = 0.2, 0.7, 5
 # Where power and counter go together for less of the time, the samples are another's.
 FEWEST, ENOUGH = 3, 0.5
 # Points of a counter whose times are uncertain are taken so many times that apart.
@@ -53,12 +55,20 @@ class _Samples:
         return np.diff(np.interp(anchors_ns + late_ns, self.times_ns, self.joules))
 
     def cover(self, anchors_ns: np.ndarray, late_ns: int) -> np.ndarray:
-        """Between which anchors there are some all the time, of a power that is so late."""
+        """Between which anchors there are some nearly all the time, of a power that is so late."""
+        firsts, lasts = self.holes(late_ns)
+        knots = np.stack([firsts, lasts], axis=1).ravel()
+        lengths = np.stack([np.zeros(len(firsts)), lasts - firsts], axis=1).ravel()
+        open_ns = np.interp(anchors_ns, knots, np.cumsum(lengths)) if len(knots) else 0 * anchors_ns
+        inside = (anchors_ns[:-1] >= self.times_ns[0] - late_ns) & (
+            anchors_ns[1:] <= self.times_ns[-1] - late_ns
+        )
+        return inside & (np.diff(open_ns) <= OPEN * np.diff(anchors_ns))
+
+    def holes(self, late_ns: int) -> tuple[np.ndarray, np.ndarray]:
+        """(starts, ends) of where there are none for longer than usual, of a power so late."""
         apart = np.flatnonzero(np.diff(self.times_ns) > APART * self.update_s * 1e9)
-        times = self.times_ns - late_ns
-        inner = [(times[at], times[at + 1]) for at in apart]
-        missing = merged([(-(2**62), times[0]), *inner, (times[-1], 2**62)])
-        return ~touched(missing, anchors_ns[:-1], anchors_ns[1:])
+        return self.times_ns[apart] - late_ns, self.times_ns[apart + 1] - late_ns
 
 
 def fused(counter: Curve, power: Sound, known_board: bool) -> Curve:
@@ -104,7 +114,17 @@ def fused(counter: Curve, power: Sound, known_board: bool) -> Curve:
         used = used[within[there]][:-1]
         anchors, lengths_s = counter.times_ns, np.diff(counter.times_ns) / 1e9
     times, joules = _shaped(samples, counter, used, late_ns)
-    runs = _runs(~used)
+    coarse = sorted(
+        [
+            (
+                int(anchors[a]),
+                int(anchors[b]),
+                max(counter.period_s, float(np.median(lengths_s[a:b]))),
+            )
+            for a, b in _runs(~used)
+        ]
+        + _open(samples, anchors, used, late_ns)
+    )
     return dataclasses.replace(
         counter,
         times_ns=times,
@@ -118,8 +138,8 @@ def fused(counter: Curve, power: Sound, known_board: bool) -> Curve:
         blur_u_s=blur_s / 2 if known_board else blur_s,
         # Where samples tell when, it does not matter that the counter was not read.
         blind_ns=_of_even(counter.blind_ns, anchors, used),
-        coarse_ns=tuple((int(anchors[a]), int(anchors[b])) for a, b in runs),
-        coarse_s=tuple(max(counter.period_s, float(np.median(lengths_s[a:b]))) for a, b in runs),
+        coarse_ns=tuple((first, last) for first, last, _ in coarse),
+        coarse_s=tuple(each_s for *_, each_s in coarse),
         notes=notes,
     )
 
@@ -240,6 +260,18 @@ def _shaped(
     # In a pair that is not used there is no knot but its first.
     joules = np.where(pairs[at + 1], known_j[base] + since_j * ratios[at + 1], known_j[base])
     return knots, np.maximum.accumulate(joules)
+
+
+def _open(
+    samples: _Samples, anchors: np.ndarray, used: np.ndarray, late_ns: int
+) -> list[tuple[int, int, float]]:
+    """(start, end, seconds) of the holes among samples that are used."""
+    found = []
+    for first, last in zip(*samples.holes(late_ns), strict=True):
+        at = np.searchsorted(anchors, (first, last), "right") - 1
+        if at[0] >= 0 and at[1] < len(used) and used[at[0] : at[1] + 1].all():
+            found.append((int(first), int(last), float(last - first) / 1e9))
+    return found
 
 
 def _runs(marked: np.ndarray) -> list[tuple[int, int]]:
