@@ -333,7 +333,7 @@ def test_the_page_says_where_no_law_was_found(lab, known, page):
 
 def test_an_order_effect_stands_in_the_sections_that_it_touches(lab, known, page):
     def falling(t):
-        return 150 - t + 3 * np.sin(1.7 * t)
+        return 150 - 0.35 * t + 2 * np.sin(1.7 * t)
 
     one = lab((known.GPU, known.Truth(falling, SPAN_S), {}), conditions=("baseline",))
     one.begin(seconds=SPAN_S)
@@ -342,9 +342,9 @@ def test_an_order_effect_stands_in_the_sections_that_it_touches(lab, known, page
         for task in range(3):
             one.generation(f"T/{task}", repetition=repetition, answer=9, prefill_s=0.1)
     text = page(one)
-    assert text.count("Order effect (p &lt; 0.05 after Holm)") >= 3
+    said = "Order effect (p &lt; 0.05 after Holm): small__humaneval-0shot__r1: drift"
     summary = text.index("<h2>Summary</h2>")
-    assert summary < text.index("Order effect", summary) < text.index("<h2>", summary + 5)
+    assert summary < text.index(said) < text.index("<h2>", summary + 5)
 
 
 def test_work_of_others_within_an_estimate_is_told():
