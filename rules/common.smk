@@ -1,5 +1,6 @@
 # Takes: config, the registry of models, the schemas.
 # Gives: both validated, the sessions of both studies, and the software of a rule.
+import json
 import os
 import shutil
 import sys

@@ -18,6 +18,7 @@ rule doctor:
         python=interpreter("onnxruntime"),
         period=config["metering"]["period_s"],
         resolve=config["analysis"]["resolve_periods"],
+        wall=json.dumps(config["metering"]["wall"]),
     shell:
-        "{params.python} scripts/doctor.py --period-s {params.period}"
+        "{params.python} scripts/doctor.py --period-s {params.period} --wall {params.wall:q}"
         " --resolve-periods {params.resolve} --out results/doctor/doctor 2>&1 | tee -i {log:q}"

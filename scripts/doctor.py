@@ -15,11 +15,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from metering import discovery, rapl
-from metering.counters import PACKAGE_POWER_BOUND_W, max_gap_s
+from metering import discovery
+from metering.counters import PACKAGE_POWER_BOUND_W
 from metering.examine import Examined, examined, read_densely, resolved_s
 from metering.host import host_facts
-from metering.meter import Meter, MeterError, one_line
+from metering.meter import Domain, Meter, MeterError, one_line
+from metering.pace import START_UP_S
 from metering.sampler import DEFAULT_PERIOD_S, Sampler
 from metering.screen import rendered
 from metering.trace import Sample, read_trace
@@ -29,6 +30,8 @@ SHARES = (0.05, 0.02, 0.01)
 NVML_DELAY_U_S = 0.003
 # How long to read a meter: many share the time, down to what shows a grid and the noise.
 LOOK_S, SHORTEST_LOOK_S, ALL_S = 4.0, 2.0, 12.0
+# How long to run the sampler: what it costs is told without its start-up.
+SAMPLER_S = START_UP_S + 6.0
 
 
 def main() -> None:
@@ -39,8 +42,7 @@ def main() -> None:
     add("--resolve-periods", type=_positive, default=2.0, help="analysis.resolve_periods")
     add("--want", default=",".join(discovery.KINDS), help="kinds of meters, by comma")
     add("--out", type=Path, help="where to keep the answer: NAME.txt, NAME.json")
-    add("--powercap-root", type=Path, default=rapl.POWERCAP_ROOT, help="for tests")
-    add("--proc-root", type=Path, default=Path("/proc"), help="for tests")
+    discovery.add_options(parser)
     args = parser.parse_args()
     try:
         found = look(args)
@@ -78,11 +80,12 @@ def look(args: argparse.Namespace) -> dict[str, Any]:
     want = [kind for kind in args.want.split(",") if kind]
     # First: what follows is a load itself.
     host = host_facts(args.proc_root)
-    meters, missing = discovery.discover(want, None, args.powercap_root, args.proc_root)
+    meters, missing = discovery.discover(want, None, **discovery.options(args))
     shared_s = max(SHORTEST_LOOK_S, min(LOOK_S, ALL_S / max(1, len(meters))))
     seconds = args.seconds or shared_s
-    print(f"running the sampler for {seconds:g} s ...", file=sys.stderr, flush=True)
-    sampler, rest = _sampler(args, want, seconds)
+    sampling_s = args.seconds or SAMPLER_S
+    print(f"running the sampler for {sampling_s:g} s ...", file=sys.stderr, flush=True)
+    sampler, rest = _sampler(args, want, sampling_s)
     records = []
     for meter in meters:
         domain = meter.domain.domain
@@ -108,14 +111,18 @@ def _meter(
         readings, wall_s, cpu_s = read_densely(meter, seconds)
         record["state"] = {r.quantity: r.value for r in meter.read_slow()}
     except Exception as error:  # whatever the device raises: it is lost, and that is the finding
-        return {**record, "lost": one_line(error)}
+        return {**record, "lost": one_line(error.__cause__ or error)}
     for quantity in dict.fromkeys(r.quantity for r in readings):
-        one = examined(domain.domain, quantity, readings, domain.max_range, wall_s, cpu_s)
-        if domain.domain.startswith("cpu:"):
+        beside = quantity == "power" and domain.quantity != "power"
+        scale = domain.power_scale if beside else domain.scale
+        about = domain.domain, quantity
+        cost = domain.max_range, wall_s, cpu_s, scale
+        one = examined(*about, readings, *cost)
+        if domain.kind != "gpu":
             # Reading densely keeps a core busy: a processor rests while it is only sampled.
-            at_rest = examined(domain.domain, quantity, rest, domain.max_range, wall_s, cpu_s)
+            at_rest = examined(*about, rest, *cost)
             one = dataclasses.replace(one, power_w=at_rest.power_w, noise_w=at_rest.noise_w)
-        record["quantities"].append(dataclasses.asdict(_declared(one, domain.details)))
+        record["quantities"].append(dataclasses.asdict(_declared(one, domain)))
     interval_s = _interval_s(record, args.period_s)
     record["interval_s"] = interval_s
     if interval_s is not None:
@@ -125,16 +132,15 @@ def _meter(
             f"{share:g}": resolved_s(interval_s, delay_s, share) for share in SHARES
         }
     if domain.max_range is not None:
-        record["wraps_at_bound_s"] = max_gap_s(domain.max_range, PACKAGE_POWER_BOUND_W)
+        record["wraps_at_bound_s"] = domain.max_range * domain.scale / PACKAGE_POWER_BOUND_W
     return record
 
 
-def _declared(one: Examined, details: Mapping[str, Any]) -> Examined:
+def _declared(one: Examined, domain: Domain) -> Examined:
     """An estimate moves as often as CPUs are busy: what it can show is declared, not seen."""
-    resolution_s = details.get("resolution_s")
-    if resolution_s is None:
+    if not domain.estimate:
         return one
-    return dataclasses.replace(one, update_s=resolution_s, late_s=None)
+    return dataclasses.replace(one, update_s=domain.period_s, late_s=None)
 
 
 def _interval_s(record: Mapping[str, Any], period_s: float) -> float | None:
@@ -152,13 +158,19 @@ def _sampler(
 ) -> tuple[dict[str, Any], dict[str, list[Sample]]]:
     """What the sampler costs, or why it does not run; and by domain what it read."""
     options = ["--powercap-root", str(args.powercap_root), "--proc-root", str(args.proc_root)]
+    options += ["--hwmon-root", str(args.hwmon_root)]
     rest: dict[str, list[Sample]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
         trace, events = Path(folder, "trace.csv"), Path(folder, "events.jsonl")
         try:
             started_s = time.monotonic()
             with Sampler(
-                trace, events, period_s=args.period_s, want=want, options=options
+                trace,
+                events,
+                period_s=args.period_s,
+                want=want,
+                wall=args.wall,
+                options=options,
             ) as sampler:
                 first_s = time.monotonic() - started_s
                 time.sleep(seconds)
@@ -167,7 +179,9 @@ def _sampler(
         for sample in read_trace(trace):
             rest[sample.domain].append(sample)
     stats = sampler.stats
-    return {"core_share": stats["cpu_s"] / stats["wall_s"], "first_sample_s": first_s}, rest
+    phase = "steady_" if stats.get("steady_wall_s", 0.0) >= 1.0 else ""
+    share = stats[f"{phase}cpu_s"] / stats[f"{phase}wall_s"]
+    return {"core_share": share, "first_sample_s": first_s}, rest
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from metering.host import run_facts, thread_count
 from metering.meter import MeterError, one_line
 from metering.recording import Recording, spec_digest
 from metering.sampler import Sampler
-from preparation import STRETCH_S, rest_and_idle, unsettled, warm_up
+from preparation import STRETCH_S, idle_again, rest_and_idle, unsettled, warm_up
 from progress import Progress
 from running import SETTLE_S, cooling_of, stopping_of
 from runtimes import RuntimeUnavailableError, gate
@@ -124,12 +124,8 @@ def measure(
     if facts["excluded"] is not None:
         progress.say(f"excluded, {facts['excluded']['stage']}: {facts['excluded']['why']}")
     elif left:
-        with Sampler(
-            recording.trace,
-            recording.events,
-            segment=recording.segment,
-            period_s=spec["metering"]["period_s"],
-            cpu_rated_power_w=spec["metering"]["cpu_rated_power_w"],
+        with Sampler.configured(
+            spec["metering"], recording.trace, recording.events, recording.segment
         ) as sampler:
             sampler.announce(progress.say)
             recording.begin(
@@ -149,6 +145,8 @@ def measure(
                 sampler.check()
                 recording.append([*cooled, window])
                 progress.step(told(window, settings))
+            protocol, idle_s = spec["protocol"], spec["metering"]["idle_s"]
+            recording.append(idle_again(protocol["settle_s"], idle_s, progress.say))
             # A slow counter must move once more to cover the last window.
             time.sleep(SETTLE_S)
         facts["sampler"] = sampler.stats
@@ -206,6 +204,7 @@ def segment_facts(settings: Settings, variables: Mapping[str, str]) -> dict[str,
     return {
         **run_facts(Path(__file__).parent),
         "device": settings.device,
+        "threads": settings.threads,
         "allocator": {k: v for k, v in variables.items() if k.startswith("MALLOC_")},
         "environment": dict(variables),
     }

@@ -25,7 +25,7 @@ from metering.host import run_facts
 from metering.meter import MeterError
 from metering.recording import Recording, spec_digest
 from metering.sampler import Sampler
-from preparation import STRETCH_S, rest_and_idle, unsettled, warm_up
+from preparation import STRETCH_S, idle_again, rest_and_idle, unsettled, warm_up
 from progress import Progress
 from running import SETTLE_S
 
@@ -66,12 +66,8 @@ def measure(spec: dict[str, Any], out: Path, partial: Path) -> None:
         progress.say(f"making the loads on {device}; other tools: {', '.join(tools) or 'none'}")
         loads = Loads(device, spec["seed"])
         around = opened(list(tools), device.index if device.type == "cuda" else None)
-        with Sampler(
-            recording.trace,
-            recording.events,
-            segment=recording.segment,
-            period_s=spec["metering"]["period_s"],
-            cpu_rated_power_w=spec["metering"]["cpu_rated_power_w"],
+        with Sampler.configured(
+            spec["metering"], recording.trace, recording.events, recording.segment
         ) as sampler:
             sampler.announce(progress.say)
             facts = run_facts(Path(__file__).parent)
@@ -85,6 +81,8 @@ def measure(spec: dict[str, Any], out: Path, partial: Path) -> None:
                 sampler.check()
                 recording.append([line])
                 progress.step(f"{window.name}: {line['units']} units")
+            protocol, idle_s = spec["protocol"], spec["metering"]["idle_s"]
+            recording.append(idle_again(protocol["settle_s"], idle_s, progress.say))
             # A slow counter must move once more to cover the last window.
             time.sleep(SETTLE_S)
         stats = sampler.stats

@@ -29,6 +29,7 @@ from metering.host import run_facts, thread_count
 from metering.meter import MeterError
 from metering.recording import Recording, spec_digest
 from metering.sampler import Sampler
+from preparation import idle_again
 from progress import Progress
 from running import SETTLE_S, cooling_of, stopping_of
 from weights import WeightsError
@@ -92,12 +93,8 @@ def measure(spec: dict[str, Any], args: argparse.Namespace) -> None:
     if left:
         with contextlib.ExitStack() as stack:
             sampler = stack.enter_context(
-                Sampler(
-                    recording.trace,
-                    recording.events,
-                    segment=recording.segment,
-                    period_s=spec["metering"]["period_s"],
-                    cpu_rated_power_w=spec["metering"]["cpu_rated_power_w"],
+                Sampler.configured(
+                    spec["metering"], recording.trace, recording.events, recording.segment
                 )
             )
             sampler.announce(progress.say)
@@ -121,6 +118,8 @@ def measure(spec: dict[str, Any], args: argparse.Namespace) -> None:
                 sampler.check()
                 recording.append([*cooled, *windows])
                 progress.step(told(item, windows[-1]))
+            protocol, idle_s = spec["protocol"], spec["metering"]["idle_s"]
+            recording.append(idle_again(protocol["settle_s"], idle_s, progress.say))
             # A slow counter must move once more to cover the last window.
             time.sleep(SETTLE_S)
         stats = sampler.stats

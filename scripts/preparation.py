@@ -1,4 +1,5 @@
-"""What comes before the first window: warming up until the rate is stable, rest, idle."""
+"""What comes before the first window and behind the last: warming up until the rate is stable,
+rest, idle."""
 
 from __future__ import annotations
 
@@ -80,6 +81,16 @@ def rest_and_idle(
     windows = [_asleep("settle", settle_s)] if settle_s > 0 else []
     say(f"recording idle for {idle_s:g} s")
     return [*windows, _asleep("idle", idle_s)]
+
+
+def idle_again(settle_s: float, idle_s: float, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Rest and idle behind the last window, as long as before the first: between them idle drifts,
+    with the temperature of the device. None where none was asked for."""
+    if idle_s <= 0:
+        return []
+    say(f"recording idle once more, for {idle_s:g} s")
+    rest = [_asleep("settle", settle_s)] if settle_s > 0 else []
+    return [*rest, _asleep("idle", idle_s)]
 
 
 def _asleep(kind: str, seconds: float) -> dict[str, Any]:

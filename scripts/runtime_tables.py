@@ -41,12 +41,6 @@ def main() -> None:
     parser.add_argument(
         "--planned", type=json.loads, default=[], help="the planned sessions, as a JSON list"
     )
-    parser.add_argument(
-        "--equivalence-margin",
-        type=float,
-        default=0.05,
-        help="runtimes whose ratio is surely within it of 1 are called equivalent",
-    )
     args = parser.parse_args()
 
     resolve = args.resolve_periods

@@ -155,7 +155,8 @@ def _segment(
     made = {}
     for domain in domains:
         curve = session.curves.get((segment, domain.domain))
-        period_s = np.nan if curve is None else curve.period_s
+        edges = group.start_ns.to_numpy(), group.end_ns.to_numpy()
+        period_s = np.full(len(group), np.nan) if curve is None else curve.periods_s(*edges)
         energy_of = _nowhere if curve is None else curve.energy
         table = _energies(group, energy_of, period_s, resolve_periods)
         made[domain.domain] = _Under(
@@ -168,7 +169,7 @@ def _segment(
     table = _energies(
         group,
         lambda *edges: session.total(segment, *edges),
-        session.period_s(segment),
+        session.periods_s(segment, group.start_ns.to_numpy(), group.end_ns.to_numpy()),
         resolve_periods,
         _sum(parts, len(group)),
     )
@@ -201,15 +202,13 @@ def _sum(parts: Sequence[_Under], length: int) -> Energy:
 def _energies(
     group: pd.DataFrame,
     energy_of: EnergyOf,
-    period_s: float,
+    period_s: np.ndarray,
     resolve_periods: float,
     energy: Energy | None = None,
 ) -> pd.DataFrame:
     if energy is None:
         energy = energy_of(group.start_ns.to_numpy(), group.end_ns.to_numpy())
-    table = group.assign(
-        pooled_j=energy.joules, pooled_u_j=energy.uncertainty_j, period_s=float(period_s)
-    )
+    table = group.assign(pooled_j=energy.joules, pooled_u_j=energy.uncertainty_j, period_s=period_s)
     beside_w, u_w = idle_power(table, energy_of)
     short = (table.duration_s < resolve_periods * table.period_s).to_numpy()
     return table.assign(

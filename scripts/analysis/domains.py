@@ -17,8 +17,9 @@ import numpy as np
 from analysis.curves import Curve
 from metering.meter import Domain, declared
 
-# Meters from before they said of which socket they are: as the kernel numbers packages.
-_SOCKET = re.compile(r"package-(\d+)")
+# Of which socket a processor's meter is, where it does not say: as the kernel numbers packages.
+_SOCKET = re.compile(r"-(\d+)(?:-die-\d+)?$")
+_PACKAGE = re.compile(r"package-\d+")
 # A package that could not be read, in the words of why (`metering.rapl`).
 _UNREAD = re.compile(r"the counter of (\S+) ")
 # Two counters are held against each other at so many times; over all of them they must tell a
@@ -127,7 +128,7 @@ def _unread(segment: Mapping[str, Any]) -> list[str]:
     for missing in segment["meters"].get("missing", ()):
         told = _UNREAD.search(missing["why"])
         name = missing.get("domain") or (told[1] if told else "")
-        if missing.get("kind") == "processor" or _SOCKET.search(name):
+        if missing.get("kind") == "processor" or _PACKAGE.search(name):
             names += [name] if name else []
     return names
 
@@ -157,6 +158,9 @@ def _stand_in(
         if all(_matches(d, name) for name in workers) and (not curves or d.domain in curves)
     ]
     inner = [d for d in around if not any(_matches(d, o.domain) for o in around if o is not d)]
+    if len(inner) > 1:
+        # As of several modules that all say so: nobody knows which one the worker is in.
+        return None
     return (inner or around or [None])[0]
 
 
@@ -165,9 +169,14 @@ def _matches(domain: Domain, name: str) -> bool:
 
 
 def overlapping(first: Domain, second: Domain, known: Iterable[Domain] = ()) -> bool:
-    """Whether two domains have energy in common: one contains the other, or both a third."""
+    """Whether two domains have energy in common: one contains the other, or both a third, or they
+    are two meters of one socket."""
     if _matches(first, second.domain) or _matches(second, first.domain):
         return True
+    if first.kind == second.kind == "processor" and first.meter != second.meter:
+        sockets = _socket(first, 0), _socket(second, 1)
+        if sockets[0] == sockets[1]:
+            return True
     return any(_matches(first, d.domain) and _matches(second, d.domain) for d in known)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import signal
 
-from analysis.curves import Curve
+from analysis.cumulative import Curve, touched
 
 # A sample of the power is a mean over the period before it, of a sensor that follows the load as a
 # low pass of first order. How slow it is and how late, in periods: the pair that leaves the least
@@ -82,6 +82,9 @@ def pooled(
         # At a window's edge the sensor still sees what was before.
         margin_ns = round(MARGIN * curve.period_s * 1e9)
         kept = _within(knots_ns, np.asarray(inside[0]) + margin_ns, np.asarray(inside[1]))
+    # Where the meter was lost, or did not tell when, there is no sum.
+    for spans_ns in (curve.lost_ns, curve.blind_ns):
+        kept &= ~touched(spans_ns, knots_ns[:-1], knots_ns[1:])
     if kept.sum() <= len(spans) + 2:
         return None
     rows = _Rows(knots_ns, sums_j, lengths_s, list(spans.values()), kept)

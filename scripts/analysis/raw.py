@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import json
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,16 @@ import numpy as np
 
 from analysis.curves import Curve, Energy, curve
 from analysis.domains import Total, mirrors_of, total_of
+from analysis.readings import Key, Readings, read_readings
 from metering.meter import declared
-from metering.trace import read_trace
 
 TOTAL = "total"
 # What a total is read from where there is none.
 UNMETERED = "none: what did the work was not metered"
 
-Readings = dict[tuple[int, str, str], list[tuple[int, float]]]
 States = dict[tuple[int, str, str], tuple[np.ndarray, np.ndarray]]
+# So many lines are parsed together: their keys are then the same strings in memory.
+LINES = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +155,15 @@ class RawSession:
         curves = [self.curves.get((segment, d["domain"])) for d in self.headline(segment)]
         return max((c.period_s for c in curves if c is not None), default=np.nan)
 
+    def periods_s(self, segment: int, start_ns: Sequence[int], end_ns: Sequence[int]) -> np.ndarray:
+        """The same at the edges of windows, for where samples of the power fail the meter is
+        slower."""
+        found = np.full(len(start_ns), np.nan)
+        for domain in self.headline(segment):
+            if (curve := self.curves.get((segment, domain["domain"]))) is not None:
+                found = np.fmax(found, curve.periods_s(start_ns, end_ns))
+        return found
+
     def _segment(self, segment: int) -> dict[str, Any]:
         return next(s for s in self.facts["segments"] if s["segment"] == segment)
 
@@ -173,34 +183,23 @@ class RawSession:
 def read_session(folder: Path) -> RawSession:
     """Reads session.json, windows.jsonl, trace.csv and events.jsonl."""
     facts = json.loads((folder / "session.json").read_text())
-    readings = _readings(folder / "trace.csv")
+    readings = read_readings(folder / "trace.csv")
     curves = _curves(readings, facts["segments"])
     events = _lines(folder / "events.jsonl")
-    states = {
-        key: (np.asarray([t for t, _ in pairs], np.int64), np.asarray([v for _, v in pairs], float))
-        for key, pairs in readings.items()
-        if key[2] != "energy"
-    }
+    states = {key: found.floats for key, found in readings.items() if key[2] != "energy"}
     return RawSession(facts, _lines(folder / "windows.jsonl"), curves, events, states)
 
 
 def read_unfinished(folder: Path, segments: Sequence[dict[str, Any]]) -> RawSession:
     """The same of a session that is still being measured, which has no session.json: of its facts
     only the segments."""
-    curves = _curves(_readings(folder / "trace.csv"), segments)
+    curves = _curves(read_readings(folder / "trace.csv"), segments)
     return RawSession({"segments": segments}, _lines(folder / "windows.jsonl"), curves, [])
 
 
-def _readings(trace: Path) -> Readings:
-    """By (segment, domain, quantity), all readings of a trace."""
-    readings: Readings = defaultdict(list)
-    for sample in read_trace(trace):
-        key = sample.segment, sample.domain, sample.quantity
-        readings[key].append((sample.t_ns, sample.value))
-    return readings
-
-
-def _curves(readings: Readings, segments: Sequence[dict[str, Any]]) -> dict[tuple[int, str], Curve]:
+def _curves(
+    readings: Mapping[Key, Readings], segments: Sequence[dict[str, Any]]
+) -> dict[tuple[int, str], Curve]:
     """By (segment, domain), the curves of the meters that the segments found."""
     domains = {
         (segment["segment"], domain["domain"]): domain
@@ -210,21 +209,25 @@ def _curves(readings: Readings, segments: Sequence[dict[str, Any]]) -> dict[tupl
     curves = {}
     for key, domain in domains.items():
         counted = readings.get((*key, domain["quantity"]))
-        power = readings.get((*key, "power"))
         if counted is None:
             continue
-        # A mean over a second says nothing of when.
-        prompt = domain["details"].get("power") in ("samples", "instant")
-        made = curve(
-            *zip(*counted, strict=True),
-            domain,
-            tuple(zip(*power, strict=True)) if prompt and power else None,
-        )
+        way = domain["details"].get("power")
+        power = None
+        if domain["quantity"] == "power":
+            counted = counted.best(otherwise=way)
+        elif beside := readings.get((*key, "power")):
+            # A mean over a second says nothing of when.
+            beside = beside.best("samples", "instant", otherwise=way)
+            power = (beside.times_ns, beside.values) if len(beside.times_ns) else None
+        made = curve(counted.times_ns, counted.values, domain, power)
         if made is not None:
             curves[key] = made
     return curves
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+        while some := list(itertools.islice(lines, LINES)):
+            found += json.loads(f"[{','.join(some)}]")
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,18 +45,18 @@ def repeated(session: RawSession, resolve_periods: float) -> list[Repeated]:
         resolve_periods: See `attribution.windows_table`, whose energies these are.
     """
     found = []
-    for segment in session.facts["segments"]:
-        number = segment["segment"]
-        windows = [w for w in session.windows if w["segment"] == number and w["kind"] in UNITS]
-        if not windows:
-            continue
+    by_segment = defaultdict(list)
+    for window in session.windows:
+        if window["kind"] in UNITS:
+            by_segment[window["segment"]].append(window)
+    for number, windows in by_segment.items():
         starts, ends = ([w[edge] for w in windows] for edge in ("start_ns", "end_ns"))
         joules = session.total(number, starts, ends).joules
-        shortest_s = resolve_periods * session.period_s(number)
-        for window, energy_j in zip(windows, joules, strict=True):
+        shortest_s = resolve_periods * session.periods_s(number, starts, ends)
+        for window, energy_j, least_s in zip(windows, joules, shortest_s, strict=True):
             units = UNITS[window["kind"]](window)
             seconds = (window["end_ns"] - window["start_ns"]) / 1e9
-            known = not math.isnan(energy_j) and seconds >= shortest_s
+            known = not math.isnan(energy_j) and seconds >= least_s
             unit_j = float(energy_j) / units if known else None
             cell = cell_of(window[window["kind"]])
             found.append(Repeated(cell, window, unit_j, seconds / units))

@@ -8,7 +8,16 @@ import os
 import time
 from pathlib import Path
 
-from metering.meter import Domain, Meter, MeterError, Missing, Reading, one_line, timed
+from metering.meter import (
+    Domain,
+    Happening,
+    Meter,
+    MeterError,
+    Missing,
+    Reading,
+    one_line,
+    timed,
+)
 
 ASSUMED_POWER_PER_CPU_W = 10.0
 # Between two looks at least: a tick of CPU time is 10 ms, and /proc/stat takes a quarter of a
@@ -37,6 +46,7 @@ class CpuEstimate:
         self._rated_power_w = ASSUMED_POWER_PER_CPU_W * cpus if assumed else rated_power_w
         self._energy_j_per_tick = self._rated_power_w / cpus / self._hertz
         self._last = _ticks(stat)
+        self._busy = 0
         self._due_s = 0.0
         self.domain = Domain(
             domain="cpu:estimate",
@@ -45,6 +55,9 @@ class CpuEstimate:
             unit="J",
             label="CPU, estimate: utilisation x rated power",
             estimate=True,
+            kind="processor",
+            period_s=1 / self._hertz,
+            resolution=self._energy_j_per_tick,
             details={
                 "rated_power_w": self._rated_power_w,
                 "rated_power_from": (
@@ -65,7 +78,9 @@ class CpuEstimate:
             return []
         self._due_s = time.monotonic() + PERIOD_S
         t_ns, (busy, _) = timed(lambda: _ticks(self._stat))
-        return [self._reading(t_ns, "energy", busy * self._energy_j_per_tick, "J")]
+        # What a core did is told anew when it wakes: the sum can fall by a tick, energy cannot.
+        self._busy = max(self._busy, busy)
+        return [self._reading(t_ns, "energy", self._busy * self._energy_j_per_tick, "J")]
 
     def read_slow(self) -> list[Reading]:
         """Mean utilisation (0 to 1) since the last call, and the rated power in watts."""
@@ -74,8 +89,13 @@ class CpuEstimate:
         busy, total = (new - old for new, old in zip(now, self._last, strict=True))
         if total > 0:  # within one clock tick there is nothing to divide by, which is not zero
             self._last = now
-            readings.append(self._reading(t_ns, "utilisation", busy / total, "1"))
+            used = min(max(0.0, busy / total), 1.0)
+            readings.append(self._reading(t_ns, "utilisation", used, "1"))
         return readings
+
+    def happened(self) -> list[Happening]:
+        """Nothing happens to it."""
+        return []
 
     def close(self) -> None:
         """Nothing is held."""

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from metering.counters import CounterReset, unwrap
-from metering.meter import Meter, Reading
+from metering.meter import SCALES, Meter, Reading
 
-TO_JOULES = {"J": 1.0, "mJ": 1e-3, "uJ": 1e-6}
-TO_WATTS = {"W": 1.0, "mW": 1e-3}
 # Between two reads at least: what costs nothing need not be read a hundred thousand times.
 PAUSE_S = 2e-4
 # Of blocks of this length the powers are compared.
@@ -69,11 +67,14 @@ def examined(
     max_range: int | None,
     read_wall_s: float,
     read_cpu_s: float,
+    scale: float | None = None,
 ) -> Examined:
-    """What the readings of one quantity tell: `energy` (a counter) or `power`."""
+    """What the readings of one quantity tell: `energy` (a counter) or `power`; `scale` is joules or
+    watts in one of their unit, which is common knowledge of the commonest."""
     own = sorted((r for r in readings if r.quantity == quantity), key=lambda r: r.t_ns)
     times = [r.t_ns / 1e9 for r in own]
-    scale = (TO_JOULES if quantity == "energy" else TO_WATTS)[own[0].unit] if own else 1.0
+    if scale is None:
+        scale = SCALES[own[0].unit] if own else 1.0
     try:
         values = [r.value for r in own]
         values = unwrap(values, max_range) if quantity == "energy" else values

@@ -75,6 +75,11 @@ class Grid:
         """Between two moves."""
         return self._line.period_s
 
+    @property
+    def span_s(self) -> float:
+        """The time over which its moves are known."""
+        return self._moves[-1][1] - self._moves[0][1]
+
     def number(self, time_s: float) -> float:
         """How many periods after move 0 a time is."""
         return (time_s - self._line.phase_s) / self._line.period_s

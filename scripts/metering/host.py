@@ -1,19 +1,22 @@
 """Facts about the host, its software and the code: what a result needs beside it.
 
-No names of people or hosts: results are published. Whatever cannot be read is None.
+No names of people or hosts: results are published. Whatever cannot be read is None, and what is
+there and cannot be understood has its reason under ``unread``.
 """
 
+import math
 import os
 import platform
 import re
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 from metering import nvml
+from metering.meter import one_line
 
 
 def host_facts(
@@ -29,21 +32,36 @@ def host_facts(
     """
     proc, sys = Path(proc_root), Path(sys_root)
     cpuinfo = _read(proc / "cpuinfo") or ""
-    return {
-        "cpu_model": _first(r"^model name\s*:\s*(.+)$", cpuinfo),
-        "architecture": platform.machine(),
-        **_topology(cpuinfo, sys),
-        "affinity": _affinity(),
-        "governors": _distinct(sys, "cpufreq/scaling_governor"),
-        "boost": _boost(sys),
-        "memory_bytes": _memory_bytes(_read(proc / "meminfo") or ""),
-        "kernel": platform.release(),
-        "os": _os_name(),
-        "virtualisation": _virtualisation(cpuinfo, sys),
-        "cgroup_cpu_limit": _cgroup_cpu_limit(proc, sys),
-        "load_average": _load_average(_read(proc / "loadavg")),
-        "gpus": nvml.gpu_facts(environ),
+    asked: dict[str, Callable[[], object]] = {
+        "cpu_model": lambda: _first(r"^model name\s*:\s*(.+)$", cpuinfo),
+        "architecture": platform.machine,
+        "sockets": lambda: len({package for package, _, _ in _places(sys)}) or None,
+        "physical_cores": lambda: len(_places(sys)) or None,
+        "logical_cpus": lambda: (
+            len(re.findall(r"^processor\s*:", cpuinfo, re.MULTILINE)) or os.cpu_count()
+        ),
+        "affinity": _affinity,
+        "governors": lambda: _distinct(sys, "cpufreq/scaling_governor"),
+        "boost": lambda: _boost(sys),
+        "memory_bytes": lambda: _memory_bytes(_read(proc / "meminfo") or ""),
+        "kernel": platform.release,
+        "os": _os_name,
+        "virtualisation": lambda: _virtualisation(cpuinfo, sys),
+        "cgroup_cpu_limit": lambda: cgroup_cpu_limit(proc, sys),
+        "load_average": lambda: _load_average(_read(proc / "loadavg")),
+        "gpus": lambda: nvml.gpu_facts(environ),
     }
+    facts, unread = {}, {}
+    for name, read in asked.items():
+        try:
+            facts[name] = read()
+        except Exception as error:  # what a machine may say has no end; no fact is worth a session
+            facts[name] = None
+            unread[name] = one_line(error)
+    facts["virtualisation"] = facts["virtualisation"] or dict.fromkeys(
+        ("hypervisor", "product", "container")
+    )
+    return facts | ({"unread": unread} if unread else {})
 
 
 def run_facts(repo: str | os.PathLike) -> dict:
@@ -67,23 +85,43 @@ def process_start_ns(proc_root: str | os.PathLike = "/proc") -> int | None:
     if stat is None or not hasattr(time, "CLOCK_BOOTTIME"):
         return None
     # The name in parentheses may hold spaces; the 22nd field is the 20th behind it.
-    ticks = int(stat.rpartition(")")[2].split()[19])
+    try:
+        ticks = int(stat.rpartition(")")[2].split()[19])
+    except (ValueError, IndexError):
+        return None
     age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     return time.monotonic_ns() - round(age_s * 1e9)
 
 
-def thread_count(asked: int | str) -> int:
-    """The threads that a configuration asks for; ``auto`` is one for each CPU we may use."""
-    return len(os.sched_getaffinity(0)) if asked == "auto" else asked
+def thread_count(
+    asked: int | str, proc_root: str | os.PathLike = "/proc", sys_root: str | os.PathLike = "/sys"
+) -> int:
+    """The threads that a configuration asks for; ``auto`` is one for each CPU we may use.
+
+    A container's quota counts too, rounded down: one thread more would be stopped for a part of
+    each of the scheduler's periods, and the others wait for it. One at least. Both stand in the
+    facts of the host (``affinity``, ``cgroup_cpu_limit``), the number in those of the session.
+    """
+    if asked != "auto":
+        return asked
+    cpus = len(_affinity() or ()) or os.cpu_count() or 1
+    try:
+        limit = cgroup_cpu_limit(Path(proc_root), Path(sys_root))
+    except Exception:  # as in host_facts, which says so
+        limit = None
+    return cpus if limit is None else max(1, min(cpus, math.floor(limit + 1e-9)))
 
 
 def software_facts() -> dict:
     """The interpreter and every installed distribution with its version, as ``pip freeze`` does."""
     packages: dict[str, str] = {}
     for distribution in metadata.distributions():
-        name = distribution.metadata["Name"]
-        if name:  # half-removed packages have none; the first on the path is the one imported
-            packages.setdefault(name, distribution.version)
+        try:
+            name, version = distribution.metadata["Name"], distribution.version
+        except Exception:  # half-removed packages have none, or nothing that can be read
+            continue
+        if name:  # the first on the path is the one imported
+            packages.setdefault(name, version)
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -114,6 +152,7 @@ def _git(repo: str | os.PathLike, *command: str) -> str | None:
             ["git", "--no-optional-locks", "-C", os.fspath(repo), *command],
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=60,
         )
     except (OSError, subprocess.TimeoutExpired):
@@ -142,19 +181,15 @@ def _distinct(sys: Path, name: str) -> list[str] | None:
     return sorted(values) or None
 
 
-def _topology(cpuinfo: str, sys: Path) -> dict:
+def _places(sys: Path) -> set[tuple[str, str | None, str]]:
+    """(package, die, core) of each physical core."""
     places = set()
     for folder in _cpu_folders(sys):
         names = ("physical_package_id", "die_id", "core_id")
         package, die, core = (_read(folder / "topology" / name) for name in names)
         if package is not None and core is not None:
             places.add((package, die, core))
-    logical = len(re.findall(r"^processor\s*:", cpuinfo, re.MULTILINE))
-    return {
-        "sockets": len({package for package, _, _ in places}) or None,
-        "physical_cores": len(places) or None,
-        "logical_cpus": logical or os.cpu_count(),
-    }
+    return places
 
 
 def _affinity() -> list[int] | None:
@@ -191,31 +226,51 @@ def _virtualisation(cpuinfo: str, sys: Path) -> dict:
     }
 
 
-def _cgroup_cpu_limit(proc: Path, sys: Path) -> float | None:
+def cgroup_cpu_limit(proc: Path, sys: Path) -> float | None:
     """The tightest CPU quota on the way from this process's group to the root, in CPUs."""
     limits = []
     for line in (_read(proc / "self/cgroup") or "").splitlines():
-        _, controllers, group = line.split(":", 2)
+        _, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
         version_2 = controllers == ""
         if not version_2 and "cpu" not in controllers.split(","):
             continue
-        root = sys / "fs/cgroup" / ("" if version_2 else controllers)
+        root = _mounted(sys / "fs/cgroup", controllers, version_2)
         folder = root / group.lstrip("/")
         for level in (folder, *folder.parents):
             limits.append(_quota_v2(level) if version_2 else _quota_v1(level))
             if level == root:
                 break
+        # In a container the group's path is the host's, and its own group is the root here.
+        limits.append(_quota_v2(root) if version_2 else _quota_v1(root))
     return min((limit for limit in limits if limit is not None), default=None)
 
 
+def _mounted(root: Path, controllers: str, version_2: bool) -> Path:
+    """Where a hierarchy is mounted: of v2, beside others or alone; of v1, by its controllers."""
+    if version_2:
+        return root / "unified" if (root / "unified").exists() else root
+    names = (controllers, ",".join(reversed(controllers.split(","))), "cpu")
+    return next((root / name for name in names if (root / name).exists()), root / controllers)
+
+
 def _quota_v2(folder: Path) -> float | None:
-    quota, _, period = (_read(folder / "cpu.max") or "max").partition(" ")
-    return None if quota == "max" else int(quota) / int(period)
+    quota, _, period = (_read(folder / "cpu.max") or "").partition(" ")
+    return _cpus(quota, period or "100000")
 
 
 def _quota_v1(folder: Path) -> float | None:
     quota, period = (_read(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
-    return None if quota is None or period is None or int(quota) < 0 else int(quota) / int(period)
+    return _cpus(quota, period)
+
+
+def _cpus(quota: str | None, period: str | None) -> float | None:
+    """None where there is no quota (`max`, -1), or none that can be."""
+    try:
+        cpus = int(quota or "") / int(period or "")
+    except (ValueError, ZeroDivisionError):
+        return None
+    return cpus if cpus > 0 else None
 
 
 def _load_average(text: str | None) -> list[float] | None:

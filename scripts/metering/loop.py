@@ -4,18 +4,33 @@ import time
 from collections.abc import Callable, Collection
 
 from metering.counters import CounterWatch
-from metering.meter import Meter, Watcher, one_line
+from metering.meter import Happening, Meter, MeterGoneError, Reading, Watcher, one_line
+from metering.pace import OWN, Budget
+from metering.plausible import Plausible
+from metering.probes import ROUND_S, Retry
 from metering.trace import EventWriter, TraceWriter
 
-SLOW_PERIOD_S = 1.0  # temperature, clocks and limits: nothing there moves faster
+SLOW_PERIOD_S = ROUND_S  # temperature, clocks and limits: nothing there moves faster
 FLUSH_PERIOD_S = 1.0  # at most this much is lost when the sampler is killed
+# A meter that cannot be read for so long is given up: what passes has passed by then.
+LOST_AFTER_S = 5.0
+
+
+class _Sampled:
+    """A meter, and what is known of how it fares."""
+
+    def __init__(self, meter: Meter, watch: CounterWatch) -> None:
+        self.meter, self.watch = meter, watch
+        self.failing_since_s: float | None = None
+        self.slow = Retry()
+        self.plausible = Plausible(meter.domain)
 
 
 class SamplingLoop:
     """Samples meters into a trace and an events file, and what watchers see beside them.
 
-    A meter that raises is closed and dropped, with an event; the others go on. Nothing is ever
-    written in place of a missing value.
+    A meter that raises is asked again for some seconds, then closed and dropped, with events; the
+    others go on. Nothing is ever written in place of a missing value, and no garbage.
     """
 
     def __init__(
@@ -25,46 +40,80 @@ class SamplingLoop:
         events: EventWriter,
         frozen_after_s: float = 5.0,
         watchers: Collection[Watcher] = (),
+        budget: Budget = OWN,
     ):
-        self._meters = [(m, CounterWatch(m.domain, frozen_after_s)) for m in meters]
-        self._watchers = list(watchers)
-        self._speechless: set[str] = set()  # domains whose slow quantities failed
+        self._meters = [_Sampled(m, CounterWatch(m.domain, frozen_after_s)) for m in meters]
+        self._watchers = [(watcher, Retry()) for watcher in watchers]
         self._trace = trace
         self._events = events
+        self._budget = budget
         self.samples = 0
         self.late = 0
 
     def sample(self, slow: bool, everything: bool = False) -> None:
         """One round over all meters; ``slow`` also reads what moves slowly, ``everything`` also
         what a meter would leave for later."""
-        for meter, watch in list(self._meters):
-            domain = meter.domain.domain
-            try:
-                readings = meter.read(everything)
-            except Exception as error:  # whatever it is, it must not take the other meters along
-                self._event("meter-lost", domain, one_line(error))
-                self._drop(meter)
-                continue
-            self._trace.write(readings)
-            for kind, why in watch.see(readings):
-                self._event(kind, domain, why)
-            if slow and domain not in self._speechless:
-                try:
-                    self._trace.write(meter.read_slow())
-                except Exception as error:  # energy may still be there: keep the meter
-                    self._speechless.add(domain)
-                    self._event("slow-quantities-lost", domain, one_line(error))
+        for one in list(self._meters):
+            if self._read(one, everything) and slow:
+                self._read_slow(one.meter.domain.domain, one.meter.read_slow, one.slow)
+            self._tell(one.meter)
         if slow:
-            self._watch()
+            for watcher, retry in self._watchers:
+                self._read_slow(watcher.domain, watcher.read_slow, retry)
         self.samples += 1
 
-    def _watch(self) -> None:
-        for watcher in list(self._watchers):
-            try:
-                self._trace.write(watcher.read_slow())
-            except Exception as error:  # it only says who else was there
-                self._watchers.remove(watcher)
-                self._event("slow-quantities-lost", watcher.domain, one_line(error))
+    def _read(self, one: _Sampled, everything: bool) -> bool:
+        """Whether the meter could be read."""
+        domain = one.meter.domain.domain
+        try:
+            readings = one.meter.read(everything)
+        except Exception as error:  # whatever it is, it must not take the other meters along
+            self._failed(one, error)
+            return False
+        if one.failing_since_s is not None:
+            one.failing_since_s = None
+            self._event("meter-back", domain, "it can be read again")
+        readings = [reading for reading in readings if self._may_be(one, reading)]
+        self._trace.write(readings)
+        for kind, why in one.watch.see(readings):
+            self._event(kind, domain, why)
+        return True
+
+    def _failed(self, one: _Sampled, error: Exception) -> None:
+        domain, now_s = one.meter.domain.domain, time.monotonic()
+        # A right that was taken away is not given back while we ask.
+        gone = isinstance(error, MeterGoneError | PermissionError)
+        why = one_line(error.__cause__ or error)
+        if not gone and one.failing_since_s is None:
+            one.failing_since_s = now_s
+            self._event("meter-failed", domain, why)
+        elif gone or now_s - one.failing_since_s >= getattr(one.meter, "patience_s", LOST_AFTER_S):
+            self._event("meter-lost", domain, why)
+            self._drop(one)
+
+    def _may_be(self, one: _Sampled, reading: Reading) -> bool:
+        why = one.plausible.why_not(reading)
+        if one.plausible.is_news(reading, why):
+            self._event("value-refused", reading.domain, why, reading.quantity)
+        return why is None
+
+    def _read_slow(self, domain: str, read: Callable[[], list[Reading]], retry: Retry) -> None:
+        if not retry.due():
+            return
+        try:
+            self._trace.write(read())
+        except Exception as error:  # energy may still be there: keep the meter
+            if retry.failures == 0:
+                self._event("slow-quantities-lost", domain, one_line(error))
+            retry.failed()
+            return
+        if retry.answered():
+            self._event("slow-quantities-back", domain, "they can be read again")
+
+    def _tell(self, meter: Meter) -> None:
+        happened: Callable[[], list[Happening]] = getattr(meter, "happened", list)
+        for kind, why, quantity in happened():
+            self._event(kind, meter.domain.domain, why, quantity)
 
     def run(self, period_s: float, wait: Callable[[float], bool]) -> None:
         """Sample every ``period_s`` until ``wait(seconds)`` returns True, then once more.
@@ -76,6 +125,7 @@ class SamplingLoop:
         deadline += period_s
         slow_due += SLOW_PERIOD_S
         flush_due += FLUSH_PERIOD_S
+        self._budget.look()
         while not wait(max(0.0, deadline - time.monotonic())):
             now = time.monotonic()
             if now < deadline:
@@ -84,6 +134,7 @@ class SamplingLoop:
             self.sample(slow)
             if slow:
                 slow_due = now + SLOW_PERIOD_S
+                self._budget.look()
             if now >= flush_due:
                 self._trace.flush()
                 flush_due = now + FLUSH_PERIOD_S
@@ -96,15 +147,16 @@ class SamplingLoop:
 
     def close(self) -> None:
         """Close the meters that are left."""
-        for meter, _ in list(self._meters):
-            self._drop(meter)
+        for one in list(self._meters):
+            self._drop(one)
 
-    def _drop(self, meter: Meter) -> None:
-        self._meters = [pair for pair in self._meters if pair[0] is not meter]
+    def _drop(self, one: _Sampled) -> None:
+        self._meters = [other for other in self._meters if other is not one]
         try:
-            meter.close()
+            one.meter.close()
         except Exception as error:  # a lost device may not even close
-            self._event("close-failed", meter.domain.domain, one_line(error))
+            self._event("close-failed", one.meter.domain.domain, one_line(error))
 
-    def _event(self, kind: str, domain: str, why: str) -> None:
-        self._events.write(time.monotonic_ns(), kind, domain, why)
+    def _event(self, kind: str, domain: str, why: str, quantity: str | None = None) -> None:
+        more = {} if quantity is None else {"quantity": quantity}
+        self._events.write(time.monotonic_ns(), kind, domain, why, **more)

@@ -12,6 +12,10 @@ class MeterError(RuntimeError):
     """A meter or the sampler failed; the message is one line: what, why, what to do."""
 
 
+class MeterGoneError(MeterError):
+    """The device says that it will not come back: there is no use in trying again."""
+
+
 class Reading(NamedTuple):
     """One value as a meter gave it, unscaled and uncorrected.
 
@@ -24,6 +28,17 @@ class Reading(NamedTuple):
     value: int | float
     unit: str
     source: str
+
+
+class Happening(NamedTuple):
+    """What a meter saw happen to itself: for the events of the session.
+
+    ``kind`` is one of docs/meters.md; ``quantity`` names what it concerns, None the whole meter.
+    """
+
+    kind: str
+    why: str
+    quantity: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +64,9 @@ class Domain:
         contains: Patterns (fnmatch) of other domains whose energy is in this one too: none of them
             is ever added to it.
         max_power_w: More than the device can draw: a step of the counter that asks for more did
-            not happen.
+            not happen. None where nobody can say.
+        power_scale: Watts in one unit of the power that is read beside a counter, which may have
+            another unit; None where there is none.
     """
 
     domain: str
@@ -67,6 +84,7 @@ class Domain:
     resolution: float | None = None
     contains: tuple[str, ...] = ()
     max_power_w: float | None = None
+    power_scale: float | None = None
 
     def as_dict(self) -> dict:
         """The same, ready for JSON."""
@@ -74,7 +92,7 @@ class Domain:
 
 
 # What the units of the first meters said without a word; those that came later declare it.
-_SCALES = {"J": 1.0, "mJ": 1e-3, "uJ": 1e-6, "W": 1.0, "mW": 1e-3}
+SCALES = {"J": 1.0, "mJ": 1e-3, "uJ": 1e-6, "W": 1.0, "mW": 1e-3}
 _KINDS = {"gpu:": "gpu", "cpu:dram": "memory", "cpu:": "processor"}
 # No processor package and no board draws more.
 MAX_POWER_W = {"processor": 1000.0, "memory": 1000.0, "gpu": 3000.0}
@@ -90,7 +108,9 @@ def declared(record: Mapping[str, Any]) -> Domain:
     if "kind" not in record:
         name, unit = record["domain"], record["unit"]
         kind = next((k for start, k in _KINDS.items() if name.startswith(start)), "system")
-        known |= {"kind": kind, "scale": _SCALES[unit], "max_power_w": MAX_POWER_W.get(kind)}
+        known |= {"kind": kind, "scale": SCALES[unit], "max_power_w": MAX_POWER_W.get(kind)}
+        if record["quantity"] == "energy" and unit == "mJ":
+            known["power_scale"] = 1e-3
         if unit == "uJ":
             # Intel SDM, volume 3, 15.10.1: moves about every millisecond, in units of 2^-14 J.
             known |= {"period_s": 1e-3, "resolution": 2.0**-14 / 1e-6}
@@ -117,7 +137,8 @@ class Missing:
 class Meter(Protocol):
     """One device behind one domain, so that losing it loses nothing else.
 
-    Any exception from ``read`` or ``read_slow`` means that the device can no longer be read.
+    Any exception from ``read`` means that the device cannot be read now; it is asked again, and
+    given up after some seconds, or at once on MeterGoneError.
     """
 
     name: str
@@ -129,7 +150,12 @@ class Meter(Protocol):
         ...
 
     def read_slow(self) -> list[Reading]:
-        """What moves within seconds: temperature, clocks, limits, utilisation."""
+        """What moves within seconds: temperature, clocks, limits, utilisation. A quantity that
+        cannot be read is left out, and `happened`."""
+        ...
+
+    def happened(self) -> list[Happening]:
+        """What happened to the meter since the last call."""
         ...
 
     def close(self) -> None:

@@ -7,19 +7,32 @@ samples (``nvmlDeviceGetSamples``, 20 ms apart on an H100) says how the energy w
 """
 
 import os
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from types import ModuleType
 
-from metering.activity import family
-from metering.meter import Domain, Meter, Missing, Reading, one_line, timed
-from metering.pace import SHARE, PacedCounter
+from metering.activity import Strangers
+from metering.meter import (
+    MAX_POWER_W,
+    Domain,
+    Happening,
+    Meter,
+    MeterGoneError,
+    Missing,
+    Reading,
+    one_line,
+    timed,
+)
+from metering.nvml_library import GPU_IS_LOST, UNKNOWN, code, field, start, text, tried
+from metering.nvml_power import Power, PowerSamples
+from metering.pace import ALONE, LOOKS, POWER, SHARE, SLOW, PacedCounter
+from metering.probes import Probe, Probes, supported
 from metering.visible import select
 
-Probe = tuple[str, str, Callable[[], int | float]]  # quantity, unit, how to read it
-
-# The driver keeps about 2.4 s of samples.
-SAMPLES_EVERY_S = 1.0
+# Boards that share a module with a processor: their counter is the module's (NVML API reference,
+# NVML_POWER_SCOPE_MODULE).
+_MODULES = ("GH200", "GB200", "GB300", "Grace")
+# The GPUs of such a module, its processor, and their memory.
+MODULE_MAX_POWER_W = 2 * MAX_POWER_W["gpu"]
 
 
 class NvmlGpu:
@@ -31,81 +44,39 @@ class NvmlGpu:
         self,
         nvml: ModuleType,
         domain: Domain,
-        energy: Probe | None,
-        power: Probe | None,
-        samples: "PowerSamples | None",
-        slow: list[Probe],
-        share: float,
+        counter: PacedCounter | None,
+        power: Power | None,
+        slow: Probes,
     ):
         nvml.nvmlInit()  # NVML counts its users: one for each GPU, so each can be closed by itself
         self.domain = domain
         self._nvml = nvml
-        self._counter = energy and PacedCounter(lambda: self._read([energy])[0], share)
-        self._power = [] if samples or not power else [power]
-        self._samples = samples
-        self._slow = slow
+        self._counter, self._power, self._slow = counter, power, slow
 
     def read(self, everything: bool = False) -> list[Reading]:
-        """What is due of the energy counter, and power: the driver's samples, or one reading."""
-        readings = self._counter.read(everything) if self._counter else []
-        readings += self._read(self._power)
-        if self._samples:
-            readings += [
-                Reading(t_ns, self.domain.domain, "power", mw, "mW", self.name)
-                for t_ns, mw in self._samples.new(everything)
-            ]
+        """What is due of the energy counter, and of power. Power beside a counter may fail."""
+        try:
+            readings = self._counter.read(everything) if self._counter else []
+            readings += self._power.read(everything) if self._power else []
+            if self._counter is None and self._power.failure:
+                raise self._power.failure
+        except Exception as error:
+            if code(error) == GPU_IS_LOST:
+                raise MeterGoneError(str(error)) from error
+            raise
         return readings
 
     def read_slow(self) -> list[Reading]:
         """Temperature, clocks, power limit, throttle reasons and utilisation, where supported."""
-        return self._read(self._slow)
+        return self._slow.read()
+
+    def happened(self) -> list[Happening]:
+        """What was lost of power and state, and came back."""
+        return (self._power.happened() if self._power else []) + self._slow.happened()
 
     def close(self) -> None:
         """Give this GPU's use of NVML back."""
         self._nvml.nvmlShutdown()
-
-    def _read(self, probes: Iterable[Probe]) -> list[Reading]:
-        readings = []
-        for quantity, unit, read in probes:
-            t_ns, value = timed(read)
-            readings.append(Reading(t_ns, self.domain.domain, quantity, value, unit, self.name))
-        return readings
-
-
-class PowerSamples:
-    """The driver's buffer of power samples, each with the time at which it was taken.
-
-    Raises the library's NVMLError where there is no such buffer.
-    """
-
-    def __init__(self, nvml: ModuleType, handle) -> None:
-        self._nvml, self._handle = nvml, handle
-        self._seen_us = 0
-        self._due_s = 0.0
-        self._fetch()
-
-    def new(self, everything: bool) -> list[tuple[int, int]]:
-        """(CLOCK_MONOTONIC in nanoseconds, milliwatts) of those not given yet, about once a second;
-        they are stamped by the wall clock, whose distance is taken anew each time."""
-        if time.monotonic() < self._due_s and not everything:
-            return []
-        self._due_s = time.monotonic() + SAMPLES_EVERY_S
-        ahead_ns = time.time_ns() - time.monotonic_ns()
-        return [(1000 * t_us - ahead_ns, mw) for t_us, mw in self._fetch()]
-
-    def _fetch(self) -> list[tuple[int, int]]:
-        nvml = self._nvml
-        try:
-            _, samples = nvml.nvmlDeviceGetSamples(
-                self._handle, nvml.NVML_TOTAL_POWER_SAMPLES, self._seen_us
-            )
-        except nvml.NVMLError as error:
-            if error.value != nvml.NVML_ERROR_NOT_FOUND:
-                raise
-            return []  # none since the last time
-        found = [(s.timeStamp, s.sampleValue.uiVal) for s in samples if s.timeStamp > self._seen_us]
-        self._seen_us = max([self._seen_us, *(t_us for t_us, _ in found)])
-        return found
 
 
 def find(environ: Mapping[str, str]) -> tuple[list[Meter], list[Missing]]:
@@ -113,12 +84,12 @@ def find(environ: Mapping[str, str]) -> tuple[list[Meter], list[Missing]]:
 
     Domain ``gpu:N`` is the N-th visible GPU; its UUID is in the details.
     """
-    nvml, absent = _start()
+    nvml, absent = start()
     if nvml is None:
         return [], [absent]
     try:
         return _find(nvml, environ)
-    except nvml.NVMLError as error:
+    except Exception as error:  # of the library or its binding: the other meters stay
         return [], [
             Missing(
                 "nvml",
@@ -127,7 +98,7 @@ def find(environ: Mapping[str, str]) -> tuple[list[Meter], list[Missing]]:
             )
         ]
     finally:
-        nvml.nvmlShutdown()
+        tried(nvml.nvmlShutdown)
 
 
 def gpu_facts(environ: Mapping[str, str]) -> list[dict] | None:
@@ -135,57 +106,27 @@ def gpu_facts(environ: Mapping[str, str]) -> list[dict] | None:
     meters, _ = find(environ)
     facts = [{"domain": meter.domain.domain, **meter.domain.details} for meter in meters]
     for meter in meters:
-        meter.close()
+        tried(meter.close)
     return facts or None
-
-
-def _start() -> tuple[ModuleType | None, Missing | None]:
-    try:
-        import pynvml
-    except ImportError:
-        return None, Missing(
-            "nvml", "the Python package pynvml is not installed", "pip install nvidia-ml-py"
-        )
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        why, remedy = {
-            pynvml.NVML_ERROR_LIBRARY_NOT_FOUND: (
-                "the NVML library (libnvidia-ml.so.1) is not on this machine",
-                "install the NVIDIA driver; in a container, start it with the GPUs (--gpus, --nv)",
-            ),
-            pynvml.NVML_ERROR_DRIVER_NOT_LOADED: (
-                "the NVIDIA driver is not loaded",
-                "load it (modprobe nvidia) and see whether nvidia-smi works",
-            ),
-            pynvml.NVML_ERROR_NO_PERMISSION: (
-                "no permission to talk to the NVIDIA driver",
-                "give this user access to /dev/nvidiactl and /dev/nvidia*",
-            ),
-            pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: (
-                "the NVML library and the loaded driver are of different versions",
-                "reboot or reload the driver",
-            ),
-        }.get(
-            getattr(error, "value", None),
-            (f"NVML does not start: {one_line(error)}", "see whether nvidia-smi works"),
-        )
-        return None, Missing("nvml", why, remedy)
-    return pynvml, None
 
 
 def _find(nvml: ModuleType, environ: Mapping[str, str]) -> tuple[list[Meter], list[Missing]]:
     handles, uuids, missing = [], [], []
     for index in range(nvml.nvmlDeviceGetCount()):
-        try:
-            handle = nvml.nvmlDeviceGetHandleByIndex(index)
-            uuid = _text(nvml.nvmlDeviceGetUUID(handle))
-        except nvml.NVMLError as error:  # keep its place: the indices after it still count it
-            handle, uuid = None, ""
-            why = f"GPU {index} does not answer: {one_line(error)}"
+        handle, why = tried(nvml.nvmlDeviceGetHandleByIndex, index)
+        uuid = None
+        if why is None:
+            uuid, why = tried(lambda handle=handle: text(nvml.nvmlDeviceGetUUID(handle)))
+        if why is not None and (handle is None or not _lives(nvml, handle)):
+            # Keep its place: the indices after it still count it.
+            handle = None
+            why = f"GPU {index} does not answer: {why}"
             missing.append(Missing("nvml", why, "reset the GPU, or leave it out by UUID"))
+        elif uuid is None:
+            why = f"GPU {index} has no UUID" + (f": {why}" if why else "")
+            missing.append(Missing("nvml", why, "choose GPUs by their index"))
         handles.append(handle)
-        uuids.append(uuid)
+        uuids.append(uuid or "")
 
     variable = environ.get("CUDA_VISIBLE_DEVICES")
     selection = select(uuids, variable)
@@ -213,12 +154,22 @@ def _find(nvml: ModuleType, environ: Mapping[str, str]) -> tuple[list[Meter], li
                 )
             )
         elif handle is not None:
-            details = {"uuid": uuids[position], "nvml_index": position, "index_order": assumption}
-            share = SHARE / len(selection.positions)
-            meter, lacking = _open(nvml, handle, domain, details, share)
+            details = {
+                "uuid": uuids[position] or None,
+                "nvml_index": position,
+                "index_order": assumption,
+            }
+            meter, lacking = _open(nvml, handle, domain, details, len(selection.positions))
             meters += meter
             missing += lacking
     return meters, missing
+
+
+def _lives(nvml: ModuleType, handle) -> bool:
+    """Whether a device answers at all, though it does not say who it is."""
+    _, why = tried(nvml.nvmlDeviceGetPowerUsage, handle)
+    _, other = tried(nvml.nvmlDeviceGetTotalEnergyConsumption, handle)
+    return why is None or other is None
 
 
 def _none_visible(count: int, variable: str | None) -> Missing:
@@ -238,8 +189,8 @@ def _order(
     by_uuid = variable is not None and variable.strip().startswith("GPU-")
     if order == "PCI_BUS_ID" or by_uuid or len(handles) < 2:
         return "certain: by PCI bus or UUID", None
-    names = {_optional(nvml, nvml.nvmlDeviceGetName, h) for h in handles if h is not None}
-    if len(names) == 1:
+    names = {tried(nvml.nvmlDeviceGetName, h)[0] for h in handles if h is not None}
+    if len(names) == 1 and None not in names:
         return "assumed: GPUs of one kind, which CUDA's fastest-first order leaves by PCI bus", None
     return "assumed: by PCI bus, but the GPUs differ and CUDA puts the fastest first", Missing(
         "nvml",
@@ -250,123 +201,128 @@ def _order(
 
 
 def _open(
-    nvml: ModuleType, handle, domain: str, details: dict, share: float
+    nvml: ModuleType, handle, domain: str, details: dict, gpus: int
 ) -> tuple[list[Meter], list[Missing]]:
+    identity, missing = _identity(nvml, handle, domain)
+    module = any(word in (identity["name"] or "") for word in _MODULES)
+    instant = lambda: field(nvml, handle, nvml.NVML_FI_DEV_POWER_INSTANT, int(module))  # noqa: E731
     ways = [
-        ("energy", "mJ", lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle)),
-        ("instant", "mW", lambda: _instant_mw(nvml, handle)),
-        ("average", "mW", lambda: nvml.nvmlDeviceGetPowerUsage(handle)),
+        Probe("energy", "mJ", lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle)),
+        # Above zero: no board that runs draws none. From Ampere on ...PowerUsage is a mean over a
+        # second (NVML API reference).
+        Probe("power", "mW", lambda: _some(instant()), "instant"),
+        Probe("power", "mW", lambda: _some(nvml.nvmlDeviceGetPowerUsage(handle)), "average"),
     ]
-    usable, refused = _supported(nvml, ways)
-    found = {way: ("power" if unit == "mW" else way, unit, read) for way, unit, read in usable}
-    if not found:
+    usable, refused = supported(ways, lambda error: code(error) == UNKNOWN)
+    counted = next((probe for probe in usable if probe.quantity == "energy"), None)
+    direct = [probe for probe in usable if probe.quantity == "power"]
+    samples, _ = tried(PowerSamples, nvml, handle)
+    if counted is None and not direct and not (samples and samples.works):
         why = f"{domain} gives neither energy nor power: {refused['average']}"
         return [], [Missing("nvml", why, "measure on the host, or on a GPU that reports power")]
-    energy, power = found.get("energy"), found.get("instant") or found.get("average")
-
-    missing = []
-    if energy is None:
+    if counted is None:
         why = f"energy counter of {domain} not supported; energy is integrated from power"
-        if refused["energy"] != "Not Supported":
+        if not refused["energy"].endswith("Not Supported"):
             why += f" ({refused['energy']})"
         missing.append(Missing("nvml", why, "use a GPU of the Volta generation or newer"))
-    samples = _optional(nvml, PowerSamples, nvml, handle)
-    way = "samples" if samples else "instant" if "instant" in found else "average"
-    if power is None and not samples:
-        way = None
+    elif not direct and not (samples and samples.works):
+        why = f"{domain} gives no power beside its counter: {refused['average']}"
+        missing.append(Missing("nvml", why, "nothing: short windows are less certain"))
 
-    slow, _ = _supported(
-        nvml,
-        [
-            (
-                "temperature",
-                "C",
-                lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU),
-            ),
-            ("clock_sm", "MHz", lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
-            ("clock_mem", "MHz", lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
-            ("power_limit", "mW", lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle)),
-            # The older name: drivers before 535 do not know ...EventReasons.
-            (
-                "throttle_reasons",
-                "bits",
-                lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle),
-            ),
-            ("utilisation", "1", lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100),
-            ("foreign_processes", "1", lambda: _foreign(nvml, handle)),
-        ],
-    )
-    details = {**details, **_identity(nvml, handle), "power": way}
-    quantity, unit, _ = energy or power
+    power = Power(domain, "nvml", samples, direct, POWER / gpus) if samples or direct else None
+    counter = None
+    if counted is not None:
+        # Without samples the counter alone says what lies between two of its readings.
+        share = (SHARE if samples and samples.works else ALONE) / gpus
+
+        def read_once() -> Reading:
+            t_ns, value = timed(counted.read)
+            return Reading(t_ns, domain, "energy", value, "mJ", "nvml")
+
+        counter = PacedCounter(read_once, share, LOOKS / gpus)
+    slow, not_read = supported(_slow(nvml, handle))
+    details = {
+        **details,
+        **identity,
+        "power": power and power.way,
+        "not_read": tuple(f"{quantity}: {why}" for quantity, why in not_read.items()),
+        "scope": "module" if module else "board",
+    }
+    number, name = domain.removeprefix("gpu:"), identity["name"] or "unknown model"
     description = Domain(
         domain=domain,
         meter="nvml",
         source="nvml",
-        unit=unit,
-        label=f"GPU {domain.removeprefix('gpu:')}, {details['name']} (NVML, whole board)",
-        quantity=quantity,
+        unit="mJ" if counted else "mW",
+        label=f"GPU {number}, {name} (NVML, whole {'module' if module else 'board'})",
+        quantity="energy" if counted else "power",
         details=details,
+        kind="gpu",
+        scale=1e-3,
+        resolution=1.0,
+        contains=("cpu:*",) if module else (),
+        max_power_w=MODULE_MAX_POWER_W if module else MAX_POWER_W["gpu"],
+        power_scale=1e-3 if counted and power else None,
     )
-    # Without samples the counter alone says what lies between two of its readings.
-    share = share if samples else 5 * share
-    return [NvmlGpu(nvml, description, energy, power, samples, slow, share)], missing
+    meter = NvmlGpu(nvml, description, counter, power, Probes(domain, "nvml", slow, SLOW / gpus))
+    return [meter], missing
 
 
-def _foreign(nvml: ModuleType, handle) -> int:
-    """Processes that compute on the GPU and are not the session's. In a container their numbers may
-    be those of the host: where none is ours, one is taken for the session."""
-    pids = {process.pid for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle)}
-    ours = family(os.getppid(), os.getpid())
-    return len(pids - ours) if pids & ours else max(0, len(pids) - 1)
+def _slow(nvml: ModuleType, handle) -> list[Probe]:
+    """What is read beside energy and power."""
+    strangers = Strangers(os.getppid(), os.getpid())
+
+    def foreign() -> int:
+        running = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+        return strangers.count({process.pid for process in running})
+
+    return [
+        Probe(
+            "temperature",
+            "C",
+            lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU),
+        ),
+        Probe("clock_sm", "MHz", lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
+        Probe("clock_mem", "MHz", lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
+        Probe("power_limit", "mW", lambda: _some(nvml.nvmlDeviceGetEnforcedPowerLimit(handle))),
+        # The older name: drivers before 535 do not know ...EventReasons.
+        Probe(
+            "throttle_reasons",
+            "bits",
+            lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle),
+        ),
+        Probe("utilisation", "1", lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100),
+        Probe("foreign_processes", "1", foreign),
+    ]
 
 
-def _instant_mw(nvml: ModuleType, handle) -> int:
-    """The board's power now: from the Ampere generation on nvmlDeviceGetPowerUsage is a mean over a
-    second (NVML API reference)."""
-    (field,) = nvml.nvmlDeviceGetFieldValues(handle, [nvml.NVML_FI_DEV_POWER_INSTANT])
-    if field.nvmlReturn != nvml.NVML_SUCCESS:
-        raise nvml.NVMLError(field.nvmlReturn)
-    return field.value.uiVal
+def _some(value: int) -> int:
+    """A power or a limit, which is never none."""
+    if not value > 0:
+        raise ValueError(f"it reads {value}")
+    return value
 
 
-def _supported(nvml: ModuleType, probes: list[Probe]) -> tuple[list[Probe], dict[str, str]]:
-    """Probes that answer now, and why the others do not: each is tried once."""
-    usable, refused = [], {}
-    for probe in probes:
-        quantity, _, read = probe
-        try:
-            read()
-        except nvml.NVMLError as error:
-            refused[quantity] = str(error)
-        else:
-            usable.append(probe)
-    return usable, refused
-
-
-def _identity(nvml: ModuleType, handle) -> dict:
-    pci = _optional(nvml, nvml.nvmlDeviceGetPciInfo, handle)
-    return {
-        "name": _text(_optional(nvml, nvml.nvmlDeviceGetName, handle)),
-        "pci_bus_id": _text(pci.busId) if pci is not None else None,
-        "driver_version": _text(_optional(nvml, nvml.nvmlSystemGetDriverVersion)),
-        "power_limit_mw": _optional(nvml, nvml.nvmlDeviceGetEnforcedPowerLimit, handle),
-        "default_power_limit_mw": _optional(
-            nvml, nvml.nvmlDeviceGetPowerManagementDefaultLimit, handle
+def _identity(nvml: ModuleType, handle, domain: str) -> tuple[dict, list[Missing]]:
+    """What the device says of itself, None where it does not, and one line on that."""
+    asked = {
+        "name": lambda: text(nvml.nvmlDeviceGetName(handle)),
+        "pci_bus_id": lambda: text(nvml.nvmlDeviceGetPciInfo(handle).busId),
+        "driver_version": lambda: text(nvml.nvmlSystemGetDriverVersion()),
+        "power_limit_mw": lambda: _some(nvml.nvmlDeviceGetEnforcedPowerLimit(handle)),
+        "default_power_limit_mw": lambda: _some(
+            nvml.nvmlDeviceGetPowerManagementDefaultLimit(handle)
         ),
     }
-
-
-def _optional(nvml: ModuleType, read: Callable, *args):
-    try:
-        return read(*args)
-    except nvml.NVMLError:
-        return None
+    found = {key: tried(read) for key, read in asked.items()}
+    lacking = [f"{key} ({why or 'empty'})" for key, (value, why) in found.items() if value is None]
+    missing = []
+    if lacking:
+        why = f"{domain} does not say, and it is unknown: {', '.join(lacking)}"
+        missing.append(Missing("nvml", why, "nothing: its energy is measured all the same"))
+    return {key: value for key, (value, _) in found.items()}, missing
 
 
 def _in_mig_mode(nvml: ModuleType, handle) -> bool:
-    mode = _optional(nvml, nvml.nvmlDeviceGetMigMode, handle)
+    mode, _ = tried(nvml.nvmlDeviceGetMigMode, handle)
     return mode is not None and mode[0] == nvml.NVML_DEVICE_MIG_ENABLE
-
-
-def _text(value: str | bytes | None) -> str | None:
-    return value.decode() if isinstance(value, bytes) else value

@@ -8,14 +8,27 @@ pyRAPL reads it where it can. It hard-codes its path and knows only ``package-N`
 are read from the same files directly.
 """
 
+import dataclasses
 import logging
 import re
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from metering.meter import Domain, Meter, Missing, Reading, one_line, timed
+from metering.counters import HELD_BACK_S
+from metering.meter import (
+    MAX_POWER_W,
+    Domain,
+    Happening,
+    Meter,
+    Missing,
+    Reading,
+    one_line,
+    timed,
+)
+from metering.probes import Probe, Probes
 
 POWERCAP_ROOT = Path("/sys/class/powercap")
 
@@ -23,6 +36,11 @@ POWERCAP_ROOT = Path("/sys/class/powercap")
 _ZONE = re.compile(r"intel-rapl:\d+(:\d+)?")
 # Not psys, core or uncore: psys contains the packages, and a package contains the other two.
 _PACKAGE = re.compile(r"package-(\d+)(-die-\d+)?")
+
+# How often a counter moves, and by what at least (same source, 15.10.1): in seconds, microjoules.
+PERIOD_S, STEP_UJ = 1e-3, 2.0**-14 / 1e-6
+# A counter that reads zero for so long counts nothing.
+ZERO_S = 0.2
 
 _CHMOD = (
     "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj (until the next boot; a udev rule "
@@ -41,6 +59,7 @@ class Zone:
     is_package: bool
     plain: bool  # named package-N, without a die: what pyRAPL can parse
     max_range_uj: int | None
+    kind: str = "processor"
 
     def read_uj(self) -> int:
         """The raw counter in microjoules; raises OSError where it cannot be read any more."""
@@ -68,10 +87,16 @@ class RaplZone:
             label=f"{zone.label} (RAPL)",
             max_range=zone.max_range_uj,
             details={"zone": zone.folder.name, "beside": sorted(beside or {})},
+            kind=zone.kind,
+            scale=1e-6,
+            period_s=PERIOD_S,
+            resolution=STEP_UJ,
+            max_power_w=MAX_POWER_W[zone.kind],
         )
         self._source = source
         self._read_uj = read_uj
-        self._beside = dict(beside or {})
+        probes = [Probe(quantity, "uJ", read) for quantity, read in (beside or {}).items()]
+        self._beside = Probes(zone.domain, "powercap", probes)
 
     def read(self, everything: bool = False) -> list[Reading]:
         """The raw energy counter."""
@@ -81,11 +106,11 @@ class RaplZone:
     def read_slow(self) -> list[Reading]:
         """What the counter is checked against: `energy_parts` of the package (core and uncore,
         unwrapped), and `energy_powercap`, the file itself where pyRAPL reads."""
-        readings = []
-        for quantity, read in self._beside.items():
-            t_ns, value = timed(read)
-            readings.append(Reading(t_ns, self.domain.domain, quantity, value, "uJ", "powercap"))
-        return readings
+        return self._beside.read()
+
+    def happened(self) -> list[Happening]:
+        """What was lost of that, and came back."""
+        return self._beside.happened()
 
     def close(self) -> None:
         """Nothing is held."""
@@ -93,10 +118,11 @@ class RaplZone:
 
 def find(powercap_root: Path = POWERCAP_ROOT) -> tuple[list[Meter], list[Missing]]:
     """A meter for every readable package and memory zone."""
-    zones, missing = _zones(powercap_root)
+    zones, missing, said = _zones(powercap_root)
     if not zones:
-        return [], missing
+        return [], missing + said
     readers, why_not = _pyrapl_readers(zones, powercap_root, complete=not missing)
+    missing += said
     if why_not is None:
         meters = [
             RaplZone(z, "pyRAPL", r, {"energy_powercap": z.read_uj, **_parts(z)})
@@ -118,72 +144,118 @@ def _parts(zone: Zone) -> dict[str, Callable[[], int]]:
     for folder in sorted(zone.folder.glob(f"{zone.folder.name}:*")):
         try:
             if (folder / "name").read_text().strip() in ("core", "uncore"):
-                int((folder / "energy_uj").read_bytes())
-                parts.append((folder / "energy_uj", _number(folder / "max_energy_range_uj") or 0))
+                path, range_uj = folder / "energy_uj", _number(folder / "max_energy_range_uj")
+                parts.append(_Part(path, range_uj))
         except (OSError, ValueError):
             return {}
     if not parts:
         return {}
-    last = [int(path.read_bytes()) for path, _ in parts]
-    total = [0]
-
-    def read_uj() -> int:
-        for at, (path, range_uj) in enumerate(parts):
-            now = int(path.read_bytes())
-            total[0] += now - last[at] + (range_uj if now < last[at] else 0)
-            last[at] = now
-        return total[0]
-
-    return {"energy_parts": read_uj}
+    return {"energy_parts": lambda: sum(part.read_uj() for part in parts)}
 
 
-def _zones(root: Path) -> tuple[list[Zone], list[Missing]]:
+class _Part:
+    """A counter within a package, unwrapped and from zero.
+
+    Raises OSError or ValueError where it cannot be read, or fell without having reached its range.
+    """
+
+    def __init__(self, path: Path, range_uj: int | None) -> None:
+        self._path, self._range_uj = path, range_uj or 0
+        self._total_uj = 0
+        self._last_uj, self._last_s = int(path.read_bytes()), time.monotonic()
+
+    def read_uj(self) -> int:
+        now_uj, now_s = int(self._path.read_bytes()), time.monotonic()
+        step_uj, over_s = now_uj - self._last_uj, now_s - self._last_s
+        self._last_uj, self._last_s = now_uj, now_s
+        step_uj += self._range_uj if step_uj < 0 else 0
+        if not 0 <= step_uj * 1e-6 <= MAX_POWER_W["processor"] * (over_s + HELD_BACK_S):
+            raise ValueError(f"{self._path.parent.name} was reset")
+        self._total_uj += step_uj
+        return self._total_uj
+
+
+def _zones(root: Path) -> tuple[list[Zone], list[Missing], list[Missing]]:
+    """The zones that can be read, those that cannot, and what is odd about the first."""
     folders = sorted(
         (f for f in _listing(root) if _ZONE.fullmatch(f.name)),
         key=lambda f: [int(n) for n in f.name.split(":")[1:]],
     )
     if not folders:
-        return [], [_no_zones(root)]
+        return [], [_no_zones(root)], []
     zones: dict[str, Zone] = {}
-    missing = []
+    missing: list[Missing] = []
+    said: list[Missing] = []
     packages: dict[str, re.Match] = {}  # folder name -> its parsed zone name
     for folder in folders:
         try:
-            name = (folder / "name").read_text().strip()
+            name = (folder / "name").read_text(errors="replace").strip()
         except OSError as error:
             missing.append(_masked(folder, error))
             continue
-        package = _PACKAGE.fullmatch(name)
-        if package:
-            packages[folder.name] = package
-            domain, label = f"cpu:{name}", f"CPU {name.replace('-', ' ')}"
-        elif name == "dram" and (package := packages.get(folder.name.rpartition(":")[0])):
-            socket, die = package.group(1), package.group(2) or ""
-            domain, label = f"cpu:dram-{socket}{die}", f"memory of CPU {package.group(0)}"
-        else:
+        zone = _named(folder, name, packages)
+        if zone is None:
             continue
-        if domain in zones:
-            why = f"{folder.name} has the same name as {zones[domain].folder.name} ({name})"
+        if zone.domain in zones:
+            first = zones[zone.domain].folder.name
+            why = f"{folder.name} has the same name as {first} ({name})"
             missing.append(Missing("rapl", why, "the first one is read; please report the machine"))
             continue
-        zone = Zone(
-            domain=domain,
-            label=label,
-            folder=folder,
-            socket=int(package.group(1)),
-            is_package=name != "dram",
-            plain=package.group(2) is None,
-            max_range_uj=_number(folder / "max_energy_range_uj"),
-        )
         try:
-            zone.read_uj()
+            value_uj = zone.read_uj()
         except (OSError, ValueError) as error:
             missing.append(_unreadable(zone, error))
-        else:
-            zones[domain] = zone
+            continue
+        zones[zone.domain], odd = _checked_range(zone, value_uj)
+        said += odd
+    for domain in _still_zero(zones):
+        why = f"the counter of {domain} reads zero: it counts nothing here"
+        missing.append(Missing("rapl", why, "nothing: the processor has none for this"))
+        del zones[domain]
     if not zones and not missing:
         missing.append(_no_zones(root))
-    return list(zones.values()), missing
+    return list(zones.values()), missing, said
+
+
+def _named(folder: Path, name: str, packages: dict[str, re.Match]) -> Zone | None:
+    """The zone of that name; None where it is a part of another one. Takes down packages."""
+    range_uj = _number(folder / "max_energy_range_uj")
+    package = _PACKAGE.fullmatch(name)
+    if package:
+        packages[folder.name] = package
+        label = f"CPU {name.replace('-', ' ')}"
+        socket, plain = int(package.group(1)), package.group(2) is None
+        return Zone(f"cpu:{name}", label, folder, socket, True, plain, range_uj)
+    if name == "dram" and (package := packages.get(folder.name.rpartition(":")[0])):
+        die = package.group(2) or ""
+        domain, label = f"cpu:dram-{package.group(1)}{die}", f"memory of CPU {package.group(0)}"
+        socket, plain = int(package.group(1)), package.group(2) is None
+        return Zone(domain, label, folder, socket, False, plain, range_uj, "memory")
+    return None
+
+
+def _checked_range(zone: Zone, value_uj: int) -> tuple[Zone, list[Missing]]:
+    """The zone, without a range that cannot be its own."""
+    range_uj = zone.max_range_uj
+    if range_uj is not None and range_uj >= value_uj and range_uj > 0:
+        return zone, []
+    which = "unreadable" if range_uj is None else f"{range_uj} uJ, with the counter at {value_uj}"
+    why = f"the range of {zone.domain} is {which}: where it wraps around is unknown"
+    remedy = "nothing: a window in which it falls has no energy"
+    return dataclasses.replace(zone, max_range_uj=None), [Missing("rapl", why, remedy)]
+
+
+def _still_zero(zones: Mapping[str, Zone]) -> list[str]:
+    """The domains whose counters read zero and stay there."""
+    zero, end_s = list(zones), time.monotonic() + ZERO_S
+    while True:
+        try:
+            zero = [domain for domain in zero if zones[domain].read_uj() == 0]
+        except (OSError, ValueError):  # the sampler will say
+            return []
+        if not zero or time.monotonic() >= end_s:
+            return zero
+        time.sleep(0.02)
 
 
 def _listing(root: Path) -> list[Path]:

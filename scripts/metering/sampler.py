@@ -15,7 +15,6 @@ if not __package__:  # run as a file: its folder is on the path, the package's p
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import argparse
-import ctypes
 import json
 import os
 import select
@@ -23,13 +22,16 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
+from typing import Any
 
-from metering import discovery, rapl
+from metering import discovery
 from metering.activity import Activity
 from metering.loop import SamplingLoop
 from metering.meter import MeterError
+from metering.pace import OWN
+from metering.parent import end_with
 from metering.trace import EventWriter, TraceWriter
 
 DEFAULT_PERIOD_S = 0.05
@@ -44,8 +46,9 @@ class Sampler:
     Attributes:
         meters: ``{"found": [...], "missing": [...]}``, see `Domain` and `Missing`.
         stats: after the block: ``cpu_s`` and ``wall_s`` of the sampling itself, ``samples``
-            (rounds) and ``late`` (rounds skipped because the one before overran); None if the
-            sampler died.
+            (rounds) and ``late`` (rounds skipped because the one before overran); where it ran for
+            longer than its start-up, ``steady_cpu_s`` and ``steady_wall_s`` since then. None if
+            the sampler died.
 
     Args:
         trace_path, events_path: files to append to.
@@ -53,6 +56,7 @@ class Sampler:
         period_s: time between samples of energy and power.
         cpu_rated_power_w: of the whole machine, for the estimate; None assumes a value and says so.
         want: kinds of meters, ``cpu`` and ``gpu``.
+        wall: a meter on the network, see `metering.wall`; None where there is none.
         options: further command-line options of the sampler program.
         start_timeout_s, stop_timeout_s: how long to wait for it; NVML can take many seconds.
 
@@ -68,6 +72,7 @@ class Sampler:
         cpu_rated_power_w: float | None = None,
         want: Collection[str] = discovery.KINDS,
         *,
+        wall: Mapping[str, Any] | None = None,
         options: Sequence[str] = (),
         start_timeout_s: float = 60.0,
         stop_timeout_s: float = 30.0,
@@ -83,13 +88,33 @@ class Sampler:
         self._command += ["--want", ",".join(want), *options]
         if cpu_rated_power_w is not None:
             self._command += ["--cpu-rated-power-w", str(cpu_rated_power_w)]
+        if wall is not None:
+            self._command += ["--wall", json.dumps(dict(wall))]
+
+    @classmethod
+    def configured(
+        cls,
+        metering: Mapping[str, Any],
+        trace_path: str | os.PathLike,
+        events_path: str | os.PathLike,
+        segment: int,
+    ) -> "Sampler":
+        """The sampler of a session, as the section `metering` of its configuration has it."""
+        return cls(
+            trace_path,
+            events_path,
+            segment,
+            metering["period_s"],
+            metering["cpu_rated_power_w"],
+            wall=metering.get("wall"),
+        )
 
     def __enter__(self) -> "Sampler":
         _require_one_clock()
         # A file, not a pipe: nobody reads it while the block runs, and a full pipe would block.
         self._stderr = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            self._command,
+            [*self._command, "--parent", str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -213,8 +238,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--frozen-after-s", type=float, default=5.0, help="report a counter that stands still"
     )
-    parser.add_argument("--powercap-root", type=Path, default=rapl.POWERCAP_ROOT, help="for tests")
-    parser.add_argument("--proc-root", type=Path, default=Path("/proc"), help="for tests")
+    parser.add_argument("--parent", type=int, help="the process that starts it: it ends with it")
+    discovery.add_options(parser)
     args = parser.parse_args(argv)
     if not args.period_s > 0:
         parser.error(f"--period-s is {args.period_s:g}: give a positive time")
@@ -222,12 +247,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _sample(args: argparse.Namespace) -> None:
-    _die_with_parent()
-    stop = _Stop()
     # Whoever started the sampler is the session.
-    watchers = [Activity(os.getppid(), os.getpid(), args.proc_root)]
+    parent = os.getppid() if args.parent is None else args.parent
+    end_with(parent)
+    stop = _Stop()
+    watchers = [Activity(parent, os.getpid(), args.proc_root)]
     meters, missing = discovery.discover(
-        args.want, args.cpu_rated_power_w, args.powercap_root, args.proc_root
+        args.want, args.cpu_rated_power_w, **discovery.options(args)
     )
     with (
         closing(TraceWriter(args.trace, args.segment)) as trace,
@@ -241,6 +267,8 @@ def _sample(args: argparse.Namespace) -> None:
         loop.run(args.period_s, stop.wait)
         cpu_s, wall_s = time.process_time() - cpu_s, time.monotonic() - wall_s
     stats = {"cpu_s": cpu_s, "wall_s": wall_s, "samples": loop.samples, "late": loop.late}
+    if OWN.steady is not None:
+        stats["steady_cpu_s"], stats["steady_wall_s"] = OWN.steady
     _say({"stats": stats})
 
 
@@ -261,14 +289,6 @@ class _Stop:
         if readable and not os.read(0, 4096):
             self._asked = True
         return self._asked
-
-
-def _die_with_parent() -> None:
-    """Stop when the parent dies, even where a fork of it keeps our standard input open."""
-    pr_set_pdeathsig = 1
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(pr_set_pdeathsig, signal.SIGTERM, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
 
 
 def _require_one_clock() -> None:

@@ -123,6 +123,8 @@ def _spoils(found: Mapping[str, Any]) -> Iterator[str]:
         words.append(f"CPU governor {', '.join(host['governors'])}: clocks follow the load")
     if host["cgroup_cpu_limit"] is not None:
         words.append(f"CPU limit of this container: {host['cgroup_cpu_limit']:g} CPUs")
+    for fact, why in (host.get("unread") or {}).items():
+        words.append(f"{fact} of this machine is not known: {why}")
     if host["boost"]:
         words.append("CPU boost is on: clocks follow load and temperature")
     for word, domains in _alike(_states(found["meters"])):

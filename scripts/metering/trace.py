@@ -59,8 +59,10 @@ class EventWriter:
         self._segment = segment
         self._file = _open_append(path)
 
-    def write(self, t_ns: int, kind: str, domain: str, why: str) -> None:
-        """Append one event."""
+    def write(
+        self, t_ns: int, kind: str, domain: str, why: str, quantity: str | None = None
+    ) -> None:
+        """Append one event; it names a quantity where it concerns only that."""
         event = {
             "segment": self._segment,
             "t_ns": t_ns,
@@ -68,6 +70,8 @@ class EventWriter:
             "domain": domain,
             "why": why,
         }
+        if quantity is not None:
+            event["quantity"] = quantity
         self._file.write(json.dumps(event) + "\n")
         self._file.flush()
 

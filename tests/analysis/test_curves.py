@@ -107,10 +107,12 @@ def test_a_counter_that_wraps_around_goes_on(known, curve_of, after):
     assert energy.joules == pytest.approx([2700, 150], abs=0.5)
 
 
-def test_a_counter_that_was_reset_has_no_curve(known):
+def test_a_counter_that_was_reset_loses_only_what_touches_the_reset(known):
     times, values = known.read(known.GPU, known.truth_of("constant"))
     values[len(values) // 2 :] = [value - values[0] for value in values[len(values) // 2 :]]
-    assert curve(times, values, known.GPU) is None
+    energy = curve(times, values, known.GPU).energy(ns(known, [1, 9, 12]), ns(known, [9, 11, 19]))
+    assert energy.joules[[0, 2]] == pytest.approx([1200, 1050], rel=0.002)
+    assert np.isnan(energy.joules[1])
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

@@ -27,6 +27,7 @@ MEMORY = device("cpu:dram-0", "memory")
 PSYS = device("cpu:psys", "system", "cpu:*")
 WALL = device("wall", "system", "*")
 MODULE = device("gpu:0", "gpu", "cpu:*")
+SOCKET = device("cpu:socket-0", "processor", meter="hwmon")
 GUESS = device("cpu:estimate", "processor", estimate=True)
 
 
@@ -70,6 +71,11 @@ def summed(worker, *found, sockets=None, missing=(), curves=None, mirrors=None):
         ("cuda:0", [GPU0, PACKAGES[0], PSYS, WALL], ["gpu:0", "cpu:package-0"]),
         ("cuda:0", [MODULE, *PACKAGES, MEMORY], ["gpu:0"]),
         ("cpu", [device("cpu:all", "processor", "cpu:package-*"), *PACKAGES], ["cpu:all"]),
+        # Two meters of one socket: not both.
+        ("cpu", [PACKAGES[0], SOCKET], ["cpu:package-0"]),
+        # Two modules, and nobody knows in which the board is.
+        ("cuda:0", [device(f"module:{n}", "system", "cpu:*", "gpu:*") for n in (0, 1)], []),
+        ("cuda:0", [device("module:0", "system", "cpu:*", "gpu:*"), WALL], ["module:0"]),
         # Two that hold a third each: not both.
         (
             "cuda:0",

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "coverage"))
 
@@ -16,6 +17,8 @@ from analysis.runtimes import words
 from analysis.runtimes.by_round import by_round
 from analysis.runtimes.comparisons import How, comparisons_table
 from analysis.runtimes.drift import beside
+from analysis.statistics import ranks
+from analysis.statistics import rounds as over_rounds
 
 ENERGY, ABOVE_IDLE, TIME = words.ENERGY, words.ABOVE_IDLE, words.TIME
 ONE = {"models": ("one",), "batches": (1,)}
@@ -194,6 +197,10 @@ def test_order_effects_stand_beside_the_comparisons_of_their_sessions():
         assert of(made, metric=metric)["order_words"].endswith(f"{session} -23.0%")
     assert not of(made, metric=TIME)["order_words"]
     assert not of(made, first="MXNet")["order_words"]
+    # What all sessions have in common touches every row.
+    common = order.assign(session="all sessions", p_holm=[0.001, 0.4, 0.9])
+    everywhere = beside(compared(table, 2), common, table, 0.05)
+    assert of(everywhere, first="MXNet")["order_words"].endswith("all sessions -23.0%")
 
 
 def test_percentages_are_said_from_the_full_value():
@@ -248,3 +255,45 @@ def test_on_disk_runtimes_that_take_the_same_are_not_told_apart(bench, tabulate_
     assert set(energy.rounds) == {3} and set(energy.family) == {f"RQ1, {ENERGY}: 3 tests"}
     assert (energy.p_holm > 0.05).all() and (energy.verdict == words.NOT_TOLD).all()
     assert ((energy.ratio_low < 1) & (energy.ratio_high > 1)).all()
+
+
+def test_holm_is_that_of_statsmodels():
+    p = np.random.default_rng(0).uniform(0, 0.2, 24)
+    assert ranks.holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+    assert np.isnan(ranks.holm(np.array([np.nan, 0.01]))).tolist() == [True, False]
+
+
+def test_few_cells_in_one_order_are_no_certainty():
+    order = np.arange(5.0)
+    rho, low, high, p = ranks.correlation(order, order, confidence=0.95)
+    # Two of all 120 orders are as extreme.
+    assert (rho, high) == pytest.approx((1, 1)) and low < 0.5 and p == pytest.approx(2 / 120)
+
+
+def test_cells_of_which_some_vary_more_do_not_correlate_by_it():
+    """Pooled pairs took what some cells vary by more, in both, for a correlation: one case in
+    eight."""
+    randoms = np.random.default_rng(0)
+    cells = np.repeat(np.arange(12), 2)
+    false = 0
+    for _ in range(60):
+        size = np.exp(randoms.normal(0, 1.5, 12))[cells]
+        pair = (size * randoms.normal(size=24) for _ in range(2))
+        false += ranks.correlation_within(*pair, cells, confidence=0.95)[3] < 0.05
+    assert false <= 7
+    same = randoms.normal(size=24)
+    rho, low, high, p = ranks.correlation_within(
+        same, same + 0.1 * randoms.normal(size=24), cells, confidence=0.95
+    )
+    assert rho > 0.9 and 0 < low < rho < high < 1 and p < 0.01
+
+
+def test_the_intraclass_correlation_is_that_of_the_windows_or_of_their_sums():
+    randoms = np.random.default_rng(0)
+    of_round = np.repeat(np.arange(400), 5)
+    values = randoms.normal(size=400)[of_round] + 2 * randoms.normal(size=2000)
+    found = over_rounds.intraclass(values, of_round)
+    assert found == pytest.approx(1 / 5, abs=0.06)
+    groups = pd.Series(values).groupby(of_round)
+    sums = (each.to_numpy() for each in (groups.size(), groups.mean(), groups.var()))
+    assert over_rounds.intraclass_of(*sums) == pytest.approx(found)

@@ -38,6 +38,12 @@ def test_a_counter_that_does_not_wrap_but_falls_was_reset():
         unwrap([800, 900, 3], max_range=None)
 
 
+def test_a_fall_far_from_the_range_is_a_reset_where_the_greatest_step_is_known():
+    assert unwrap([90, 99, 4, 8], max_range=100, most=9) == [90, 99, 104, 108]
+    with pytest.raises(CounterReset, match="fell from 50 to 3 far from its range 100"):
+        unwrap([48, 50, 3, 8], max_range=100, most=9)
+
+
 def test_a_value_beyond_the_range_is_refused():
     with pytest.raises(CounterReset, match="above its range 100"):
         unwrap([99, 101], max_range=100)
@@ -72,7 +78,7 @@ def test_a_fall_is_reported_where_the_counter_cannot_wrap():
 
 
 def test_a_gap_that_could_hide_a_wrap_is_reported():
-    watch = CounterWatch(domain(max_range=65_000_000_000), frozen_after_s=1e9)
+    watch = CounterWatch(domain(max_range=65_000_000_000, scale=1e-6), frozen_after_s=1e9)
     gaps = [[energy(0, 1)], [energy(60, 2)], [energy(130, 3)]]  # 65 kJ last 65 s at 1 kW
     assert kinds(watch, *gaps) == [[], [], ["wrap-risk"]]
 

@@ -22,7 +22,7 @@ def test_a_gpu_gives_its_counter_its_power_and_its_state_raw(nvml):
     assert missing == []
     readings = [r[1:] for r in gpu.read()]
     assert set(readings[:-1]) == {("gpu:0", "energy", 123_456, "mJ", "nvml")}
-    assert readings[-1] == ("gpu:0", "power", 98_765, "mW", "nvml")
+    assert readings[-1] == ("gpu:0", "power", 98_765, "mW", "nvml:average")
     assert {r.quantity: (r.value, r.unit) for r in gpu.read_slow()} == {
         "temperature": (41, "C"),
         "clock_sm": (1695, "MHz"),
@@ -46,7 +46,9 @@ def test_power_is_read_in_the_way_that_says_most_of_when(nvml, gives, way, mw):
     nvml({**A, "power_mw": 98_765, **gives})
     ((gpu,), _) = meters.find({})
     assert gpu.domain.details["power"] == way
-    assert {r.value for r in gpu.read() if r.quantity == "power"} == {mw}
+    assert {(r.value, r.source) for r in gpu.read() if r.quantity == "power"} == {
+        (mw, f"nvml:{way}")
+    }
 
 
 def test_samples_of_power_keep_the_times_at_which_the_driver_took_them(nvml):
@@ -189,7 +191,7 @@ def test_closing_one_gpu_leaves_the_other_readable(nvml):
     assert second.read()
     second.close()
     with pytest.raises(sys.modules["pynvml"].NVMLError, match="Uninitialized"):
-        second.read()
+        second.read(everything=True)
 
 
 def test_gpus_are_not_looked_for_unless_wanted(nvml, powercap):

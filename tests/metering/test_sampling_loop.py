@@ -88,9 +88,10 @@ def test_lost_state_does_not_cost_the_energy(nvml, files):
     for _ in range(3):
         loop.sample(slow=True)
     quantities = [sample.quantity for sample in files.samples()]
-    assert quantities[-1] == "power" and quantities.count("energy") > 4
-    assert quantities.count("power") == 4 and quantities.count("clock_sm") == 1
-    assert [kind for kind, _, _ in files.happened()] == ["slow-quantities-lost"]
+    assert quantities.count("energy") > 4 and quantities.count("power") >= 1
+    # One quantity that fails costs no other.
+    assert quantities.count("clock_sm") == 1 and quantities.count("temperature") == 4
+    assert {kind for kind, _, _ in files.happened()} == {"quantity-lost"}
 
 
 def test_state_is_read_less_often_than_energy(nvml, files):

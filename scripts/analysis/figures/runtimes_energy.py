@@ -98,7 +98,10 @@ def _panel(
             reach = min(total.high, most)
             xerr = [[total["mean"] - total.low], [total.high - total["mean"]]]
             axes.errorbar(total["mean"], row, xerr=xerr, color="black", capsize=2, lw=0.9)
-        axes.text(reach, row, f" {total['mean']:.3g}", va="center", fontsize=7)
+        # A bar of an interval may go on behind it.
+        ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+        said = f" {total['mean']:.3g}"
+        axes.text(reach, row, said, va="center", fontsize=7, bbox=ground)
         above = cell[(cell.metric == ABOVE_IDLE) & (cell.domain == TOTAL)]
         # An estimate knows nothing of idle power: nothing can stand above it.
         if not total.estimate and above["mean"].notna().any():

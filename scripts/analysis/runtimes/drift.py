@@ -15,23 +15,25 @@ def beside(
     comparisons: pd.DataFrame, order: pd.DataFrame, inferences: pd.DataFrame, alpha: float
 ) -> pd.DataFrame:
     """The comparisons with `order_words`: which of the sessions behind a row drift with their
-    course, and by how much; empty where none does.
+    course, and by how much, and whether all of the campaign do; empty where none does.
 
     Args:
-        order: `session`, `metric`, `slope` and its p over all sessions, `p_holm`.
+        order: `session`, `metric`, `slope` and its p over all of them, `p_holm`; a row that is of
+            no session is of all.
     """
-    p = "p_holm" if "p_holm" in order else "rho_p_holm"
-    drifting = order[order[p] < alpha]
+    drifting = order[order.p_holm < alpha]
     who = inferences[["session", *KEYS]].drop_duplicates()
-    told = drifting.merge(who, on="session")
     said: dict[tuple, list[str]] = {}
-    for row in told.itertuples():
+    for row in drifting.merge(who, on="session").itertuples():
         key = row.metric, row.model, row.runtime, row.provider
         said.setdefault(key, []).append(f"{row.session} {row.slope:+.1%}")
+    of_all: dict[str, list[str]] = {}
+    for row in drifting[~drifting.session.isin(who.session)].itertuples():
+        of_all.setdefault(row.metric, []).append(f"{row.session} {row.slope:+.1%}")
     words = []
     for row in comparisons.to_dict("records"):
         sides = ((row["first"], row["first_provider"]), (row["second"], row["second_provider"]))
-        found = [
+        found = of_all.get(OF[row["metric"]], []) + [
             text
             for side in sides
             for text in said.get((OF[row["metric"]], row["model"], *side), [])

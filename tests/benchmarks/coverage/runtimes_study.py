@@ -27,7 +27,7 @@ from analysis.runtimes.by_round import by_round
 from analysis.runtimes.cells import cells_table
 from analysis.runtimes.columns import INFERENCES
 from analysis.runtimes.comparisons import How, comparisons_table
-from analysis.runtimes.correlation import correlation_table
+from analysis.runtimes.correlation import WITHIN, correlation_table
 from analysis.runtimes.omnibus import omnibus_table
 
 # (title, system, origin)
@@ -177,13 +177,13 @@ def rates(rounds: int, windows: int, seeds: int, *, ratio: float = 1.0, **how) -
         equal = made["comparisons"]
         equal = equal[(equal.question == "RQ2") & (equal.metric == "time per inference")]
         found.setdefault("called equivalent", []).append((equal.equivalence_p < 0.05).mean())
-        (rho,) = made["correlation"].query("scope == @WITHIN").itertuples()
-        found.setdefault("rho within cells: p < .05", []).append(rho.p < 0.05)
+        rho = made["correlation"].set_index("scope").p[WITHIN]
+        found.setdefault("rho within cells: p < .05", []).append(rho < 0.05)
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
-def scale(number: int) -> tuple[float, float]:
-    """(seconds, MiB more than the windows themselves take) for so many windows."""
+def scale(number: int) -> tuple[float, float, float]:
+    """(seconds, MiB in all, MiB more than making the windows took) for so many windows."""
     rounds = 10
     windows = number // (rounds * len(RUNTIMES) * len(MODELS) * len(BATCHES))
     campaign = inferences(np.random.default_rng(0), rounds, windows)
@@ -191,7 +191,7 @@ def scale(number: int) -> tuple[float, float]:
     start = time.monotonic()
     tables(campaign, rounds, How())
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return time.monotonic() - start, (after - before) / 1024
+    return time.monotonic() - start, after / 1024, (after - before) / 1024
 
 
 def main() -> None:
@@ -201,8 +201,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.scale:
         for number in (10_000, 100_000, 1_000_000):
-            seconds, mebibytes = scale(number)
-            print(f"{number:>9,} windows: {seconds:.1f} s, {mebibytes:.0f} MiB more")
+            seconds, whole, more = scale(number)
+            print(f"{number:>9,} windows: {seconds:.1f} s, {whole:.0f} MiB ({more:.0f} more)")
         return
     for rounds, windows in DESIGNS:
         for ratio in (1.0, 1.05):

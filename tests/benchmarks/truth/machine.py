@@ -223,7 +223,7 @@ def fake_nvml(machine: Machine) -> ModuleType:
         "nvmlDeviceGetCount": lambda: 1,
         "nvmlDeviceGetHandleByIndex": lambda index: index,
         "nvmlDeviceGetUUID": lambda handle: "GPU-known",
-        "nvmlDeviceGetName": lambda handle: "a board of known power",
+        "nvmlDeviceGetName": lambda handle: "NVIDIA H100 of known power",
         "nvmlDeviceGetPciInfo": lambda handle: SimpleNamespace(busId="00000000:01:00.0"),
         "nvmlDeviceGetMigMode": refuse,
         energy: read(energy, lambda h: machine.gpu_energy_mj()) if machine.counter else refuse,
