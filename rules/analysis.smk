@@ -71,15 +71,14 @@ rule tables:
     params:
         python=interpreter("analysis"),
         folder=subpath(output.windows, parent=True),
-        seed=config["seed"],
         confidence=config["analysis"]["confidence"],
-        resamples=config["analysis"]["resamples"],
+        margin=config["analysis"]["equivalence_margin"],
         resolve=config["analysis"]["resolve_periods"],
         strict=strict_flags(),
     shell:
         "{params.python} scripts/tables.py --sessions {input.sessions:q} --scores {input.scores:q}"
-        " --out {params.folder:q} --seed {params.seed} --confidence {params.confidence}"
-        " --resamples {params.resamples} --resolve-periods {params.resolve}"
+        " --out {params.folder:q} --confidence {params.confidence}"
+        " --equivalence-margin {params.margin} --resolve-periods {params.resolve}"
         " --strict {params.strict:q} &> {log:q}"
 
 

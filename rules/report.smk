@@ -31,7 +31,7 @@ localrules:
 rule figure_power:
     input:
         software=software("analysis"),
-        program=sources("figures.py", "analysis/figures/*.py"),
+        program=sources("figures.py", "analysis/figures/*.py", "analysis/phases/[dw]*.py"),
         generations="results/{campaign}/tables/generations.parquet",
         savings="results/{campaign}/tables/savings.parquet",
         sessions=session_files("phases"),
@@ -93,7 +93,7 @@ use rule figure_power as figure_estimators with:
             "results/{campaign}/figures/estimators.png",
             caption="../report/estimators.rst",
             category="Phases",
-            labels={"figure": "Three estimators of a phase"},
+            labels={"figure": "Four estimators of a phase"},
         ),
         pdf="results/{campaign}/figures/estimators.pdf",
     log:
@@ -202,8 +202,13 @@ use rule figure_power as figure_savings with:
 rule report_page:
     input:
         software=software("analysis"),
-        program=sources("report.py", "analysis/*.py",
-            "analysis/statistics/*.py", "analysis/*.j2"),
+        program=sources(
+            "report.py",
+            "analysis/*.py",
+            "analysis/statistics/*.py",
+            "analysis/phases/[dw]*.py",
+            "analysis/*.j2",
+        ),
         captions=expand("report/{figure}.rst", figure=FIGURES),
         sessions=session_files("phases"),
         scores=campaign_scores,

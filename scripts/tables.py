@@ -67,7 +67,7 @@ def main() -> None:
     common = common_flags(made["windows"])
     prompts = list(probed(repeated, args.confidence))
     laws = laws_of(repeated, **level)
-    law, law_points = law_tables(repeated, laws, **level)
+    law, law_points = law_tables(repeated, laws, common=common, **level)
     margin = args.equivalence_margin
     made |= {
         "probes": repeated,

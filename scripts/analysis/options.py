@@ -13,9 +13,7 @@ def tables_parser(description: str) -> argparse.ArgumentParser:
         "--sessions", nargs="+", required=True, type=Path, help="session.json files"
     )
     parser.add_argument("--out", required=True, type=Path, help="the folder for the tables")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--confidence", type=float, default=0.95)
-    parser.add_argument("--resamples", type=int, default=5000)
     parser.add_argument(
         "--equivalence-margin",
         type=float,

@@ -69,6 +69,8 @@ READING = {
     "check_j": "check_u_j",
     "babble_j": "babble_u_j",
 }
+# Much of some prompts and nothing of others: few are often of one kind.
+OF_TWO_KINDS = ("babble_tokens", "babble_j")
 COMMON = {"above_idle_j": "idle_u_j", "prefill_j": "prefill_common_u_j"}
 GROUP = ["model", "workload", "condition"]
 SUMMARY = {
@@ -111,6 +113,8 @@ def summary_table(
     """
     rows = []
     known = resolved(generations).assign(decoded_tokens=generations.output_tokens - 1)
+    # Numbers group faster than names.
+    known["task"] = pd.factorize(known.task)[0]
     for above_idle in (False, True):
         good = clean(known, common, above_idle=above_idle) if len(known) else True
         known[f"clean_{above_idle}"] = good
@@ -147,11 +151,14 @@ def _metrics(group: pd.DataFrame, split: Split, confidence: float) -> Iterator[d
         known = (split.generations if metric.phase else group).dropna(subset=columns)
         if split.probed == 1 and metric.name == "prefill energy":
             # All tasks have the energy of the one that was probed.
-            known = known.assign(task="")
+            known = known.assign(task=0)
         made = cells_of(known, metric.above, metric.below)
         found = _estimate(metric, made, known, confidence)
         if split.probed == 1 and metric.above == "prefill_j" and made.counts[0] < 2:
-            found = dataclasses.replace(found, low=math.nan, high=math.nan, unit="", why=ONE_PROBE)
+            found = _without(found, ONE_PROBE)
+        few = 0 < made.counts[1] < prompts.FEWEST_PROMPTS
+        if few and not found.why and metric.above in OF_TWO_KINDS:
+            found = _without(found, f"fewer than {prompts.FEWEST_PROMPTS} prompts")
         good = known[f"clean_{metric.above == 'above_idle_j'}"].astype(bool)
         yield _row(
             metric.name,
@@ -189,10 +196,15 @@ def _estimate(
     )
     if math.isnan(common_u) and made.counts[0] < 2:
         why = found.why or (ONE_PROBE if metric.phase else IDLE_UNKNOWN)
-        return dataclasses.replace(found, low=math.nan, high=math.nan, unit="", why=why)
+        return _without(found, why)
     if metric.how == WITHIN and not metric.signed:
         return dataclasses.replace(found, high=min(found.high, 1.0))
     return found
+
+
+def _without(found: Estimate, why: str) -> Estimate:
+    """Without its interval."""
+    return dataclasses.replace(found, low=math.nan, high=math.nan, unit="", why=why)
 
 
 def _reading(metric: Metric, made: prompts.Cells, known: pd.DataFrame) -> tuple[float, float]:

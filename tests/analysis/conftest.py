@@ -583,7 +583,7 @@ def draw_figures(run_program):
 def tabulate(run_program):
     """The tables of a campaign of several labs, and its folder as `Campaign`."""
 
-    def make(*labs, resamples=50):
+    def make(*labs):
         import tables
 
         for lab in labs:
@@ -597,8 +597,6 @@ def tabulate(run_program):
             *[lab.score_file for lab in labs if lab.scored],
             "--out",
             folder / "tables",
-            "--resamples",
-            resamples,
         )
         return Campaign(folder)
 

@@ -25,6 +25,7 @@ TEN = [
 ]
 METER = {"meter": "GPU 0, Some Board (NVML, whole board)", "estimate": False}
 LEVEL = {"confidence": 0.95}
+BOTH = {"sampled": "rounds and prompts", "why": "", "rounds": 3, "tasks": 12}
 LENGTHS = (128, 256, 512, 1024, 2048, 4096, 8192)
 SLOPE_J = 1e-5
 
@@ -118,6 +119,7 @@ def _cell(rows, model, workload, base, tasks, suppressed, randoms):
                     "check_j_suppressed": 0.02 * totals["suppressed"],
                     "passed_suppressed": passed,
                     "similarity_suppressed": alike,
+                    "resolved": True,
                 }
             )
         for position in range(1, output - 16, 16):
@@ -132,6 +134,7 @@ def _cell(rows, model, workload, base, tasks, suppressed, randoms):
                     "context": prompt + position + 8,
                     "tokens": 16,
                     "joules": 16 * each,
+                    "resolved": True,
                 }
             )
     if suppressed:
@@ -140,7 +143,7 @@ def _cell(rows, model, workload, base, tasks, suppressed, randoms):
                 ("saved_share", "saved_share_low", "saved_share_high"), (0.6, 0.5, 0.7), strict=True
             )
         )
-        rows["savings"].append({**cell, "scope": "all tasks", **saved})
+        rows["savings"].append({**cell, "scope": "all tasks", "unresolved": 0, **saved, **BOTH})
     total = prefill_j(base, prompt) + token_j(base, prompt) * (output - 1)
     share = prefill_j(base, prompt) / total
     short = prompt < 1000
@@ -155,7 +158,7 @@ def _cell(rows, model, workload, base, tasks, suppressed, randoms):
         for metric, (value, estimator) in metrics.items():
             interval = within(value, 0.05, randoms)
             facts = {"condition": condition, "metric": metric, "estimator": estimator}
-            rows["summary"].append({**cell, **facts, **interval, **LEVEL})
+            rows["summary"].append({**cell, **facts, **interval, **LEVEL, **BOTH})
     return cell | {"prompt": prompt, "output": output}
 
 
@@ -182,6 +185,7 @@ def _estimators(rows, cell, base, randoms):
                         **within(truth * (1 + off), 0.02, randoms),
                         "resolved": resolved or estimator != "attribution",
                         "headline": estimator == ("attribution" if resolved else "repetition"),
+                        **{**BOTH, "sampled": "rounds"},
                         **METER,
                         **LEVEL,
                     }
@@ -201,6 +205,9 @@ def _compared(rows, model, workloads, base, sweep, randoms):
                 "reference_context": shorter,
                 **within(token_j(base, longer) / token_j(base, shorter) - 1, 0.1, randoms),
                 "predicted": 0.04 if sweep else np.nan,
+                "predicted_low": 0.03 if sweep else np.nan,
+                "predicted_high": 0.05 if sweep else np.nan,
+                **BOTH,
                 "published": 0.05,
                 **METER,
                 **LEVEL,
@@ -218,7 +225,9 @@ def _compared(rows, model, workloads, base, sweep, randoms):
             found["ours"] = found.pop("value")
             facts = {"model": model, "workload": workload, "quantity": quantity}
             facts["published_workload"] = workload
-            rows["published"].append({**facts, **found, "theirs": ours * 1.2, "ratio": 0.83})
+            rows["published"].append(
+                {**facts, **found, **BOTH, "theirs": ours * 1.2, "ratio": 0.83}
+            )
     rows["context"].append(_slope(model, base, "all workloads", "outputs", 150, 4600))
 
 
@@ -252,6 +261,14 @@ def _law(rows, model, base, randoms):
                 **within(base * value, 0.02, randoms),
                 "unit": unit,
                 "worst_residual": 0.031,
+                "found": True,
+                "why": "",
+                "r2": 0.998,
+                "lack_of_fit_p": 0.2,
+                "left_out_low": 0.98 * base * value,
+                "left_out_high": 1.02 * base * value,
+                "lengths": len(LENGTHS),
+                "rounds": 1,
                 **METER,
                 **LEVEL,
             }
@@ -268,6 +285,8 @@ def _slope(model, base, workload, source, from_tokens, to_tokens):
         "intercept": 5 * base,
         "from_tokens": from_tokens,
         "to_tokens": to_tokens,
+        "found": True,
+        **BOTH,
         "source": source,
     }
 
@@ -427,7 +446,53 @@ def test_the_amplification_marks_only_what_is_known():
 def test_the_context_says_the_slope_in_words():
     (axes,) = PHASES["context"](Given(tables_of(TWO, ["humaneval-0shot"]))).axes
     said = "50 [49, 51] mJ a token more for each 1,000 tokens"
-    assert f"all workloads: {said}\nsweep: {said}" in axes.get_title(loc="left")
+    words = axes.get_title(loc="left").replace("\n", " ")
+    assert f"all workloads: {said} (3 rounds, 12 prompts)" in words
+    assert f"sweep: {said} (12 lengths)" in words
+
+
+def test_no_law_is_drawn_and_said_where_none_is_found():
+    tables = tables_of(TWO, [])
+    for name in ("law", "context"):
+        tables[name] = tables[name].assign(found=False, why="no law found: R² 0.08, less than 0.5")
+    for axes in PHASES["law"](Given(tables)).axes[:2]:
+        (text,) = axes.get_legend().get_texts()
+        assert "no law found: R² 0.08" in text.get_text().replace("\n", " ")
+        # Points, and no line but the legend's.
+        assert not [x for x in axes.lines if x.get_marker() == "None" and len(x.get_xdata())]
+    (axes,) = PHASES["context"](Given(tables)).axes
+    assert "no law found" in axes.get_title(loc="left") and "a token more" not in axes.get_title(
+        loc="left"
+    )
+
+
+def test_a_figure_says_what_its_bars_are_and_that_one_round_has_none():
+    tables = tables_of(TWO, ["humaneval-0shot", "longbench-cu"])
+    for name, table in (("amplification", "amplification"), ("phases", "summary")):
+        given = Given(tables)
+        assert "intervals over 3 rounds, 12 prompts" in PHASES[name](given).get_supxlabel(), name
+        alone = {"low": np.nan, "high": np.nan, "sampled": "", "why": "one round: not known"}
+        given = Given(tables | {table: tables[table].assign(**alone)})
+        assert "No intervals: one round" in PHASES[name](given).get_supxlabel(), name
+
+
+def test_an_order_effect_stands_under_what_it_touches():
+    tables = tables_of(TWO, ["humaneval-0shot", "longbench-cu"])
+    said = "s1: drift over the session: energy per unit -23%"
+    for name in (
+        "summary",
+        "estimators",
+        "amplification",
+        "context",
+        "law",
+        "published",
+        "savings",
+    ):
+        tables[name] = tables[name].assign(drift=said)
+    tables["position"] = tables["position"].assign(drift="")
+    for name, draw in DRAWN.items():
+        told = "Order effect" in draw(Given(tables)).get_supxlabel()
+        assert told == (name not in ("position", "answer")), name
 
 
 def test_the_law_says_its_terms_and_draws_through_its_points():

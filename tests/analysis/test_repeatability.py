@@ -23,7 +23,7 @@ def test_sessions_that_differ_by_known_shares_have_that_coefficient_of_variation
     # Chi-square of two degrees of freedom.
     assert energy.cv_low / energy.cv == pytest.approx((2 / 7.378) ** 0.5, rel=1e-3)
     assert energy.cv_high / energy.cv == pytest.approx((2 / 0.05064) ** 0.5, rel=1e-3)
-    assert energy.intraclass > 0.9
+    assert energy.icc > 0.9
     assert energy.mean_low < 4.5 and energy.mean_high > 5.5
     assert table.loc["time per decoded token"].cv == pytest.approx(0, abs=1e-6)
     assert energy.within_cv < 0.02

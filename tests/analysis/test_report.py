@@ -179,11 +179,18 @@ def test_footers_tell_chosen_tasks(lab, known, tabulate):
         assert "chosen by hand" in footer(FIGURES[name](campaign)), name
 
 
-def test_savings_figure_says_what_the_table_says(lab, known, tabulate):
-    campaign = tabulate(*usual(lab, known))
+@pytest.mark.parametrize("tasks", [3, 6])
+def test_savings_figure_says_what_the_table_says(lab, known, tabulate, tasks):
+    campaign = tabulate(fill(lab(), tasks))
     row = campaign.savings.set_index("scope").loc["all tasks"]
     (axes,) = FIGURES["savings"](campaign).axes
-    assert f"saved {row.saved_share:.1%} [{row.saved_share_low:.1%}" in axes.get_title(loc="left")
+    title = axes.get_title(loc="left").replace("\n", " ")
+    assert f"saved {row.saved_share:.1%}" in title
+    if tasks < 5:
+        assert "[" not in title and "(fewer than 5 prompts)" in title
+    else:
+        assert f"[{row.saved_share_low:.1%}, {row.saved_share_high:.1%}]" in title
+        assert "(6 prompts, within one round)" in title
 
 
 def test_tables_close_and_lost_energies_are_not_zero(case):
@@ -302,6 +309,42 @@ def test_rounds_read_by_different_meters_are_refused(lab, known, tabulate):
     rounds = fill(lab(known.GPU, round=1)), fill(lab(known.ESTIMATE, round=2))
     with pytest.raises(SystemExit, match="different meters, which are never mixed"):
         tabulate(*rounds)
+
+
+def test_the_page_says_what_intervals_rest_on_and_where_there_is_none(lab, known, page):
+    one = " ".join(page(*usual(lab, known)).split())
+    assert "one round" in one and "3 prompts, within one round" in one
+    assert "fewer than 5 prompts" in one and "cannot reject" in one
+
+
+def test_the_page_of_rounds_says_how_many(lab, known, page):
+    text = " ".join(page(*(fill(lab(round=number)) for number in (1, 2, 3))).split())
+    assert "3 rounds, 3 prompts" in text
+
+
+def test_the_page_says_where_no_law_was_found(lab, known, page):
+    swept = lab(workload="sweep", prompts={f"sweep/{n}": n for n in LENGTHS})
+    swept.begin(seconds=SPAN_S)
+    for number, length in enumerate(LENGTHS):
+        how = {"prefill_s": growing, "token_s": 0.04 * (1 + 0.05 * (-1) ** number)}
+        swept.probes(f"sweep/{length}", repetitions=2, **how)
+    assert "<strong>no law found" in page(swept)
+
+
+def test_an_order_effect_stands_in_the_sections_that_it_touches(lab, known, page):
+    def falling(t):
+        return 150 - 0.35 * t + 2 * np.sin(1.7 * t)
+
+    one = lab((known.GPU, known.Truth(falling, SPAN_S), {}), conditions=("baseline",))
+    one.begin(seconds=SPAN_S)
+    one.window("idle", 3)
+    for repetition in range(8):
+        for task in range(3):
+            one.generation(f"T/{task}", repetition=repetition, answer=9, prefill_s=0.1)
+    text = page(one)
+    said = "Order effect (p &lt; 0.05 after Holm): small__humaneval-0shot__r1: drift"
+    summary = text.index("<h2>Summary</h2>")
+    assert summary < text.index(said) < text.index("<h2>", summary + 5)
 
 
 def test_work_of_others_within_an_estimate_is_told():

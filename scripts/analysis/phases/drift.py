@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from analysis.order_effect import ALL
+from analysis.order_effect import ALL, ALPHA
 
 # What figures and sections of the page are drawn from.
 TABLES = (
@@ -69,4 +69,4 @@ def drifts(shown: pd.DataFrame) -> str:
     if not lines:
         return ""
     more = f"; and {len(lines) - NAMED} sessions more" if len(lines) > NAMED else ""
-    return f"Order effect (p < 0.05 after Holm): {'; '.join(lines[:NAMED])}{more}."
+    return f"Order effect (p < {ALPHA} after Holm): {'; '.join(lines[:NAMED])}{more}."

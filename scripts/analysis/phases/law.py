@@ -3,12 +3,13 @@ for a decoded token. What an amplification follows from. Pure functions on table
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.doubts import with_and_without
 from analysis.phases.estimators import PREFILL, TOKEN
 from analysis.statistics.laws import Law, polynomial
 from analysis.tabular import table
@@ -21,6 +22,8 @@ LAW = {
     **dict.fromkeys(("r2", "lack_of_fit_p", "worst_residual"), "float"),
     "found": "bool",
     "why": "str",
+    "flagged": "int",
+    "hangs": "str",
     **dict.fromkeys(("points", "lengths", "rounds", "from_tokens", "to_tokens"), "int"),
     "meter": "str",
     "estimate": "bool",
@@ -47,22 +50,17 @@ Laws = Mapping[tuple[str, str], Law]
 
 def laws_of(probes: pd.DataFrame, *, confidence: float) -> dict[tuple[str, str], Law]:
     """By (model, phase), the law of each sweep that has more lengths than the law has terms."""
-    found = {}
-    for (model, phase), part in _swept(probes):
-        law = polynomial(
-            part.context.to_numpy(),
-            part.each_j.to_numpy(),
-            part["round"].to_numpy(),
-            len(PHASES[phase][1]) - 1,
-            confidence=confidence,
-        )
-        if law is not None:
-            found[model, phase] = law
-    return found
+    found = {key: _fitted(part, key[1], confidence) for key, part in _swept(probes)}
+    return {key: law for key, law in found.items() if law is not None}
+
+
+def _fitted(part: pd.DataFrame, phase: str, confidence: float) -> Law | None:
+    x, y, rounds = (part[name].to_numpy() for name in ("context", "each_j", "round"))
+    return polynomial(x, y, rounds, len(PHASES[phase][1]) - 1, confidence=confidence)
 
 
 def law_tables(
-    probes: pd.DataFrame, laws: Laws, *, confidence: float
+    probes: pd.DataFrame, laws: Laws, *, confidence: float, common: Collection[str] = ()
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The terms with their intervals, and the points with their residuals, of every sweep.
 
@@ -71,7 +69,8 @@ def law_tables(
     that is met for the first time) makes it dearer and never cheaper. Intervals over lengths
     within one round, over both of more (`statistics.laws`). `left_out_low` and `left_out_high` are
     the smallest and largest value of a term when one length is left out. `found` is false, and
-    `why` says so, where the law explains too little or its slope may as well be none.
+    `why` says so, where the law explains too little or its slope may as well be none;
+    `hangs` says where that is another without the flagged windows.
     """
     terms, points = [], []
     for (model, phase), part in _swept(probes):
@@ -86,6 +85,15 @@ def law_tables(
             for row in told[[name for name in LAW_POINTS if name in told]].to_dict("records")
         ]
         shared = facts | _facts(part, law) | {"confidence": confidence}
+
+        def conclude(some: pd.DataFrame, phase=phase) -> str | None:
+            made = _fitted(some, phase, confidence)
+            if made is None:
+                return None
+            return NO_LAW if why_not(made) else "a law"
+
+        both = with_and_without(part, conclude, common)
+        shared |= {"flagged": both.flagged, "hangs": both.words}
         for (term, unit), value, left in zip(
             PHASES[phase][1], law.terms, law.left_out, strict=True
         ):
@@ -98,7 +106,7 @@ def law_tables(
     return table(terms, LAW), table(points, LAW_POINTS)
 
 
-def _swept(probes: pd.DataFrame):
+def _swept(probes: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
     """((model, phase), its windows) of every sweep; `context` is the length that counts."""
     # Larger batches have laws of their own, which the label of a model does not tell apart.
     swept = probes[

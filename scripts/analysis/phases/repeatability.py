@@ -13,7 +13,7 @@ REPEATABILITY = {
     "sessions": "int",
     **dict.fromkeys(("mean", "mean_low", "mean_high"), "float"),
     **dict.fromkeys(("cv", "cv_low", "cv_high", "lowest", "highest"), "float"),
-    **dict.fromkeys(("within_cv", "intraclass"), "float"),
+    **dict.fromkeys(("within_cv", "icc"), "float"),
     "estimate": "bool",
     "confidence": "float",
 }
@@ -30,7 +30,7 @@ def repeatability_table(generations: pd.DataFrame, *, confidence: float) -> pd.D
 
     `mean` is over sessions, `cv` their coefficient of variation (sample standard deviation over
     mean; interval by chi-square), `within_cv` the mean coefficient of variation of the generations
-    of one task within a session: what is left of the difference is between processes. `intraclass`
+    of one task within a session: what is left of the difference is between processes. `icc`
     is the share of the variance of a generation, over the mean of its task, that is between
     sessions. Only generations that the meter resolves count.
     """
@@ -77,7 +77,7 @@ def repeatability_table(generations: pd.DataFrame, *, confidence: float) -> pd.D
                     "lowest": sessions.min(),
                     "highest": sessions.max(),
                     "within_cv": spread.mean() if len(spread) else float("nan"),
-                    "intraclass": rounds.intraclass(relative.to_numpy(), part["round"].to_numpy()),
+                    "icc": rounds.intraclass(relative.to_numpy(), part["round"].to_numpy()),
                     "confidence": confidence,
                 }
             )

@@ -103,11 +103,16 @@ PAPER = pd.DataFrame(
 )
 
 
-def truths(seed=1, count=400_000):
-    """The same of very many tasks, over rounds that do not differ."""
+def truths(seed: int = 1, count: int = 100_000) -> dict[str, float]:
+    """The same of very many tasks, in a process that is like the mean of all."""
     found = said(1, count, seed, round=0.0, cell=CELL)
-    # The mean over processes of exp(N(0, s)) stands for its middle: below a thousandth.
-    return {name: value for name, (value, _, _) in found.items()}
+    known = {name: value for name, (value, _, _) in found.items()}
+    # Both workloads draw tasks of one kind, of which one is a fifth dearer.
+    return known | {"amplification": 0.2}
+
+
+# Constant in these campaigns: nothing of them is sampled.
+SILENT = ("share of energy above idle", "checking energy", "checking share of time")
 
 
 def coverage(rounds, count, seeds, truth):
@@ -115,7 +120,7 @@ def coverage(rounds, count, seeds, truth):
     held, there = {}, {}
     for seed in seeds:
         for name, (_, low, high) in said(rounds, count, seed).items():
-            if np.isnan(low):
+            if np.isnan(low) or name in SILENT:
                 continue
             there[name] = there.get(name, 0) + 1
             held[name] = held.get(name, 0) + (low <= truth[name] <= high)
