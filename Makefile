@@ -4,14 +4,19 @@
 # make benchmark  what the harness costs, after the main job
 # make docs       the tables of keys in config/README.md
 # make truth      the tables of docs/metering.md: energies and other tools against known powers
+# make cite       the figures of README and docs, from the published tables
+# make keep       the same, after the tables of results/quickstart were kept in docs/data
+# make republish  tables, figures and pages of the published campaigns, from their raw data
+# make check-published  whether they are what this code makes, and the texts what they say
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 1
 BIN := .venv/bin
+ANALYSIS := .software/analysis/venv/bin/python
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIMES := pytorch tensorflow mxnet onnxruntime
 SOFTWARE := $(patsubst %,.software/%/ready.json,analysis $(RUNTIMES))
 
-.PHONY: all env dev check test benchmark docs truth
+.PHONY: all env dev check test benchmark docs truth cite keep republish check-published
 .DELETE_ON_ERROR:
 
 all: env
@@ -46,12 +51,29 @@ check: dev
 
 test: check
 	$(BIN)/snakemake --cores $(CORES) $(SOFTWARE)
-	PYTHONPATH=.venv/borrowed .software/analysis/venv/bin/python -m pytest tests/analysis
+	PYTHONPATH=.venv/borrowed $(ANALYSIS) -m pytest tests/analysis
 	PYTHONPATH=.venv/borrowed .software/pytorch/venv/bin/python -m pytest tests/pytorch
 	$(BIN)/python -m pytest --ignore=tests/analysis --ignore=tests/pytorch
 
 docs: env
 	$(BIN)/python scripts/document.py
+
+.software/analysis/ready.json: envs/analysis.yaml | env
+	$(BIN)/snakemake --cores $(CORES) $@
+
+cite: .software/analysis/ready.json
+	$(ANALYSIS) scripts/cite.py
+
+keep: .software/analysis/ready.json
+	$(ANALYSIS) scripts/cite.py --keep quickstart
+
+republish: .software/analysis/ready.json
+	$(ANALYSIS) scripts/republish.py
+	$(ANALYSIS) scripts/cite.py
+
+check-published: .software/analysis/ready.json
+	$(ANALYSIS) scripts/republish.py --check
+	$(ANALYSIS) scripts/cite.py --check
 
 # Zeus, CodeCarbon and pyRAPL in an environment of their own.
 .software/truth/ready: tests/benchmarks/truth/requirements.txt
@@ -60,7 +82,7 @@ docs: env
 	@touch $@
 
 truth: .software/truth/ready
-	.software/truth/venv/bin/python tests/benchmarks/truth/bench.py --page docs/metering.md
+	.software/truth/venv/bin/python tests/benchmarks/truth/bench.py --page docs/metering.md --json docs/data/truth.json
 
 benchmark: env
 	$(BIN)/snakemake --cores $(CORES) $(SOFTWARE) resources/models/smollm2-135m-instruct/model.json resources/workloads/humaneval.jsonl resources/networks/mobilenetv2-init/pytorch/verified.json

@@ -43,7 +43,7 @@ def published(root: Path) -> list[str]:
 
 
 def scratch(root: Path, campaign: str, folder: Path) -> Path:
-    """A copy of the repository in which a campaign can be made anew, and nothing else be touched."""
+    """A copy of the repository in which a campaign can be made anew and nothing else is touched."""
     for name in LINKED:
         (folder / name).symlink_to(root / name)
     there, here = root / "results" / campaign, folder / "results" / campaign
