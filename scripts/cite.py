@@ -40,7 +40,9 @@ def main() -> None:
             print(f"kept in {sources.keep(args.keep, figures.tables_of(args.keep))}")
         except FigureError as error:
             sys.exit(f"error: {error}")
-    failed = False
+    failed = args.check and bool(sources.missing())
+    for line in sources.missing().values():
+        print(line)
     for name in PAGES:
         page = ROOT / name
         before = page.read_text(encoding="utf-8")

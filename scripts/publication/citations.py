@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from publication.figures import FigureError
+from publication.figures import FigureError, NotKeptError
 
 CITATION = re.compile(r"<!--=(?P<what>[^>]*?)-->(?P<text>.*?)<!--/-->")
 FENCE = re.compile(r"^(```|~~~)")
@@ -39,7 +39,8 @@ class Difference:
 def cited(page: str, figure: Callable[..., str]) -> tuple[str, list[Difference]]:
     """The page with every figure as its table has it, and where that differs from before.
 
-    A figure that cannot be had stays as it is, and is a difference.
+    A figure that cannot be had stays as it is and is a difference, but for those of runs that were
+    not kept yet.
     """
     differences: list[Difference] = []
     lines = []
@@ -49,6 +50,8 @@ def cited(page: str, figure: Callable[..., str]) -> tuple[str, list[Difference]]
             name, *arguments = (part.strip() for part in match["what"].split(":"))
             try:
                 text = figure(name, arguments)
+            except NotKeptError:
+                return match[0]
             except FigureError as error:
                 differences.append(Difference(number, match["what"], match["text"], f"–: {error}"))
                 return match[0]
@@ -79,7 +82,9 @@ def unbound(page: str, allowed: Iterable[str]) -> Iterator[tuple[int, str, str]]
     """
     # Blanks of the same shape keep the lines' numbers.
     page = MADE.sub(_blank, page)
-    patterns = re.compile("|".join(f"(?:{pattern})" for pattern in allowed) or r"(?!)")
+    patterns = re.compile(
+        "|".join(f"(?:{pattern})" for pattern in allowed) or r"(?!)", re.MULTILINE
+    )
     section = False
     for first, block in _blocks(page):
         if HEADING.match(block):

@@ -17,12 +17,16 @@ class FigureError(Exception):
     """A figure cannot be had: one line says which and why."""
 
 
+class NotKeptError(FigureError):
+    """The tables of a run that is not in git were not kept yet."""
+
+
 class Figures:
     """The figures of a file of definitions.
 
     A definition says `table` (campaign/table), `where` (column: value, a list for any of several;
-    `$name` in either is an argument of the citation), `value`, and `low` and `high` where the form asks
-    for an interval: columns, or expressions over columns (`suppressed_j / baseline_j`,
+    `$name` is an argument of the citation), `value`, and `low` and `high` where the form asks for
+    an interval: columns, or expressions over columns (`suppressed_j / baseline_j`,
     `(coverage * windows).sum()`). `let` names values of other rows, each with what differs
     (`table`, `where`, `value`), for an expression over them. `form` is a name or its settings.
     """

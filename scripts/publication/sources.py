@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from publication.figures import FigureError
+from publication.figures import FigureError, NotKeptError
 
 # Of a campaign's sessions, read from their session.json: no file of that name is among the tables.
 SESSIONS = "sessions"
@@ -42,7 +42,7 @@ class Sources:
         return self._read[key]
 
     def keep(self, campaign: str, tables: Iterable[str]) -> Path:
-        """Writes those of the tables that a run has, as full as they are, to its file in docs/data."""
+        """Writes those of the tables that a run has, in full, to its file in docs/data."""
         kept = {SESSIONS: _records(self._of(campaign, SESSIONS))}
         for name in tables:
             with contextlib.suppress(FigureError):
@@ -53,13 +53,20 @@ class Sources:
         file.write_text(text + "\n", encoding="utf-8")
         return file
 
+    def missing(self) -> dict[str, str]:
+        """The runs that were not kept yet, each with a line that says how to."""
+        return {
+            run: f"docs/data/{run}.json is not there; {command} makes it"
+            for run, command in self._commands.items()
+            if not self._file(run).is_file()
+        }
+
     def _file(self, campaign: str) -> Path:
         return self._root / "docs" / "data" / f"{campaign}.json"
 
     def _kept(self, campaign: str, name: str) -> pd.DataFrame:
         if not self._file(campaign).is_file():
-            command = self._commands[campaign]
-            raise FigureError(f"docs/data/{campaign}.json is not there; {command} makes it")
+            raise NotKeptError(self.missing()[campaign])
         tables = json.loads(self._file(campaign).read_text(encoding="utf-8"))
         if name not in tables:
             raise FigureError(f"docs/data/{campaign}.json holds no table '{name}'")

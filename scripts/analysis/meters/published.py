@@ -14,7 +14,7 @@ LOADS = {
     "decode": "tokens of 20 ms",
     "steady": "matrix products",
     "bursty": "31 ms on, 47 ms off",
-    "prefill-decode": "a prefill of 18.5 ms, ten tokens",
+    "prefill-decode": "a short prefill, ten tokens",
 }
 ERROR = Form(digits=2, unit="%")
 COUNT = Form(places=0)
