@@ -42,7 +42,10 @@ class SamplingLoop:
         watchers: Collection[Watcher] = (),
         budget: Budget = OWN,
     ):
-        self._meters = [_Sampled(m, CounterWatch(m.domain, frozen_after_s)) for m in meters]
+        self._meters = [
+            _Sampled(m, CounterWatch(m.domain, getattr(m, "frozen_after_s", frozen_after_s)))
+            for m in meters
+        ]
         self._watchers = [(watcher, Retry()) for watcher in watchers]
         self._trace = trace
         self._events = events

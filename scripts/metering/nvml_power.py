@@ -11,8 +11,9 @@ from metering.meter import Happening, MeterError, Reading, one_line, timed
 from metering.pace import POWER, Paced
 from metering.probes import Probe
 
-# The driver keeps about 2.4 s of samples; they are fetched about once a second.
-SAMPLES_EVERY_S, BUFFER_S = 1.0, 2.4
+# The driver keeps about 2.4 s of samples; they are fetched about once a second, or a little
+# more seldom where that is dear.
+SAMPLES_EVERY_S, FETCH_S, BUFFER_S = 1.0, 2.2, 2.4
 FIRST_TRIES, FIRST_WAIT_S = 5, 0.1
 # Without samples they are asked for so often.
 ASKED_AGAIN_S = 5.0
@@ -71,23 +72,24 @@ class PowerSamples:
         return found
 
     def _placed(self, found: Sequence[tuple[int, int | float]]) -> list[tuple[int, int | float]]:
-        """Those whose times rise until now. They must reach now, or go on from those before: what
-        is stamped by another clock does neither."""
+        """Those whose times rise until now. They must reach now and not beyond: what is stamped by
+        another clock, or no more, does not."""
         now_ns, kept, before_ns = time.monotonic_ns(), [], self._last_ns
         for t_us, mw in found:
             t_ns = 1000 * t_us - self._ahead_ns
-            seen = now_ns - 2 * BUFFER_S * 1e9 <= t_ns <= now_ns + FUTURE_NS
-            if seen and t_ns > before_ns and not self._is_distrusted(t_us, now_ns):
+            if self._is_distrusted(t_us, now_ns):
+                continue
+            if t_ns > now_ns + FUTURE_NS:
+                kept = []  # nor are those before it where they seem to be
+                break
+            if t_ns > max(before_ns, now_ns - 2 * BUFFER_S * 1e9):
                 before_ns = t_ns
                 kept.append((t_ns, mw))
+        if kept and now_ns - kept[-1][0] > FRESH_NS:
+            kept = []
         if kept:
-            fresh = now_ns - kept[-1][0] <= FRESH_NS
-            goes_on = self._last_ns > 0 and kept[0][0] - self._last_ns <= FRESH_NS
-            if fresh or goes_on:
-                self._last_ns = kept[-1][0]
-                self._seen_us = (kept[-1][0] + self._ahead_ns) // 1000
-            else:
-                kept = []
+            self._last_ns = kept[-1][0]
+            self._seen_us = (kept[-1][0] + self._ahead_ns) // 1000
         self.misplaced = len(found) - len(kept)
         return kept
 
@@ -145,7 +147,7 @@ class Power:
         self._samples, self._direct = samples, list(direct)
         sampling = samples is not None and samples.works
         self.way = "samples" if sampling else self._direct[0].way if direct else None
-        self._fetches = Paced(share, longest_s=BUFFER_S)
+        self._fetches = Paced(share, longest_s=FETCH_S)
         self._reads = Paced(share)
         self._last_s, self._fetch_s = time.monotonic(), 0.0
         self.failure: Exception | None = None
@@ -161,7 +163,7 @@ class Power:
     def happened(self) -> list[Happening]:
         """What happened to the ways since the last call."""
         found, self._happened = self._happened, []
-        return found + (self._samples.happened() if self._samples else [])
+        return (self._samples.happened() if self._samples else []) + found
 
     def _sampled(self, everything: bool) -> list[Reading]:
         now_s = time.monotonic()

@@ -24,13 +24,13 @@ BUDGET = 0.008
 # And of that, what is paced, all devices together: single readings of counters and dense looks at
 # their moves; power, slow quantities, and who uses the processors. The rest is for the rounds.
 SHARE, LOOKS = 0.0027, 0.0016
-POWER, SLOW, ACTIVITY = 0.002, 0.001, 0.0006
+POWER, SLOW, ACTIVITY = 0.0022, 0.001, 0.0006
 # A board without samples of its power has its counter alone.
 ALONE = 0.004
 # Before that the first moves are looked at, and nothing is judged; then it is judged so often.
-START_UP_S, JUDGED_S = 5.0, 10.0
+START_UP_S, JUDGED_S = 5.0, 4.0
 # What is paced comes so much more seldom at most, where the rounds alone take the budget.
-STRETCH_MOST = 8.0
+STRETCH_MOST = 20.0
 # Moves to see at the start, how long to look, and the time between two looks at least.
 MOVES, LOOK_S, PACE_S = 10, 1.5, 0.002
 # A move can show this late; and so much the grid may be off, later on and at first.
@@ -76,7 +76,7 @@ class Budget:
         cpu_s, wall_s = now[0] - self._judged[0], now[1] - self._judged[1]
         if wall_s >= JUDGED_S:
             too_much = cpu_s / wall_s / self._share
-            self.stretch = min(max(1.0, self.stretch * min(max(0.5, too_much), 2)), STRETCH_MOST)
+            self.stretch = min(max(1.0, self.stretch * min(max(0.7, too_much), 3)), STRETCH_MOST)
             self._judged = now
 
 
@@ -89,7 +89,7 @@ class Paced:
 
     Args:
         share: What it may take of a core.
-        longest_s: It is due after so long in any case.
+        longest_s: It is due after so long, where the share allows that.
     """
 
     def __init__(
@@ -113,7 +113,11 @@ class Paced:
             spent_s = time.process_time() - before_s
             known = self._cost_s is not None
             self._cost_s = 0.8 * self._cost_s + 0.2 * spent_s if known else spent_s
-            wait_s = min(self._budget.stretch * self._cost_s / self._share, self._longest_s)
+            wait_s, stretch = self._cost_s / self._share, self._budget.stretch
+            if wait_s <= self._longest_s:
+                wait_s = min(stretch * wait_s, self._longest_s)
+            else:  # too dear for that: then it is one of those that the budget slows down
+                wait_s = stretch * self._longest_s
             self._due_s = time.monotonic() + max(0.0, wait_s - self._slack_s)
 
 

@@ -166,9 +166,12 @@ class WallMeter:
     name = "wall"
     # A network comes back after minutes, and a cumulative energy has lost nothing then.
     patience_s = 300.0
+    # One watt-hour at 60 W is a minute: such a counter stands still for long.
+    frozen_after_s = math.inf
 
-    def __init__(self, wall: Wall, line: Line, first: Mapping[str, float]) -> None:
-        self._line = line
+    def __init__(self, wall: Wall, line: Line, came: list[tuple[int, dict[str, float]]]) -> None:
+        self._line, self._came = line, came
+        first = {key: value for _, said in came for key, value in said.items()}
         self._stale_s = wall.timeout_s + 5 * wall.period_s
         self._key = next((key for key in ENERGIES if key in first), None)
         self._last_s = time.monotonic()
@@ -195,7 +198,8 @@ class WallMeter:
     def read(self, everything: bool = False) -> list[Reading]:
         """What came since the last call; raises MeterError where nothing has come for long."""
         readings = []
-        for t_ns, values in self._line.take():
+        came, self._came = [*self._came, *self._line.take()], []
+        for t_ns, values in came:
             self._last_s = max(self._last_s, t_ns / 1e9)
             if self._key in values:
                 value, unit = values[self._key], self.domain.unit
@@ -231,9 +235,7 @@ def find(configured: Mapping[str, Any]) -> tuple[list[Meter], list[Missing]]:
     wall = Wall.of(configured)
     line = Line(wall)
     if line.first.wait(wall.timeout_s + wall.period_s):
-        came = line.take()
-        values = {key: value for _, said in came for key, value in said.items()}
-        return [WallMeter(wall, line, values)], []
+        return [WallMeter(wall, line, line.take())], []
     line.end()
     why = f"{wall.host}:{wall.port} (metering.wall) gave no reading: {line.garbage or line.why}"
     remedy = "see that it answers with a line of JSON, or take metering.wall out"

@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 
 FAKES = Path(__file__).parent / "fakes"
+sys.path.append(str(Path(__file__).parent / "virtual"))
+
+from clocks import Clock, Kept  # noqa: E402
+
 RANGE_UJ = 262_143_328_850  # of a common server processor
 NOBODY = 65534
 
@@ -70,6 +74,18 @@ def nvml(monkeypatch, tmp_path):
 
     yield script
     sys.modules.pop("pynvml", None)
+
+
+@pytest.fixture
+def clock():
+    """Time that moves when told, within `clock.running()`."""
+    return Clock()
+
+
+@pytest.fixture
+def kept():
+    """What a loop writes, in memory."""
+    return Kept()
 
 
 @pytest.fixture

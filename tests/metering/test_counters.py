@@ -86,3 +86,38 @@ def test_a_gap_that_could_hide_a_wrap_is_reported():
 def test_a_round_without_an_energy_counter_is_no_news():
     watch = CounterWatch(domain(quantity="power"))
     assert kinds(watch, [power(0, 5)], [power(60, 5)]) == [[], []]
+
+
+GPU = {"scale": 1e-3, "max_power_w": 3000.0}
+PACKAGE = {"scale": 1e-6, "max_power_w": 1000.0, "max_range": 262_143_328_850}
+
+
+@pytest.mark.parametrize(
+    ("fields", "values", "said"),
+    [
+        # A true wrap-around, and a counter that was reset on resume: a wrap would be 256 kJ.
+        (PACKAGE, [262_143_328_000, 99_000], []),
+        (PACKAGE, [5_000_000_000, 99_000], ["counter-reset"]),
+        (PACKAGE, [5_000_000_000, 5_100_000_000], []),
+        (PACKAGE, [5_000_000_000, 105_000_000_000], ["counter-jumped"]),
+        # A true 100 ms counter at 700 W, and one that jumps.
+        (GPU, [1_000, 71_000], []),
+        (GPU, [1_000, 4_000_000_000], ["counter-jumped"]),
+        ({**GPU, "max_power_w": None}, [1_000, 4_000_000_000], []),
+    ],
+)
+def test_a_step_that_no_device_can_draw_is_said(fields, values, said):
+    watch = CounterWatch(domain(**fields))
+    rounds = [[energy(0.1 * at, value)] for at, value in enumerate(values)]
+    assert kinds(watch, *rounds)[-1] == said
+
+
+def test_a_step_holds_what_was_drawn_since_the_last_one():
+    watch = CounterWatch(domain(**GPU), frozen_after_s=1e9)
+    slow = [[energy(0.1 * n, 30_000_000 * (n // 300))] for n in range(900)]  # 30 kJ in 30 s
+    assert [said for said in kinds(watch, *slow) if said] == []
+
+
+def test_all_readings_of_a_round_are_watched():
+    watch = CounterWatch(domain(**GPU))
+    assert kinds(watch, [energy(0, 70), energy(0.1, 3), energy(0.2, 9)]) == [["counter-reset"]]

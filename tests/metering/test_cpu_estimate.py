@@ -107,3 +107,28 @@ def test_it_steps_in_only_where_no_package_is_metered(proc, powercap):
     assert missing[0].meter == "rapl"  # and why it had to
     powercap.zone("0", "package-0", 1)
     assert found()[0] == {"cpu:package-0"}
+
+
+def test_ticks_that_go_back_make_no_negative_energy_and_end_nothing(tmp_path):
+    stat = tmp_path / "stat"
+
+    def ticks(user, iowait=0, idle=100):
+        stat.write_text(f"cpu  {user} 0 0 {idle} {iowait} 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")
+
+    ticks(50, iowait=9)
+    ((meter,), _) = find(tmp_path, 100.0)
+    values = []
+    for user, iowait in ((50, 9), (49, 9), (48, 5), (52, 4), (51, 4), (60, 4)):
+        ticks(user, iowait)
+        values += [r.value for r in meter.read(everything=True)]
+        assert all(0 <= r.value <= 1 for r in meter.read_slow() if r.quantity == "utilisation")
+    per_tick = meter.domain.resolution
+    assert values == pytest.approx([per_tick * n for n in (50, 50, 50, 52, 52, 60)])
+
+
+def test_the_estimate_declares_its_tick(tmp_path):
+    (tmp_path / "stat").write_text("cpu  5 0 0 9 0 0 0 0 0 0\ncpu0 5 0 0 9 0 0 0 0 0 0\n")
+    ((meter,), _) = find(tmp_path, 100.0)
+    domain = meter.domain
+    assert domain.estimate and domain.kind == "processor" and domain.scale == 1.0
+    assert domain.resolution == pytest.approx(100.0 * domain.period_s)

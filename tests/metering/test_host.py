@@ -169,3 +169,63 @@ def test_a_process_starts_before_its_interpreter_and_at_the_tick_of_its_stat(tmp
     scripts = Path(__file__).parents[2] / "scripts"
     done = subprocess.run(command, cwd=scripts, capture_output=True, text=True)
     assert done.stdout == "True\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("cpus", "files", "group", "threads"),
+    [
+        (8, {"fs/cgroup/job/cpu.max": "300000 100000\n"}, "0::/job\n", 3),
+        (8, {"fs/cgroup/job/cpu.max": "350000 100000\n"}, "0::/job\n", 3),
+        (8, {"fs/cgroup/job/cpu.max": "50000 100000\n"}, "0::/job\n", 1),
+        (2, {"fs/cgroup/job/cpu.max": "300000 100000\n"}, "0::/job\n", 2),
+        (8, {"fs/cgroup/job/cpu.max": "max 100000\n"}, "0::/job\n", 8),
+        # In a container the path is the host's, and the quota stands in its root.
+        (8, {"fs/cgroup/cpu.max": "200000 100000\n"}, "0::/docker/abc\n", 2),
+        (
+            8,
+            {
+                "fs/cgroup/cpu,cpuacct/job/cpu.cfs_quota_us": "250000\n",
+                "fs/cgroup/cpu,cpuacct/job/cpu.cfs_period_us": "100000\n",
+            },
+            "5:cpu,cpuacct:/job\n1:name=systemd:/\n",
+            2,
+        ),
+        (
+            8,
+            {
+                "fs/cgroup/cpu/cpu.cfs_quota_us": "400000\n",
+                "fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+            },
+            "5:cpu,cpuacct:/docker/abc\n",
+            4,
+        ),
+        (8, {"fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n"}, "5:cpu:/\n", 8),
+        # What cannot be understood is no limit.
+        (8, {"fs/cgroup/job/cpu.max": "many 100000\n"}, "0::/job\n", 8),
+        (8, {"fs/cgroup/job/cpu.max": "100000 0\n"}, "0::/job\n", 8),
+        (8, {"fs/cgroup/job/cpu.max": ""}, "0::/job\n", 8),
+        (8, {}, "garbage\n::\n\n0::\n", 8),
+    ],
+)
+def test_threads_by_themselves_respect_the_quota(
+    monkeypatch, tmp_path, cpus, files, group, threads
+):
+    monkeypatch.setattr(host, "_affinity", lambda: list(range(cpus)))
+    write(tmp_path, {"proc/self/cgroup": group, **{f"sys/{k}": v for k, v in files.items()}})
+    assert host.thread_count("auto", tmp_path / "proc", tmp_path / "sys") == threads
+    assert host.thread_count(7, tmp_path / "proc", tmp_path / "sys") == 7
+
+
+def test_a_machine_that_says_odd_things_costs_single_facts_and_no_session(tmp_path):
+    odd = {
+        "cpuinfo": "model name\n: : :\nprocessor",
+        "meminfo": "MemTotal: lots kB\n",
+        "loadavg": "high higher highest\n",
+        "self/cgroup": "::::\nx\n",
+        "self/stat": "1 (python) S\n",
+    }
+    write(tmp_path / "proc", odd)
+    facts = host.host_facts(tmp_path / "proc", tmp_path / "sys", environ={})
+    assert facts["load_average"] is None and "ValueError" in facts["unread"]["load_average"]
+    assert facts["memory_bytes"] is None and facts["architecture"]
+    assert host.process_start_ns(tmp_path / "proc") is None

@@ -9,7 +9,7 @@ from metering import rapl
 from metering.counters import unwrap
 from metering.discovery import discover
 from metering.loop import SamplingLoop
-from metering.meter import MeterError
+from metering.meter import MeterError, declared
 from metering.trace import EventWriter, TraceWriter, read_trace
 
 
@@ -185,3 +185,57 @@ def test_energy_of_a_known_power_is_found_within_one_step(powercap, tmp_path):
 def test_an_unknown_kind_of_meter_is_refused():
     with pytest.raises(MeterError, match="'fpga': choose from cpu, gpu"):
         discover(want=["cpu", "fpga"])
+
+
+@pytest.mark.parametrize("range_text", ["0", "", "garbage", "-5", "99"])
+def test_a_range_that_cannot_be_is_unknown_and_said(powercap, range_text):
+    folder = powercap.zone("0", "package-0", 100)
+    powercap.zone("1", "package-1", 100)
+    (folder / "max_energy_range_uj").write_text(range_text)
+    (odd, plain), missing = rapl.find(powercap.root)
+    assert odd.domain.max_range is None and odd.read()[0].value == 100
+    assert plain.domain.max_range > 1e9
+    (said,) = [m.why for m in missing if m.meter == "rapl"]
+    assert "the range of cpu:package-0 is" in said and "\n" not in said
+
+
+def test_a_domain_that_reads_zero_is_left_out_and_said(powercap):
+    powercap.zone("0", "package-0", 10)
+    powercap.zone("0:0", "dram", 0)
+    (package,), missing = rapl.find(powercap.root)
+    assert package.domain.domain == "cpu:package-0"
+    assert any("cpu:dram-0 reads zero" in lack.why for lack in missing)
+
+
+def test_a_zone_declares_what_the_analysis_asks(powercap):
+    powercap.zone("0", "package-0", 10)
+    powercap.zone("0:0", "dram", 20)
+    (package, dram), _ = rapl.find(powercap.root)
+    assert (package.domain.kind, dram.domain.kind) == ("processor", "memory")
+    since = ("kind", "scale", "period_s", "resolution", "contains", "max_power_w", "power_scale")
+    for domain in (package.domain, dram.domain):
+        assert (domain.scale, domain.period_s, domain.max_power_w) == (1e-6, 1e-3, 1000.0)
+        assert domain.resolution * domain.scale == pytest.approx(2.0**-14)
+        # As the record of a session from before is understood.
+        old = {key: value for key, value in domain.as_dict().items() if key not in since}
+        assert declared(old) == domain
+
+
+@pytest.mark.parametrize("text", ["", "x", None])
+def test_parts_that_cannot_be_read_cost_the_package_nothing(powercap, text):
+    powercap.zone("0", "package-0", 1_000)
+    core = powercap.zone("0:0", "core", 900)
+    (meter,), _ = rapl.find(powercap.root)
+    assert [r.quantity for r in meter.read_slow()] == ["energy_parts"]
+    (core / "energy_uj").unlink() if text is None else (core / "energy_uj").write_text(text)
+    assert meter.read_slow() == [] and meter.read()[0].value == 1_000
+    assert [(h.kind, h.quantity) for h in meter.happened()] == [("quantity-lost", "energy_parts")]
+
+
+def test_a_part_that_was_reset_is_no_wrap_around(powercap):
+    powercap.zone("0", "package-0", 1_000)
+    core = powercap.zone("0:0", "core", 5_000_000_000)
+    (meter,), _ = rapl.find(powercap.root)
+    assert meter.read_slow()[0].value == 0
+    powercap.set(core, 3)  # a wrap would be 257 kJ
+    assert meter.read_slow() == [] and meter.happened()[0].kind == "quantity-lost"

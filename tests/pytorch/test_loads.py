@@ -52,6 +52,7 @@ def test_every_planned_window_is_measured_with_its_work(measure):
             assert len(window["starts_ns"]) == window["units"]
     kinds = [window["kind"] for window in windows[:3]]
     assert kinds == ["warmup", "settle", "idle"]
+    assert [window["kind"] for window in windows[-2:]] == ["settle", "idle"]
     last = max(sample.t_ns for sample in read_trace(out / "trace.csv"))
     assert last > loads[-1]["end_ns"]
 

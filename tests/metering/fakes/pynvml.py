@@ -6,12 +6,17 @@ metered. Its keys: ``driver``, ``init_error`` (an NVML error code) and ``gpus``,
 uuid, name, mig, power_mw, limit_mw, start_mj, start_ns (CLOCK_MONOTONIC), period_ms (how often the
 energy counter moves), instant_mw (the power now; power_mw is then a mean), sample_ms (how far
 apart the driver's samples of the power are; none without), processes (their pids), frozen_at_mj,
-error (a code that every call then raises) and unsupported (a list of the functions that raise "Not
-Supported").
+error (a code that every call then raises), unsupported (a list of the functions that raise "Not
+Supported"), raises (by function, which exception: see `_RAISED`), blocks (functions that never come
+back), module_mw (the power of the module that the board is on), sample_shift_ms (how far the
+samples' stamps are from their times), sample_none (there are none, now) and sample_stuck_us (the
+stamp of them all).
 """
 
+import ctypes
 import json
 import os
+import struct
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +29,7 @@ NVML_ERROR_NO_PERMISSION = 4
 NVML_ERROR_NOT_FOUND = 6
 NVML_ERROR_DRIVER_NOT_LOADED = 9
 NVML_ERROR_LIBRARY_NOT_FOUND = 12
+NVML_ERROR_FUNCTION_NOT_FOUND = 13
 NVML_ERROR_GPU_IS_LOST = 15
 NVML_ERROR_LIB_RM_VERSION_MISMATCH = 18
 NVML_ERROR_UNKNOWN = 999
@@ -34,6 +40,8 @@ NVML_DEVICE_MIG_ENABLE = 1
 NVML_SUCCESS = 0
 NVML_TOTAL_POWER_SAMPLES = 0
 NVML_FI_DEV_POWER_INSTANT = 186
+NVML_POWER_SCOPE_GPU = 0
+NVML_POWER_SCOPE_MODULE = 1
 
 
 class NVMLError(Exception):
@@ -48,6 +56,7 @@ class NVMLError(Exception):
         NVML_ERROR_NOT_FOUND: "Not Found",
         NVML_ERROR_DRIVER_NOT_LOADED: "Driver Not Loaded",
         NVML_ERROR_LIBRARY_NOT_FOUND: "NVML Shared Library Not Found",
+        NVML_ERROR_FUNCTION_NOT_FOUND: "Function Not Found",
         NVML_ERROR_GPU_IS_LOST: "GPU is lost",
         NVML_ERROR_LIB_RM_VERSION_MISMATCH: "RM has detected an NVML/RM version mismatch.",
         NVML_ERROR_UNKNOWN: "Unknown Error",
@@ -77,6 +86,25 @@ NVMLError._subclasses = {
     NVML_ERROR_GPU_IS_LOST: NVMLError_GpuIsLost,
 }
 
+
+class NVMLLibraryMismatchError(Exception):
+    """As in pynvml: no NVMLError."""
+
+
+# What the real binding raises beside its own errors: for a library that lacks a function, a
+# structure that it does not know, a name that it lacks, a value that does not fit, a text.
+_RAISED = {
+    "FunctionNotFound": lambda: NVMLError(NVML_ERROR_FUNCTION_NOT_FOUND),
+    "Unknown": lambda: NVMLError(NVML_ERROR_UNKNOWN),
+    "Mismatch": lambda: NVMLLibraryMismatchError("Unversioned function called and the ..."),
+    "AttributeError": lambda: AttributeError("module 'pynvml' has no attribute"),
+    "TypeError": lambda: TypeError("'NoneType' object cannot be interpreted as an integer"),
+    "ArgumentError": lambda: ctypes.ArgumentError("argument 1: TypeError: wrong type"),
+    "StructError": lambda: struct.error("unpack requires a buffer of 4 bytes"),
+    "UnicodeDecodeError": lambda: UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+    "EIO": lambda: OSError(5, "Input/output error"),
+}
+
 _users = 0
 
 
@@ -92,13 +120,22 @@ def _gpu(handle, function):
         raise NVMLError(gpu["error"])
     if function in gpu.get("unsupported", ()):
         raise NVMLError(NVML_ERROR_NOT_SUPPORTED)
+    _misbehave(gpu, function)
     return gpu
+
+
+def _misbehave(script, function):
+    while function in script.get("blocks", ()):
+        time.sleep(60)  # a signal does not end it, as it does not end a call into the driver
+    if (kind := script.get("raises", {}).get(function)) is not None:
+        raise _RAISED[kind]()
 
 
 def nvmlInit():
     global _users
     if _script().get("init_error"):
         raise NVMLError(_script()["init_error"])
+    _misbehave(_script(), "nvmlInit")
     _users += 1
 
 
@@ -110,10 +147,12 @@ def nvmlShutdown():
 
 
 def nvmlSystemGetDriverVersion():
+    _misbehave(_script(), "nvmlSystemGetDriverVersion")
     return _script().get("driver", "550.54.15")
 
 
 def nvmlDeviceGetCount():
+    _misbehave(_script(), "nvmlDeviceGetCount")
     return len(_script()["gpus"])
 
 
@@ -157,15 +196,20 @@ def nvmlDeviceGetPowerUsage(handle):
 
 def nvmlDeviceGetFieldValues(handle, fields):
     gpu = _gpu(handle, "nvmlDeviceGetFieldValues")
-    known = "instant_mw" in gpu
-    return [
-        SimpleNamespace(
-            fieldId=field,
-            nvmlReturn=NVML_SUCCESS if known else NVML_ERROR_NOT_SUPPORTED,
-            value=SimpleNamespace(uiVal=gpu.get("instant_mw", 0)),
+    found = []
+    for field in fields:
+        number, scope = field if isinstance(field, tuple) else (field, NVML_POWER_SCOPE_GPU)
+        key = {NVML_POWER_SCOPE_GPU: "instant_mw", NVML_POWER_SCOPE_MODULE: "module_mw"}[scope]
+        known = key in gpu
+        found.append(
+            SimpleNamespace(
+                fieldId=number,
+                scopeId=scope,
+                nvmlReturn=NVML_SUCCESS if known else NVML_ERROR_NOT_SUPPORTED,
+                value=SimpleNamespace(uiVal=gpu.get(key, 0)),
+            )
         )
-        for field in fields
-    ]
+    return found
 
 
 def nvmlDeviceGetSamples(handle, kind, since_us):
@@ -174,12 +218,16 @@ def nvmlDeviceGetSamples(handle, kind, since_us):
         raise NVMLError(NVML_ERROR_NOT_SUPPORTED)
     step_us = gpu["sample_ms"] * 1000
     last = time.time_ns() // 1000 // step_us
+    shift_us = round(gpu.get("sample_shift_ms", 0) * 1000)
+    stamps = [n * step_us + shift_us for n in range(last - 118, last + 1)]
+    if "sample_stuck_us" in gpu:
+        stamps = [gpu["sample_stuck_us"]] * len(stamps)
     samples = [
         SimpleNamespace(
-            timeStamp=n * step_us, sampleValue=SimpleNamespace(uiVal=gpu.get("power_mw", 150_000))
+            timeStamp=stamp, sampleValue=SimpleNamespace(uiVal=gpu.get("power_mw", 150_000))
         )
-        for n in range(last - 118, last + 1)
-        if n * step_us > since_us
+        for stamp in stamps
+        if stamp > since_us and not gpu.get("sample_none")
     ]
     if not samples:
         raise NVMLError(NVML_ERROR_NOT_FOUND)
