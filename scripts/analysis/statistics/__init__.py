@@ -5,5 +5,3 @@ The unit is the round, a process of its own, then the prompt; windows of one pro
 `laws`: what grows with length. `trends`: drift within a session. `ranks`: tests of ranks.
 docs/statistics.md says how often each holds what it says, by simulation.
 """
-
-from analysis.statistics.old import *  # noqa: F403
