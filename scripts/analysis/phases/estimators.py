@@ -252,7 +252,8 @@ def estimators_table(prompts: Sequence[Probed], confidence: float) -> pd.DataFra
                 each = list(one.of(phase, name).values())
                 signed = name in (DIFFERENCE, POOLING)
                 found = _over_rounds(each, confidence, signed)
-                within = [made.spread.variance for made in each if made.spread is not None]
+                spreads = [made.spread for made in each if made.spread is not None]
+                within = [max(made.variance, made.least_u**2) for made in spreads]
                 rows.append(
                     {
                         **one.facts,

@@ -135,4 +135,5 @@ def _probe(windows: pd.DataFrame) -> tuple[float, float]:
     values, u = windows.each_j.to_numpy(float), windows.each_u_j.to_numpy(float)
     if len(values) < 2:
         return float(values[0]), math.nan
-    return float(values.mean()), math.sqrt(of_rounds(values, u).variance)
+    made = of_rounds(values, u)
+    return float(values.mean()), max(math.sqrt(made.variance), made.least_u)

@@ -152,7 +152,7 @@ def count(made: Cells, *, confidence: float) -> Estimate:
     """A quantity that the process has no hand in (tokens): its unit is the prompt alone; rounds of
     the same prompts repeat it."""
     found = _estimate(over_rounds(made), confidence, absolute=False)
-    return found if made.counts[1] > 1 else dataclasses.replace(found, why="one prompt")
+    return dataclasses.replace(found, why="one prompt") if made.counts[1] == 1 else found
 
 
 def within(
@@ -200,9 +200,9 @@ def _estimate(
     if rounds < 2 and common_u > 0:
         # Prompts of one round all share it: it is not in what they differ by.
         found = spread(made).times(1 / scale) + Spread.of((common_u / scale) ** 2, math.inf)
-    if not found.variance > 0:
-        return Estimate(why=ALIKE, **known)
     half = found.half(confidence)
+    if not half > 0:
+        return Estimate(why=ALIKE, **known)
     if logs:
         edges = value * math.exp(-half), value * math.exp(half)
     else:
