@@ -297,3 +297,31 @@ def test_every_workload_is_known_and_has_its_tasks():
 @pytest.mark.parametrize("file", sorted((CONFIG / "studies").glob("*.yaml")), ids=lambda f: f.stem)
 def test_the_studies_are_valid(file):
     assert validated(yaml.safe_load(file.read_text()), SCHEMA, file.name)
+
+
+@pytest.mark.parametrize(
+    ("wall", "words"),
+    [
+        ({"host": "plug"}, ["metering.wall", "port"]),
+        ({"host": "plug", "port": 0}, ["metering.wall.port: 0"]),
+        ({"host": "plug", "port": "http"}, ["metering.wall.port"]),
+        ({"host": "", "port": 80}, ["metering.wall.host"]),
+        ({"host": "plug", "port": 80, "period": 1}, ["unknown key 'metering.wall.period'"]),
+        ("plug:80", ["metering.wall"]),
+    ],
+)
+def test_a_wall_meter_that_cannot_be_is_refused(wall, words):
+    line = refusal({"metering": {"wall": wall}})
+    assert all(word in line for word in words)
+
+
+def test_a_wall_meter_has_its_defaults_and_is_none_by_itself():
+    wall = validated({"metering": {"wall": {"host": "plug", "port": 80}}}, SCHEMA, "c")["metering"]
+    assert wall["wall"] == {
+        "host": "plug",
+        "port": 80,
+        "period_s": 1,
+        "timeout_s": 2,
+        "max_power_w": 20_000,
+    }
+    assert validated({}, SCHEMA, "c")["metering"]["wall"] is None

@@ -16,7 +16,7 @@ def smi(monkeypatch, tmp_path):
     """Makes the fake importable; call it with the GPUs."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent / "fakes_amd"))
     monkeypatch.setenv("FAKE_AMDSMI", str(tmp_path / "amdsmi.json"))
-    monkeypatch.delitem(sys.modules, "amdsmi", raising=False)
+    sys.modules.pop("amdsmi", None)
     monkeypatch.setattr(amd, "_users", 0)
 
     def script(*gpus, **machine):
@@ -125,7 +125,7 @@ def test_a_driver_that_is_missing_is_said(smi, tmp_path, monkeypatch):
     smi(init_error="AMDSMI_STATUS_INIT_ERROR")
     found, (missing,) = amd.find({}, tmp_path)
     assert found == [] and "AMD SMI does not start" in missing.why
-    monkeypatch.delitem(sys.modules, "amdsmi")
+    del sys.modules["amdsmi"]
     monkeypatch.setenv("FAKE_AMDSMI_IMPORT", "libamd_smi.so is not found")
     found, (missing,) = amd.find({}, tmp_path)
     assert found == [] and "does not import" in missing.why

@@ -2,7 +2,7 @@
 
 import pytest
 
-from preparation import rest_and_idle, settled, unsettled, warm_up
+from preparation import idle_again, rest_and_idle, settled, unsettled, warm_up
 
 
 def protocol(**changes):
@@ -91,3 +91,13 @@ def test_rest_comes_before_idle():
     assert idle["start_ns"] >= settle["end_ns"]
     assert said == ["recording idle for 0.01 s"]
     assert [w["kind"] for w in rest_and_idle(0, 0, said.append)] == ["idle"]
+
+
+def test_behind_the_last_window_it_is_the_same_again_and_none_where_none_is_asked_for():
+    said = []
+    settle, idle = idle_again(0.02, 0.01, said.append)
+    assert (settle["kind"], idle["kind"]) == ("settle", "idle")
+    assert idle["end_ns"] - idle["start_ns"] >= 0.01e9
+    assert said == ["recording idle once more, for 0.01 s"]
+    assert [window["kind"] for window in idle_again(0, 0.01, said.append)] == ["idle"]
+    assert idle_again(0.02, 0, said.append) == [] and len(said) == 2
