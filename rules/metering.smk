@@ -40,8 +40,11 @@ rule meter_tables:
     input:
         software=software("analysis"),
         program=sources(
-            "meter_tables.py", "analysis/*.py",
-            "analysis/statistics/*.py", "analysis/meters/*.py", "metering/[ctg]*.py"
+            "meter_tables.py",
+            "analysis/*.py",
+            "analysis/statistics/*.py",
+            "analysis/meters/*.py",
+            "metering/[ctg]*.py",
         ),
         session="results/{campaign}/meters/session.json",
     output:

@@ -122,8 +122,11 @@ rule runtimes_page:
     input:
         software=software("analysis"),
         program=sources(
-            "runtime_report.py", "analysis/*.py",
-            "analysis/statistics/*.py", "analysis/*.j2", "analysis/runtimes/*"
+            "runtime_report.py",
+            "analysis/*.py",
+            "analysis/statistics/*.py",
+            "analysis/*.j2",
+            "analysis/runtimes/*",
         ),
         captions=expand("report/{figure}.rst", figure=RUNTIME_FIGURES),
         sessions=session_files("runtimes"),

@@ -12,9 +12,10 @@ from analysis.curves import Energy
 from analysis.flags import WORK
 
 # Idle power of one and the same board was so far apart from session to session, as a standard
-# deviation: 1.5 % over the 28 sessions of results/h200-runtimes. What idle was while the work ran
-# nobody read; where it was read once only, this stands for what it may have been by then.
-DRIFT = 0.015
+# deviation: 1.5 % over 28 sessions of results/h200-runtimes. What idle was while the work ran
+# nobody read; where it was read once only, this stands for what it may have been. It is known no
+# better than so many sessions tell it, and of that board.
+DRIFT, DRIFT_FREEDOM = 0.015, 27
 # An idle window is cut into so many blocks at most, each of so many periods of the meter at least.
 BLOCKS, BLOCK_PERIODS = 10, 4
 CONFIDENCE = 0.95
@@ -80,7 +81,7 @@ def _between_w2(power_w: np.ndarray) -> float:
     """The variance of one reading of idle as a measure of what idle was at another time."""
     prior_w2 = (DRIFT * float(power_w.mean())) ** 2
     if len(power_w) == 1:
-        return prior_w2
+        return prior_w2 * _widened(DRIFT_FREEDOM)
     freedom = len(power_w) - 1
     joined_w2 = (prior_w2 + freedom * float(np.var(power_w, ddof=1))) / (freedom + 1)
     return joined_w2 * _widened(freedom + 1)

@@ -267,7 +267,7 @@ def test_strict_refuses_flagged_windows_in_one_line_and_writes_nothing(lab, run_
     one = disagreeing_lab(lab, known).write()
     out = one.campaign / "strict"
     arguments = ["--sessions", one.folder / "session.json", "--scores", one.score_file]
-    arguments += ["--resamples", 50, "--out", out]
+    arguments += ["--out", out]
     for strict in ("all", "disagreement"):
         with pytest.raises(FlaggedError) as refused:
             run_program(tables, *arguments, "--strict", strict)

@@ -36,7 +36,6 @@ phases:
   threads: 1
   warmup_s: 0
   probe: {prompts: 1, output_tokens: 4, window_s: 0.2, repetitions: 2}
-analysis: {resamples: 200}
 """
 # The same beside every other workload of the study, on a LongBench of two tasks.
 WHOLE = """
@@ -63,7 +62,6 @@ phases:
   longbench: {folder: longbench, sha256: {}}
   longcode: {prompt_tokens: 256, characters: 4000}
   sweep: {prompt_tokens: [32, 64, 128, 256], output_tokens: [4]}
-analysis: {resamples: 200}
 """
 # Its outputs at other weights; sampling; batches and precisions.
 REPLAYED = """
@@ -82,7 +80,6 @@ phases:
   probe: {prompts: 0}
   longcode: {prompt_tokens: 256, characters: 4000}
   replay: {campaign: small, model: smollm2-135m-instruct}
-analysis: {resamples: 200}
 """
 SAMPLED = """
 campaign: sampled
@@ -99,7 +96,6 @@ phases:
   threads: 1
   warmup_s: 0
   probe: {prompts: 0}
-analysis: {resamples: 200}
 """
 FACTORS = """
 campaign: factors
@@ -119,7 +115,6 @@ phases:
   threads: 1
   warmup_s: 0
   probe: {prompts: 0}
-analysis: {resamples: 200}
 """
 SESSION = "smollm2-135m-instruct__humaneval-0shot__r1"
 # The three families, as small as they can be.
@@ -162,7 +157,6 @@ runtimes:
   warmup_s: 0
   threads: 1
 phases: {tasks: all}
-analysis: {resamples: 200}
 """
 
 
