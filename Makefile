@@ -5,14 +5,19 @@
 # make docs       the tables of keys in config/README.md
 # make statistics the table of docs/statistics.md: how often intervals hold the truth
 # make truth      the tables of docs/metering.md: energies and other tools against known powers
+# make cite       the figures of README and docs, from the published tables
+# make keep       the same, after the tables of results/quickstart were kept in docs/data
+# make republish  tables, figures and pages of the published campaigns, from their raw data
+# make check-published  whether they are what this code makes, and the texts what they say
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 1
 BIN := .venv/bin
+ANALYSIS := .software/analysis/venv/bin/python
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIMES := pytorch tensorflow mxnet onnxruntime
 SOFTWARE := $(patsubst %,.software/%/ready.json,analysis $(RUNTIMES))
 
-.PHONY: all env dev check test benchmark docs statistics truth
+.PHONY: all env dev check test benchmark docs statistics truth cite keep republish check-published
 .DELETE_ON_ERROR:
 
 all: env
@@ -47,16 +52,32 @@ check: dev
 
 test: check
 	$(BIN)/snakemake --cores $(CORES) $(SOFTWARE)
-	PYTHONPATH=.venv/borrowed .software/analysis/venv/bin/python -m pytest tests/analysis
+	PYTHONPATH=.venv/borrowed $(ANALYSIS) -m pytest tests/analysis
 	PYTHONPATH=.venv/borrowed .software/pytorch/venv/bin/python -m pytest tests/pytorch
 	$(BIN)/python -m pytest --ignore=tests/analysis --ignore=tests/pytorch
 
 docs: env
 	$(BIN)/python scripts/document.py
 
-statistics: env
-	$(BIN)/snakemake --cores $(CORES) .software/analysis/ready.json
-	.software/analysis/venv/bin/python tests/benchmarks/coverage/bench.py --page docs/statistics.md
+statistics: .software/analysis/ready.json
+	$(ANALYSIS) tests/benchmarks/coverage/bench.py --page docs/statistics.md
+
+.software/analysis/ready.json: envs/analysis.yaml | env
+	$(BIN)/snakemake --cores $(CORES) $@
+
+cite: .software/analysis/ready.json
+	$(ANALYSIS) scripts/cite.py
+
+keep: .software/analysis/ready.json
+	$(ANALYSIS) scripts/cite.py --keep quickstart
+
+republish: .software/analysis/ready.json
+	$(ANALYSIS) scripts/republish.py
+	$(ANALYSIS) scripts/cite.py
+
+check-published: .software/analysis/ready.json
+	$(ANALYSIS) scripts/republish.py --check
+	$(ANALYSIS) scripts/cite.py --check
 
 # Zeus, CodeCarbon and pyRAPL in an environment of their own.
 .software/truth/ready: tests/benchmarks/truth/requirements.txt
@@ -65,7 +86,7 @@ statistics: env
 	@touch $@
 
 truth: .software/truth/ready
-	.software/truth/venv/bin/python tests/benchmarks/truth/bench.py --page docs/metering.md
+	.software/truth/venv/bin/python tests/benchmarks/truth/bench.py --page docs/metering.md --json docs/data/truth.json
 
 benchmark: env
 	$(BIN)/snakemake --cores $(CORES) $(SOFTWARE) resources/models/smollm2-135m-instruct/model.json resources/workloads/humaneval.jsonl resources/networks/mobilenetv2-init/pytorch/verified.json

@@ -46,6 +46,7 @@ rule meter_tables:
         session="results/{campaign}/meters/session.json",
     output:
         loads="results/{campaign}/meters/loads.parquet",
+        phases="results/{campaign}/meters/phases.parquet",
         figure="results/{campaign}/meters/loads.png",
         page="results/{campaign}/meters/meters.md",
     log:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.figures.meters import draw
-from analysis.meters.loads import OURS, load_windows, loads_table, phases_of_loads
+from analysis.meters.loads import OURS, load_windows, loads_table, phases_table
 from analysis.raw import RawSession, read_session
 
 
@@ -23,11 +23,13 @@ def main() -> None:
     session = read_session(args.session)
     loads = loads_table(load_windows(session, args.resolve_periods), args.confidence)
     loads.to_parquet(args.session / "loads.parquet", index=False)
+    phases = phases_table(session)
+    phases.to_parquet(args.session / "phases.parquet", index=False)
     draw(loads).savefig(args.session / "loads.png", dpi=150)
-    (args.session / "meters.md").write_text("\n".join(page(session, loads)) + "\n")
+    (args.session / "meters.md").write_text("\n".join(page(session, loads, phases)) + "\n")
 
 
-def page(session: RawSession, loads: pd.DataFrame) -> Iterator[str]:
+def page(session: RawSession, loads: pd.DataFrame, phases: pd.DataFrame) -> Iterator[str]:
     """The findings as Markdown."""
     segment = session.facts["segments"][-1]
     tools = ", ".join(f"{name} {version}" for name, version in segment["tools"].items())
@@ -58,14 +60,13 @@ def page(session: RawSession, loads: pd.DataFrame) -> Iterator[str]:
         yield f"| our 95 % interval holds it in | {' | '.join(inside)} |"
         resolved = [f"{own.resolved[n]} of {own.windows[n]}" for n in lengths]
         yield f"| resolved | {' | '.join(resolved)} |"
-    rows = list(phases_of_loads(session))
-    if rows:
+    if len(phases):
         yield ""
         yield "**Short phases of prefill-decode**, pooled over all of its windows:"
         yield ""
         yield "| domain | phase | times | length | pooled | power | by interpolation |"
         yield "|---|---|---|---|---|---|---|"
-        for row in rows:
+        for row in phases.to_dict("records"):
             unsure = row["pooled_u_j"] / row["pooled_j"]
             cells = [row["domain"], row["phase"], row["count"], f"{1e3 * row['each_s']:.1f} ms"]
             cells += [f"{row['pooled_j']:.3g} J ± {unsure:.1%}", f"{row['pooled_w']:.0f} W"]

@@ -38,6 +38,12 @@ LOADS = {
     **dict.fromkeys(("judged", "inside"), "int"),
     "coverage": "float",
 }
+PHASES = {
+    **dict.fromkeys(("domain", "phase"), "str"),
+    "count": "int",
+    "each_s": "float",
+    **dict.fromkeys(("pooled_j", "pooled_u_j", "pooled_w", "interpolated_j"), "float"),
+}
 WINDOWS = ("load", "lead_ns", "what", "length_s", "tool", "repetition", "units", "tool_j")
 
 
@@ -174,9 +180,13 @@ def _rest_to_rest(
     return rest_w, whole_j - rest_w * (last - first) / 1e9
 
 
-def phases_of_loads(session: RawSession) -> Iterator[dict[str, Any]]:
+def phases_table(session: RawSession) -> pd.DataFrame:
     """The short phases of `prefill-decode`: pooled over all its windows, and as interpolation has
     them; one row a phase."""
+    return table(list(_phases(session)), PHASES)
+
+
+def _phases(session: RawSession) -> Iterator[dict[str, Any]]:
     windows = [w for w in session.windows if w["kind"] == "load" and w.get("starts_ns")]
     if not windows:
         return

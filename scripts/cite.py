@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Writes the figures of README and docs from the published tables; --check only compares.
+
+What a figure is says docs/figures.yaml. --keep takes the tables that it names of a run that is not
+in git into docs/data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from analysis.meters.published import blocks
+from marks import replaced
+from publication.citations import Difference, cited
+from publication.figures import FigureError, Figures
+from publication.sources import Sources
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/metering.md", "docs/workloads.md", "results/README.md")
+COMMAND = "make cite"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="fail where text and table differ")
+    parser.add_argument("--keep", metavar="CAMPAIGN", help="keep the tables of a run in docs/data")
+    args = parser.parse_args()
+    stated = definitions()
+    sources = Sources(ROOT, stated["kept"])
+    figures = Figures(stated, sources)
+    if args.keep:
+        if args.keep not in stated["kept"]:
+            sys.exit(f"error: docs/figures.yaml keeps {', '.join(stated['kept'])}, not {args.keep}")
+        try:
+            print(f"kept in {sources.keep(args.keep, figures.tables_of(args.keep))}")
+        except FigureError as error:
+            sys.exit(f"error: {error}")
+    failed = args.check and bool(sources.missing())
+    for line in sources.missing().values():
+        print(line)
+    for name in PAGES:
+        page = ROOT / name
+        before = page.read_text(encoding="utf-8")
+        after, differences = made(before, figures, sources)
+        wrong = [d for d in differences if args.check or d.table.startswith("–: ")]
+        for difference in wrong:
+            print(f"{name}:{difference}")
+        failed = failed or bool(wrong)
+        if not args.check and after != before:
+            page.write_text(after, encoding="utf-8")
+            print(f"{name}: {len(differences)} figures or blocks were not their tables'")
+    if failed:
+        sys.exit(f"error: texts and tables differ; `{COMMAND}` writes what the tables say")
+
+
+def definitions() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "docs" / "figures.yaml").read_text(encoding="utf-8"))
+
+
+def made(page: str, figures: Figures, sources: Sources) -> tuple[str, list[Difference]]:
+    """A page with its figures and blocks as the tables have them, and what differed."""
+    after, differences = cited(page, figures.text)
+    for mark, (campaign, table, block) in blocks().items():
+        begin = f"<!-- {mark}: made by `{COMMAND}` -->"
+        if begin not in after:
+            continue
+        renewed = replaced(after, mark, "\n".join(block(sources.table(campaign, table))), COMMAND)
+        if renewed != after:
+            differences.append(_first(after, renewed, mark))
+        after = renewed
+    return after, differences
+
+
+def _first(before: str, after: str, mark: str) -> Difference:
+    """The first line of a block that is not the table's."""
+    pairs = zip(before.split("\n"), after.split("\n"), strict=False)
+    number, (old, new) = next((n, p) for n, p in enumerate(pairs, start=1) if p[0] != p[1])
+    return Difference(number, mark, old, new)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""Makes tables, figures and pages of the published campaigns anew from their raw data, in place;
+--check makes them in a scratch copy and fails where what is published differs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from publication.campaigns import PublicationError, make, published, scratch
+from publication.differences import differences
+
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("campaigns", nargs="*", help="of those in git; all where none is named")
+    parser.add_argument("--check", action="store_true", help="compare, and change nothing")
+    args = parser.parse_args()
+    known = published(ROOT)
+    if unknown := set(args.campaigns) - set(known):
+        sys.exit(f"error: no published campaign {unknown.pop()}; there are {', '.join(known)}")
+    differ = False
+    for campaign in args.campaigns or known:
+        print(campaign, flush=True)
+        try:
+            if not args.check:
+                make(ROOT, campaign, sys.executable, ROOT / "rules")
+                continue
+            for line in compared(campaign):
+                differ = True
+                print(f"  {line}", flush=True)
+        except PublicationError as error:
+            sys.exit(f"error: {error}")
+    if differ:
+        sys.exit("error: published results are not what this code makes; run `make republish`")
+
+
+def compared(campaign: str) -> list[str]:
+    """What differs between a campaign as published and as made now."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = scratch(ROOT, campaign, Path(folder))
+        make(copy, campaign, sys.executable, ROOT / "rules")
+        made = copy / "results" / campaign
+        return list(differences(ROOT / "results" / campaign, made))
+
+
+if __name__ == "__main__":
+    main()
