@@ -10,11 +10,15 @@ import pandas as pd
 
 from publication.rounding import Form
 
-KEYS = {"args", "table", "where", "value", "low", "high", "let", "form"}
+KEYS = {"args", "table", "where", "value", "low", "high", "let", "form", "absent"}
 
 
 class FigureError(Exception):
     """A figure cannot be had: one line says which and why."""
+
+
+class NoRowError(FigureError):
+    """No row of the table is the one that a figure asks for."""
 
 
 class NotKeptError(FigureError):
@@ -29,6 +33,7 @@ class Figures:
     an interval: columns, or expressions over columns (`suppressed_j / baseline_j`,
     `(coverage * windows).sum()`). `let` names values of other rows, each with what differs
     (`table`, `where`, `value`), for an expression over them. `form` is a name or its settings.
+    `absent` is what the text says where there is no such row (a law that was not found).
     """
 
     def __init__(self, definitions: Mapping[str, Any], tables: Any) -> None:
@@ -68,7 +73,12 @@ class Figures:
         given = dict(zip(wanted, arguments, strict=True))
         form = self._form(figure["form"])
         bounds = ("low", "high") if form.interval else ()
-        values = [self._value(figure, figure[key], given) for key in ("value", *bounds)]
+        try:
+            values = [self._value(figure, figure[key], given) for key in ("value", *bounds)]
+        except NoRowError:
+            if "absent" in figure:
+                return figure["absent"]
+            raise
         return form.text(*values)
 
     def _form(self, form: str | Mapping[str, Any]) -> Form:
@@ -101,7 +111,7 @@ class Figures:
             rows = rows[rows[column].isin(several)]
             if rows.empty:
                 words = " or ".join(map(str, several))
-                raise FigureError(f"{table} has no such row with {column} = {words}")
+                raise NoRowError(f"{table} has no such row with {column} = {words}")
         return rows
 
 

@@ -132,6 +132,13 @@ FIGURES = {
         "value": "this / plain - 1",
         "form": {"places": 0, "unit": "%"},
     },
+    "absent": {
+        "table": "one/energies",
+        "where": {"model": "z"},
+        "value": "energy_j",
+        "form": "whole",
+        "absent": "no law found",
+    },
     "unknown column": {"table": "one/energies", "value": "watts", "form": "whole"},
     "wrong where": {"table": "one/energies", "where": {"x": 1}, "value": "low", "form": "whole"},
     "many rows": {"table": "one/energies", "value": "energy_j", "form": "whole"},
@@ -149,6 +156,7 @@ OWN = Figures({"forms": {"whole": {"places": 0}}, "figures": FIGURES}, Tables())
         ("energy", ["a", "64"], "3.0 J (no interval)"),
         ("sum", [], "199"),
         ("more", ["b"], "150 %"),
+        ("absent", [], "no law found"),
     ],
 )
 def test_a_figure_is_a_column_or_an_expression_of_the_rows_that_match(name, arguments, text):
