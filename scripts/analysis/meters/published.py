@@ -43,11 +43,10 @@ def loads_block(loads: pd.DataFrame) -> Iterator[str]:
         yield f"| our 95 % interval holds it in | {' | '.join(cells)} |"
     yield ""
     own = loads[loads.tool == OURS]
-    inside = (own.coverage * own.windows).sum()
-    share = SHARE.text(inside / own.windows.sum())
+    inside, judged = own.inside.sum(), own.judged.sum()
     yield (
-        f"Over all {COUNT.text(own.windows.sum())} windows our interval holds it in {share}"
-        f" ({COUNT.text(inside)})."
+        f"Over all {COUNT.text(judged)} windows that can be judged our interval holds it in"
+        f" {SHARE.text(inside / judged)} ({COUNT.text(inside)})."
     )
 
 
@@ -63,7 +62,6 @@ def _error(part: pd.DataFrame, length: float) -> str:
 
 
 def _coverage(own: pd.DataFrame, length: float) -> str:
-    if length not in own.index or pd.isna(own.coverage[length]):
+    if length not in own.index or not own.judged[length]:
         return ""
-    row = own.loc[length]
-    return f"{COUNT.text(row.coverage * row.windows)} of {row.windows:.0f}"
+    return f"{own.inside[length]:.0f} of {own.judged[length]:.0f}"
