@@ -6,7 +6,6 @@
 # make statistics the table of docs/statistics.md: how often intervals hold the truth
 # make truth      the tables of docs/metering.md: energies and other tools against known powers
 # make cite       the figures of README and docs, from the published tables
-# make keep       the same, after the tables of results/quickstart were kept in docs/data
 # make republish  tables, figures and pages of the published campaigns, from their raw data
 # make check-published  whether they are what this code makes, and the texts what they say
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -17,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIMES := pytorch tensorflow mxnet onnxruntime
 SOFTWARE := $(patsubst %,.software/%/ready.json,analysis $(RUNTIMES))
 
-.PHONY: all env dev check test benchmark docs statistics truth cite keep republish check-published
+.PHONY: all env dev check test benchmark docs statistics truth cite republish check-published
 .DELETE_ON_ERROR:
 
 all: env
@@ -67,9 +66,6 @@ statistics: .software/analysis/ready.json
 
 cite: .software/analysis/ready.json
 	$(ANALYSIS) scripts/cite.py
-
-keep: .software/analysis/ready.json
-	$(ANALYSIS) scripts/cite.py --keep quickstart
 
 republish: .software/analysis/ready.json
 	$(ANALYSIS) scripts/republish.py

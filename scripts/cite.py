@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Writes the figures of README and docs from the published tables; --check only compares.
 
-What a figure is says docs/figures.yaml. --keep takes the tables that it names of a run that is not
-in git into docs/data.
+What a figure is says docs/figures.yaml.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import yaml
 from analysis.meters.published import blocks
 from marks import replaced
 from publication.citations import Difference, cited
-from publication.figures import FigureError, Figures
+from publication.figures import Figures
 from publication.sources import Sources
 
 ROOT = Path(__file__).parents[1]
@@ -28,18 +27,10 @@ COMMAND = "make cite"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="fail where text and table differ")
-    parser.add_argument("--keep", metavar="CAMPAIGN", help="keep the tables of a run in docs/data")
     args = parser.parse_args()
     stated = definitions()
     sources = Sources(ROOT, stated["kept"])
     figures = Figures(stated, sources)
-    if args.keep:
-        if args.keep not in stated["kept"]:
-            sys.exit(f"error: docs/figures.yaml keeps {', '.join(stated['kept'])}, not {args.keep}")
-        try:
-            print(f"kept in {sources.keep(args.keep, figures.tables_of(args.keep))}")
-        except FigureError as error:
-            sys.exit(f"error: {error}")
     failed = args.check and bool(sources.missing())
     for line in sources.missing().values():
         print(line)

@@ -31,7 +31,7 @@ NVML_DELAY_U_S = 0.003
 # How long to read a meter: many share the time, down to what shows a grid and the noise.
 LOOK_S, SHORTEST_LOOK_S, ALL_S = 4.0, 2.0, 12.0
 # How long to run the sampler: what it costs is told without its start-up.
-SAMPLER_S = START_UP_S + 6.0
+SAMPLER_S = START_UP_S + 15.0
 
 
 def main() -> None:

@@ -20,10 +20,10 @@ from metering.meter import Reading
 T = TypeVar("T")
 
 # What the whole sampler may take of a core, once it has started.
-BUDGET = 0.008
+BUDGET = 0.007
 # And of that, what is paced, all devices together: single readings of counters and dense looks at
 # their moves; power, slow quantities, and who uses the processors. The rest is for the rounds.
-SHARE, LOOKS = 0.0027, 0.0016
+SHARE, LOOKS = 0.0022, 0.0013
 POWER, SLOW, ACTIVITY = 0.0022, 0.001, 0.0006
 # A board without samples of its power has its counter alone.
 ALONE = 0.004
@@ -31,7 +31,7 @@ ALONE = 0.004
 START_UP_S, JUDGED_S = 5.0, 4.0
 # What is paced comes so much more seldom: at first, since rounds and all took 1.1 % of a core
 # beside an H200 without, and at most, where the rounds alone take the budget.
-STRETCH_FIRST, STRETCH_MOST = 1.6, 20.0
+STRETCH_FIRST, STRETCH_MOST = 2.5, 20.0
 # Moves to see at the start, how long to look, and the time between two looks at least.
 MOVES, LOOK_S, PACE_S = 10, 1.5, 0.002
 # A move can show this late; and so much the grid may be off, later on and at first.
@@ -77,7 +77,7 @@ class Budget:
         cpu_s, wall_s = now[0] - self._judged[0], now[1] - self._judged[1]
         if wall_s >= JUDGED_S:
             too_much = cpu_s / wall_s / self._share
-            self.stretch = min(max(1.0, self.stretch * min(max(0.7, too_much), 3)), STRETCH_MOST)
+            self.stretch = min(max(1.0, self.stretch * min(max(0.85, too_much), 3)), STRETCH_MOST)
             self._judged = now
 
 

@@ -50,12 +50,6 @@ class Figures:
     def names(self) -> set[str]:
         return set(self._figures)
 
-    def tables_of(self, campaign: str) -> list[str]:
-        """The tables of a campaign that figures rest on."""
-        every = [d for f in self._figures.values() for d in (f, *f.get("let", {}).values())]
-        named = [d["table"].split("/", 1) for d in every if "table" in d]
-        return sorted({table for who, table in named if who == campaign or "$" in who})
-
     def text(self, name: str, arguments: Sequence[str] = ()) -> str:
         """A figure as it stands in a text.
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +39,6 @@ class Sources:
         if key not in self._read:
             self._read[key] = self._kept(*key) if campaign in self._commands else self._of(*key)
         return self._read[key]
-
-    def keep(self, campaign: str, tables: Iterable[str]) -> Path:
-        """Writes those of the tables that a run has, in full, to its file in docs/data."""
-        kept = {SESSIONS: _records(self._of(campaign, SESSIONS))}
-        for name in tables:
-            with contextlib.suppress(FigureError):
-                kept[name] = _records(self._of(campaign, name))
-        file = self._file(campaign)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(kept, indent=1, ensure_ascii=False, default=lambda value: value.item())
-        file.write_text(text + "\n", encoding="utf-8")
-        return file
 
     def missing(self) -> dict[str, str]:
         """The runs that were not kept yet, each with a line that says how to."""
@@ -101,8 +88,3 @@ def _facts(session: dict[str, Any]) -> dict[str, Any]:
         "sampler_core_share": sampler.get("cpu_s", float("nan")) / wall_s,
         "first_window_s": max(firsts, default=float("nan")),
     }
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON has them: floats in full, null for what is missing."""
-    return table.astype(object).where(table.notna(), None).to_dict("records")

@@ -115,15 +115,15 @@ def test_the_budget_judges_only_behind_the_start_up():
         assert budget.steady is None and budget.stretch == STRETCH_FIRST
         clock.wait(START_UP_S)
         budget.look()
-        for _ in range(4):
+        for _ in range(8):
             clock.wait(5)
             budget.look()
-        assert budget.steady == (0.0, 20.0) and budget.stretch == 1
+        assert budget.steady == (0.0, 40.0) and budget.stretch == 1
         clock.burn(1.0)
         clock.wait(19)
         budget.look()
         assert budget.stretch == 3
-        for _ in range(4):
+        for _ in range(8):
             clock.wait(20)
             budget.look()
         assert budget.stretch == 1

@@ -84,13 +84,14 @@ def test_the_power_s_own_swing_is_its_noise():
 @pytest.mark.parametrize(
     ("readings", "domain"),
     [
-        (watched(0.1, 0.0035, 0.0, "mJ"), {"source": "nvml", "unit": "mJ"}),
-        (watched(0.001, 0.05, 0.0, "uJ"), {"source": "powercap", "unit": "uJ"}),
+        (watched(0.1, 0.0035, 0.0, "mJ"), {"domain": "gpu:0", "unit": "mJ"}),
+        (watched(0.001, 0.05, 0.0, "uJ"), {"domain": "cpu:package-0", "unit": "uJ"}),
     ],
     ids=["counter on a grid", "RAPL as it is sampled"],
 )
 def test_windows_are_resolved_as_the_analysis_resolves_them(readings, domain):
     domain |= {"quantity": "energy", "max_range": None, "details": {}, "estimate": False}
+    domain |= {"meter": "x", "source": "x", "label": "x"}
     curve = curves.curve([r.t_ns for r in readings], [r.value for r in readings], domain)
     update_s = {"mJ": 0.1, "uJ": 0.001}[domain["unit"]]
     record = domain | {"quantities": [{"quantity": "energy", "update_s": update_s}]}

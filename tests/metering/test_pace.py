@@ -91,7 +91,7 @@ def test_a_cheap_counter_is_read_every_time(counter):
 def test_a_counter_that_stands_still_is_still_read(counter):
     still = counter(0.0035, phase_s=1e9)
     readings = still.run(PacedCounter(still.read, 0.004), 20)
-    assert {r.value for r in readings} == {0} and len(readings) >= 12
+    assert {r.value for r in readings} == {0} and len(readings) >= 8
 
 
 def test_everything_reads_though_nothing_is_due(counter):

@@ -26,7 +26,8 @@ from analysis.statistics.estimate import (
 FEWEST_PROMPTS = 5
 # Of a share, what is not seen weighs half a prompt at either bound (see `share`).
 UNSEEN = 0.5
-RESAMPLES = 4000
+# So many that the edges of an interval do not move with them; of many prompts fewer do.
+RESAMPLES, WEIGHTS = 20_000, 4_000_000
 # From so many on no kind of prompt goes unseen, and a mean of them is normal.
 MANY_PROMPTS = 1000
 ALIKE = "no two differ"
@@ -279,7 +280,9 @@ def share(
     if prompts >= MANY_PROMPTS:
         return _estimate(made, confidence, absolute=False, signed=True)
     one = over_rounds(made)
-    weights = np.random.default_rng(seed).dirichlet([*[1.0] * prompts, UNSEEN], RESAMPLES)
+    weights = np.random.default_rng(seed).dirichlet(
+        [*[1.0] * prompts, UNSEEN], min(RESAMPLES, WEIGHTS // prompts)
+    )
     seen, unseen_below = weights[:, :-1], weights[:, -1] * one.below.mean()
     above, below = seen @ one.above, seen @ one.below + unseen_below
     extremes = one.above[one.below > 0] / one.below[one.below > 0]
