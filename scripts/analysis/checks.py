@@ -34,7 +34,9 @@ COUNTER_POWER = "energy counter / integrated power"
 READING = "our reading / powercap's"
 PARTS = "parts / package"
 NOTHING = "nothing to hold it against"
-THRESHOLDS = {COUNTER_POWER: 0.05, READING: 0.01, PARTS: 0.02, NOTHING: np.nan}
+# No pair: what was made of readings that could not be taken as they are.
+READ = "how it was read"
+THRESHOLDS = {COUNTER_POWER: 0.05, READING: 0.01, PARTS: 0.02, NOTHING: np.nan, READ: np.nan}
 # By quantity that is read beside a counter, the pair that it makes.
 BESIDE = {"power": COUNTER_POWER, "energy_powercap": READING, "energy_parts": PARTS}
 # Less says nothing: the edges of both are as uncertain.
@@ -59,7 +61,8 @@ class _Compared:
 def checks_of(session: RawSession) -> list[dict[str, Any]]:
     """One row a segment, measured domain and pair: joules by the one and the other over all that
     both cover, and their relative difference (for parts: by how much they exceed the package, zero
-    where they do not); NaN where nothing can be compared. `unchecked` says of what, and why."""
+    where they do not); NaN where nothing can be compared. `unchecked` says of what, and why. What
+    the curve says of how it was made (`Curve.notes`) stands there too, under `READ`."""
     rows = []
     for segment in session.facts["segments"]:
         number = segment["segment"]
@@ -67,7 +70,7 @@ def checks_of(session: RawSession) -> list[dict[str, Any]]:
             domain = declared(record)
             if domain.estimate:
                 continue
-            for pair, one in _pairs(session, number, domain):
+            for pair, one in (*_pairs(session, number, domain), *_read(session, number, domain)):
                 first_j, second_j = one.counted_j, one.other_j
                 if pair == PARTS:
                     first_j, second_j = second_j, first_j
@@ -94,6 +97,12 @@ def checks_of(session: RawSession) -> list[dict[str, Any]]:
                     }
                 )
     return rows
+
+
+def _read(session: RawSession, segment: int, domain: Domain) -> Iterator[tuple[str, _Compared]]:
+    curve = session.curves.get((segment, domain.domain))
+    if curve is not None and curve.notes:
+        yield READ, _Compared(unchecked="; ".join(curve.notes))
 
 
 def checks_table(rows: list[dict[str, Any]]) -> pd.DataFrame:

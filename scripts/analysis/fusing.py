@@ -25,7 +25,8 @@ BLUR_S, UNSEEN_S, OF_PERIOD_S = 0.0065, 2e-4, 0.02
 # no more than a part of the time open, and where power and counter differ by no more than this,
 # usually and once (logarithms): where a step of the power is near an anchor they may for once. A
 # driver with much to do leaves out some of hundreds: that costs the windows there, and no others.
-APART, OPEN = 3.0, 0.2
+# Samples to each side of a hole say what the power may have been in it.
+APART, OPEN, BESIDE = 3.0, 0.2, 25
 USUALLY, ONCE, AROUND = 0.2, 0.7, 5
 # Where power and counter go together for less of the time, the samples are another's.
 FEWEST, ENOUGH = 3, 0.5
@@ -114,6 +115,7 @@ def fused(counter: Curve, power: Sound, known_board: bool) -> Curve:
         used = used[within[there]][:-1]
         anchors, lengths_s = counter.times_ns, np.diff(counter.times_ns) / 1e9
     times, joules = _shaped(samples, counter, used, late_ns)
+    open_ = _open(samples, anchors, used, late_ns)
     coarse = sorted(
         [
             (
@@ -123,7 +125,7 @@ def fused(counter: Curve, power: Sound, known_board: bool) -> Curve:
             )
             for a, b in _runs(~used)
         ]
-        + _open(samples, anchors, used, late_ns)
+        + open_
     )
     return dataclasses.replace(
         counter,
@@ -140,8 +142,25 @@ def fused(counter: Curve, power: Sound, known_board: bool) -> Curve:
         blind_ns=_of_even(counter.blind_ns, anchors, used),
         coarse_ns=tuple((first, last) for first, last, _ in coarse),
         coarse_s=tuple(each_s for *_, each_s in coarse),
+        walked_j2=_walked_j2(times, joules, [(first, last) for first, last, _ in open_]),
         notes=notes,
     )
+
+
+def _walked_j2(times_ns: np.ndarray, joules: np.ndarray, holes: Spans) -> np.ndarray | None:
+    """At each point, what has added up over the holes before: in one the power may have been what
+    it was just before or just behind, or whatever it was around there."""
+    if not holes:
+        return None
+    added_j2 = np.zeros(len(times_ns))
+    power_w = np.diff(joules) / (np.diff(times_ns) / 1e9)
+    for first, last in holes:
+        at = int(np.searchsorted(times_ns, last))
+        around = power_w[max(0, at - BESIDE) : at + BESIDE]
+        if at < len(times_ns) and len(around):
+            # Of an even distribution between the least and the most.
+            added_j2[at] = (np.ptp(around) * (last - first) / 1e9) ** 2 / 12
+    return np.cumsum(added_j2)
 
 
 def _alone(counter: Curve, why: str) -> Curve:
@@ -211,6 +230,11 @@ def _late_ns(
     differ least."""
     lates_ns = [round(late * samples.update_s * 1e9) for late in LATES]
     used = known & samples.cover(anchors, 0) & samples.cover(anchors, lates_ns[-1])
+    # A step of the power in a hole would be taken for lateness.
+    holes = tuple(zip(*samples.holes(0), strict=True))
+    whole = used & ~touched(holes, anchors[:-1], anchors[1:] + lates_ns[-1])
+    if whole.sum() >= FEWEST:
+        used = whole
     if not used.any():
         return 0
 

@@ -270,6 +270,28 @@ def test_good_samples_are_used_and_nothing_is_noted(known):
     assert made.periods_s(*edges) == pytest.approx([0.02], rel=0.01)
 
 
+def test_samples_that_are_left_out_here_and_there_cost_the_windows_there(known):
+    """A driver with much to do leaves out four in a hundred and fifty, and a counter that is dear
+    is read every few seconds: the seconds between two of its values were lost whole."""
+    truth = known.Truth(lambda t: np.where(t % 3.7 < 1.6, 90.0, 480.0), SECONDS + 1)
+    (times, counted), (sampled, watts) = board(known, truth, 0)
+    seconds = (times - known.START_NS) / 1e9
+    read = (seconds < 1.5) | (np.diff(seconds, prepend=0) < 0.02)
+    there = np.arange(len(sampled)) % 150 >= 4
+    made = curve(times[read], counted[read], {**known.GPU, **H100}, (sampled[there], watts[there]))
+    start = np.random.default_rng(1).uniform(3, SECONDS - 8, 400)
+    end = start + 0.3
+    edges = [known.START_NS + (t * 1e9).astype(np.int64) for t in (start, end)]
+    periods_s = made.periods_s(*edges)
+    fine = periods_s < 0.03
+    assert 0.75 < fine.mean() < 1 and periods_s.max() < 0.15
+    energy = made.energy(*edges)
+    off = np.abs(energy.joules - (truth.joules(end) - truth.joules(start)))
+    assert np.mean(off[fine] <= 2 * energy.uncertainty_j[fine]) > 0.9
+    assert np.median(off[fine] / energy.joules[fine]) < 0.02
+    assert made.notes == ()
+
+
 def test_many_faults_at_once_cost_little_and_leave_no_wrong_joule(known):
     t = np.arange(0, 60, 0.05)
     lost = []
