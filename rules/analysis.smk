@@ -68,6 +68,8 @@ rule tables:
         "results/{campaign}/logs/tables.log",
     conda:
         "../envs/analysis.yaml"
+    # Sessions are read side by side, on what `--cores` gives.
+    threads: 8
     params:
         python=interpreter("analysis"),
         folder=subpath(output.windows, parent=True),
@@ -79,7 +81,7 @@ rule tables:
         "{params.python} scripts/tables.py --sessions {input.sessions:q} --scores {input.scores:q}"
         " --out {params.folder:q} --confidence {params.confidence}"
         " --equivalence-margin {params.margin} --resolve-periods {params.resolve}"
-        " --strict {params.strict:q} &> {log:q}"
+        " --strict {params.strict:q} --workers {threads} &> {log:q}"
 
 
 rule runtime_tables:
@@ -109,6 +111,7 @@ rule runtime_tables:
         "results/{campaign}/logs/runtime-tables.log",
     conda:
         "../envs/analysis.yaml"
+    threads: 8
     params:
         python=interpreter("analysis"),
         folder=subpath(output.parity, parent=True),
@@ -123,4 +126,4 @@ rule runtime_tables:
         " --sessions {input.sessions:q} {params.excluded:q} {params.planned:q}"
         " --out {params.folder:q} --confidence {params.confidence}"
         " --equivalence-margin {params.margin} --resolve-periods {params.resolve}"
-        " --strict {params.strict:q} &> {log:q}"
+        " --strict {params.strict:q} --workers {threads} &> {log:q}"

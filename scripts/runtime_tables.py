@@ -4,8 +4,14 @@ correlation, order, parity, excluded."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
 import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from analysis.checks import checks_of, checks_table
 from analysis.doubts import (
@@ -19,6 +25,7 @@ from analysis.doubts import (
 )
 from analysis.options import tables_parser
 from analysis.order_effect import order_rows, order_table
+from analysis.parallel import each
 from analysis.raw import read_session
 from analysis.runtimes.accounts import excluded_table, parity_table
 from analysis.runtimes.by_round import by_round
@@ -35,6 +42,9 @@ from analysis.runtimes.inferences import (
 from analysis.runtimes.omnibus import omnibus_table
 from analysis.runtimes.order import ordered
 
+# What flags of windows are told by.
+FLAGGED = ("session", "kind", "domain", "flags", "unknown")
+
 
 def main() -> None:
     parser = tables_parser(__doc__)
@@ -43,7 +53,6 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    resolve = args.resolve_periods
     folders, sessions = {}, []
     for path in args.sessions:
         facts = json.loads(path.read_text())
@@ -52,21 +61,20 @@ def main() -> None:
         folders[facts["spec"]["session"]] = path.parent
         sessions.append(facts)
     sessions = ordered(sessions)
-    windows, order, checks, metered, read = [], [], [], [], []
-    for facts in (facts for facts in sessions if not facts["excluded"]):
-        session = read_session(folders[facts["spec"]["session"]])
-        metered.append(inference_windows(session, resolve))
-        windows.append(inferences_table(session, metered[-1]))
-        checks += checks_of(session)
-        read.append(session)
-        order += order_rows(session, resolve, args.confidence)
-    inferences = together(windows)
+    measured = [folders[f["spec"]["session"]] for f in sessions if not f["excluded"]]
+    analyse = functools.partial(
+        analysed, resolve_periods=args.resolve_periods, confidence=args.confidence
+    )
+    found = list(each(analyse, measured, args.workers))
+    inferences = together([one.inferences for one in found])
+    checks = [row for one in found for row in one.checks]
+    order = [row for one in found for row in one.order]
     if mixed := mixed_meters(inferences):
         sys.exit(
             f"error: read by different meters, which are never mixed: {mixed};"
             " analyse those sessions in campaigns of their own"
         )
-    flagged = all_windows(metered)
+    flagged = all_windows([one.flagged for one in found])
     refuse_flagged(args.strict, flagged, ("inference",), "the summary")
     common = common_flags(flagged)
     rounds = by_round(inferences)
@@ -74,7 +82,7 @@ def main() -> None:
     how = How(args.confidence, args.equivalence_margin)
     comparisons = comparisons_table(rounds, clean, sessions, how)
     drift = order_table(order)
-    flags = flags_table(flagged, read)
+    flags = flags_table(flagged)
     tables = {
         "inferences": inferences,
         "runtimes": cells_table(rounds, clean, args.confidence),
@@ -92,6 +100,28 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         table.to_parquet(args.out / f"{name}.parquet", index=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Analysed:
+    """What one session gives: its inferences, the flags of all windows, checks, order effects."""
+
+    inferences: pd.DataFrame
+    flagged: pd.DataFrame
+    checks: list[dict[str, Any]]
+    order: list[dict[str, Any]]
+
+
+def analysed(folder: Path, resolve_periods: float, confidence: float) -> Analysed:
+    """Of the raw data of one session; sessions need nothing of each other."""
+    session = read_session(folder)
+    windows = inference_windows(session, resolve_periods)
+    return Analysed(
+        inferences_table(session, windows),
+        windows[list(FLAGGED)],
+        checks_of(session),
+        order_rows(session, resolve_periods, confidence),
+    )
 
 
 if __name__ == "__main__":

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -22,6 +26,7 @@ from analysis.doubts import (
 from analysis.generations import GENERATIONS, POSITION, generations_table, token_energy_table
 from analysis.options import tables_parser
 from analysis.order_effect import drifting, order_rows, order_table
+from analysis.parallel import each
 from analysis.phases.amplification import amplification_table
 from analysis.phases.context import context_table, ends_of, ends_table
 from analysis.phases.drift import with_drift
@@ -34,7 +39,7 @@ from analysis.phases.repeatability import repeatability_table
 from analysis.raw import read_session
 from analysis.savings import pairs_table, savings_table
 from analysis.summary import summary_table
-from analysis.tabular import together
+from analysis.tabular import table, together
 
 
 def main() -> None:
@@ -45,24 +50,15 @@ def main() -> None:
     args = parser.parse_args()
     scored = {path.stem: path for path in args.scores}
 
-    windows, generations, position, probes, ends, order = [], [], [], [], [], []
-    sessions, checks = [], []
-    for session_file in args.sessions:
-        session = read_session(session_file.parent)
-        windows.append(windows_table(session, args.resolve_periods))
-        checks += checks_of(session)
-        sessions.append(session)
-        order += order_rows(session, args.resolve_periods, args.confidence)
-        probes.append(probes_table(session, windows[-1], args.resolve_periods))
-        if session.name not in scored:
-            continue
-        scores = json.loads(scored[session.name].read_text())["scores"]
-        by_name = {score["generation"]: score for score in scores}
-        generations.append(generations_table(session, windows[-1], by_name))
-        position.append(token_energy_table(session, resolve_periods=args.resolve_periods))
-        ends += ends_of(session, args.resolve_periods)
-    made = {"windows": pd.concat(windows, ignore_index=True)}
-    repeated = together(probes, PROBES)
+    analyse = functools.partial(
+        analysed, scored=scored, resolve_periods=args.resolve_periods, confidence=args.confidence
+    )
+    found = list(each(analyse, args.sessions, args.workers))
+    ends, order, checks = (
+        [row for one in found for row in getattr(one, name)] for name in ("ends", "order", "checks")
+    )
+    made = {"windows": pd.concat([one.windows for one in found], ignore_index=True)}
+    repeated = together([one.probes for one in found], PROBES)
     level = {"confidence": args.confidence}
     common = common_flags(made["windows"])
     prompts = list(probed(repeated, args.confidence))
@@ -77,9 +73,9 @@ def main() -> None:
         "law_points": law_points,
         "order": order_table(order),
     }
-    generated = together(generations, GENERATIONS)
+    generated = together([one.generations for one in found], GENERATIONS)
     refuse_mixed_meters(generated)
-    along = together(position, POSITION)
+    along = together([one.position for one in found], POSITION)
     pairs = pairs_table(generated)
     summary = summary_table(generated, repeated, common=common, **level)
     paper = read_paper()
@@ -100,7 +96,7 @@ def main() -> None:
     attributed = (summary.estimator == ATTRIBUTION).any()
     kinds = ("generation", "probe", *(("prefill", "decode") if attributed else ()))
     refuse_flagged(args.strict, made["windows"], kinds, "the summary")
-    flags = flags_table(made["windows"], sessions)
+    flags = flags_table(made["windows"])
     made |= {"flags": flags, "checks": checks_table(checks)}
     who = made["windows"][["session", "model", "workload"]].drop_duplicates()
     made = with_session_flags(made, who, session_flags(flags))
@@ -108,6 +104,43 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     for name, made_table in made.items():
         made_table.to_parquet(args.out / f"{name}.parquet", index=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Analysed:
+    """What one session gives to the tables; without outputs some of it is empty."""
+
+    windows: pd.DataFrame
+    probes: pd.DataFrame
+    generations: pd.DataFrame
+    position: pd.DataFrame
+    ends: list[dict[str, Any]]
+    checks: list[dict[str, Any]]
+    order: list[dict[str, Any]]
+
+
+def analysed(
+    session_file: Path, scored: Mapping[str, Path], resolve_periods: float, confidence: float
+) -> Analysed:
+    """Of the raw data and scores of one session; sessions need nothing of each other."""
+    session = read_session(session_file.parent)
+    windows = windows_table(session, resolve_periods)
+    generations, position, ends = table([], GENERATIONS), table([], POSITION), []
+    if session.name in scored:
+        scores = json.loads(scored[session.name].read_text())["scores"]
+        by_name = {score["generation"]: score for score in scores}
+        generations = generations_table(session, windows, by_name)
+        position = token_energy_table(session, resolve_periods=resolve_periods)
+        ends = ends_of(session, resolve_periods)
+    return Analysed(
+        windows,
+        probes_table(session, windows, resolve_periods),
+        generations,
+        position,
+        ends,
+        checks_of(session),
+        order_rows(session, resolve_periods, confidence),
+    )
 
 
 def refuse_mixed_meters(generations: pd.DataFrame) -> None:

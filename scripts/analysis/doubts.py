@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.flags import NAMES, OF_SESSION, WORK, carries, masks_of, split
-from analysis.raw import TOTAL, RawSession
+from analysis.raw import TOTAL
 from analysis.tabular import table
 
 FLAGS = {
@@ -44,7 +44,7 @@ def all_windows(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(columns=["session", "kind", "domain", "flags"], dtype="str")
 
 
-def flags_table(windows: pd.DataFrame, sessions: Iterable[RawSession]) -> pd.DataFrame:
+def flags_table(windows: pd.DataFrame) -> pd.DataFrame:
     """One row a session, kind of window, domain and flag: how many windows carry it, of how many of
     the session, of how many of that kind and of how many of work in all sessions; and of what the
     raw data cannot tell, one a session with `known` false: in how many windows of work."""
@@ -61,12 +61,9 @@ def flags_table(windows: pd.DataFrame, sessions: Iterable[RawSession]) -> pd.Dat
         about |= {"of_kind": of_kind[kind, domain], "of_work": of_work.get(domain, 0)}
         rows += [about | {"flag": name, "windows": n} for name, n in carried.items()]
     total = work[work.domain == TOTAL]
-    lacking = {}
-    if "unknown" in total:
-        lacking = {key[0]: (told, of) for key, told, of in _carried(total, "unknown", ["session"])}
-    for session in sessions:
-        told, of = lacking.get(session.name, ({}, 0))
-        about = {"session": session.name, "kind": "", "domain": TOTAL, "of": of, "of_kind": of}
+    lacking = _carried(total, "unknown", ["session"]) if "unknown" in total else []
+    for (session,), told, of in lacking:
+        about = {"session": session, "kind": "", "domain": TOTAL, "of": of, "of_kind": of}
         about |= {"known": False, "of_work": of_work.get(TOTAL, 0)}
         rows += [about | {"flag": name, "windows": n} for name, n in told.items()]
     return table(rows, FLAGS)

@@ -21,6 +21,7 @@ def tables_parser(description: str) -> argparse.ArgumentParser:
         help="how much two may differ and be called equal, as a share",
     )
     parser.add_argument("--resolve-periods", type=float, default=2)
+    parser.add_argument("--workers", type=int, default=1, help="processes that read sessions")
     parser.add_argument(
         "--strict",
         type=lambda text: [] if text == "none" else text.split(","),

@@ -52,6 +52,7 @@ class Rule:
             output=output,
             params=SimpleNamespace(**params),
             wildcards=SimpleNamespace(campaign=campaign),
+            threads=1,
             log="/dev/stdout",
         )
 

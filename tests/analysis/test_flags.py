@@ -217,8 +217,8 @@ def test_every_flag_is_in_the_vocabulary_with_what_to_do():
 def test_flags_are_counted_by_kind_and_what_is_unknown_is_said(lab):
     one = quiet(lab(), throttle_reasons=4)
     one.samples = [s for s in one.samples if s[2]["quantity"] != "clock_sm"]
-    session, windows = flagged(one)
-    table = flags_table(windows, [session])
+    _, windows = flagged(one)
+    table = flags_table(windows)
     row = table[(table.kind == "generation") & (table.domain == "total")].iloc[0]
     assert (row.flag, row.windows, row.of) == ("throttled", 6, 6)
     assert list(table[~table.known].flag) == ["clock changed"]
@@ -237,8 +237,8 @@ def test_a_disagreement_stands_in_every_table_and_on_every_figure(lab, known, ta
 
 
 def test_without_doubt_figures_say_nothing(lab):
-    session, windows = flagged(quiet(lab(), throttle_reasons=4))
-    assert note(flags_table(windows, [session])) is None
+    _, windows = flagged(quiet(lab(), throttle_reasons=4))
+    assert note(flags_table(windows)) is None
 
 
 def test_a_row_has_the_flags_of_the_sessions_behind_it():
@@ -278,12 +278,12 @@ def test_strict_refuses_flagged_windows_in_one_line_and_writes_nothing(lab, run_
 
 
 def test_strict_looks_at_what_the_summary_is_built_on(lab):
-    session, windows = flagged(quiet(lab(), temperature=lambda s: 50 if s < 14 else 60))
+    _, windows = flagged(quiet(lab(), temperature=lambda s: 50 if s < 14 else 60))
     refuse_flagged([], windows, ("generation",), "the summary")
     refuse_flagged(["all"], windows, ("idle",), "the summary")
     with pytest.raises(FlaggedError, match="temperature drift"):
         refuse_flagged(["all"], windows, ("generation",), "the summary")
-    assert session_flags(flags_table(windows, [session])) == {}
+    assert session_flags(flags_table(windows)) == {}
 
 
 def test_old_raw_data_are_not_flagged_for_what_nobody_read(lab):
@@ -292,7 +292,7 @@ def test_old_raw_data_are_not_flagged_for_what_nobody_read(lab):
     one.generation("T/0", prefill_s=0.4)
     session, windows = flagged(one)
     assert set(windows["flags"]) == {""}
-    table = flags_table(windows, [session])
+    table = flags_table(windows)
     assert {"CPU contention", "temperature drift", "throttled"} <= set(table[~table.known].flag)
     assert json.loads((one.folder / "session.json").read_text())
     assert dataclasses.is_dataclass(session)
@@ -339,7 +339,7 @@ def test_a_window_unlike_the_others_of_its_cell_is_drift(lab):
 
 
 def unknown_of(session, windows):
-    table = flags_table(windows, [session])
+    table = flags_table(windows)
     return {row.flag: (row.windows, row.of) for row in table[~table.known].itertuples(index=False)}
 
 
@@ -369,7 +369,7 @@ def test_what_was_not_read_in_a_part_of_a_session_is_unknown_there(lab, quantity
     assert 0 < lacking.sum() < len(total)
     told = unknown_of(session, windows)
     assert set(told) == {flag} and 0 < told[flag][0] < told[flag][1]
-    (line,) = counts(flags_table(windows, [session]))["unknown"]
+    (line,) = counts(flags_table(windows))["unknown"]
     assert (line["flag"], line["sessions"], line["partly"]) == (flag, 1, 1)
     # A window far from the hole is not concerned.
     far = total.iloc[0] if lost == "behind" else total.iloc[-1]
@@ -379,7 +379,7 @@ def test_what_was_not_read_in_a_part_of_a_session_is_unknown_there(lab, quantity
 def test_what_is_always_read_is_never_unknown(lab):
     session, windows = flagged(quiet(lab()))
     assert unknown_of(session, windows) == {}
-    assert counts(flags_table(windows, [session]))["unknown"] == []
+    assert counts(flags_table(windows))["unknown"] == []
 
 
 def test_a_flag_is_raised_where_the_rest_is_unknown(lab):
@@ -393,15 +393,15 @@ def test_a_flag_is_raised_where_the_rest_is_unknown(lab):
 
 
 def test_one_flag_on_nearly_all_windows_is_common_and_no_reason_to_leave_out(lab):
-    session, windows = flagged(quiet(lab(), throttle_reasons=4))
+    _, windows = flagged(quiet(lab(), throttle_reasons=4))
     assert common_flags(windows) == ["throttled"]
-    told = counts(flags_table(windows, [session]))
+    told = counts(flags_table(windows))
     work = windows[(windows.domain == "total") & (windows.kind != "idle")]
     assert told["common"] == [{"flag": "throttled", "windows": len(work), "of": len(work)}]
     assert told["rows"] == []
     assert not clean(work).any() and clean(work, common_flags(windows)).all()
-    session, windows = flagged(quiet(lab(round=2), throttle_reasons=lambda s: 4 if s > 10 else 0))
-    told = counts(flags_table(windows, [session]))
+    _, windows = flagged(quiet(lab(round=2), throttle_reasons=lambda s: 4 if s > 10 else 0))
+    told = counts(flags_table(windows))
     assert common_flags(windows) == [] and told["common"] == []
     assert [row["flag"] for row in told["rows"]] == ["throttled"]
 

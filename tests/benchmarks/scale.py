@@ -3,19 +3,18 @@
 
 Synthesises a campaign of several rounds, as it stands on disk after measuring: windows of a fifth
 of a second on a GPU of known power with a counter and power samples 20 ms apart, and a processor
-with RAPL. Then each size is analysed in a process of its own: raw data to energies of all windows.
-Prints windows, sessions, lines of the traces, seconds, peak memory.
+with RAPL. Then the tables' program of the study of runtimes analyses each size, from raw data to all
+tables. Prints windows, sessions, lines of the traces, seconds, peak memory.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
@@ -24,16 +23,15 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from analysis.attribution import windows_table
-from analysis.raw import read_session
+from metering.activity import family
 from metering.trace import Sample
 
 SIZES = (10_000, 100_000, 1_000_000)
-ROUNDS, NETWORKS, BATCHES = 5, 2, (1, 8, 32)
+ROUNDS, BATCHES = 5, (1, 8, 32)
+RUNTIMES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 WINDOW_S, PAUSE_S, IDLE_S = 0.2, 0.01, 10.0
 START_NS, RANGE_UJ = 1_000_000_000_000, 262_143_328_850
-FACTS = ("campaign", "model", "system", "provider", "round")
-COLUMNS = ("inference", "batch", "repetition", "inferences")
 GPU = {
     "domain": "gpu:0",
     "meter": "nvml",
@@ -61,6 +59,7 @@ RAPL = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="windows in all")
+    parser.add_argument("--workers", type=int, default=2, help="of the tables' program")
     parser.add_argument("--folder", type=Path, help="where to keep the campaigns")
     args = parser.parse_args()
     print("| windows | sessions | lines of traces | seconds | peak memory, MiB |")
@@ -69,49 +68,50 @@ def main() -> None:
         for size in args.sizes:
             campaign = Path(folder) / f"w{size}"
             lines = synthesise(campaign, size)
-            seconds, mib = in_a_child(lambda one=campaign: energies(one))
-            count = ROUNDS * NETWORKS
+            seconds, mib = tables(campaign, args.workers)
+            count = ROUNDS * len(RUNTIMES)
             print(f"| {size:,} | {count} | {lines:,} | {seconds:.1f} | {mib:.0f} |", flush=True)
 
 
-def energies(campaign: Path) -> None:
-    """All windows' energies, session by session as the tables' programs do."""
-    for facts in sorted(campaign.rglob("session.json")):
-        session = read_session(facts.parent)
-        windows_table(session, 2, facts=FACTS, columns=COLUMNS)
+def tables(campaign: Path, workers: int) -> tuple[float, float]:
+    """Seconds that the tables' program takes, and MiB at most of all of its processes together."""
+    command = [sys.executable, str(SCRIPTS / "runtime_tables.py")]
+    command += ["--sessions", *map(str, sorted(campaign.rglob("session.json")))]
+    command += ["--out", str(campaign / "tables"), "--workers", str(workers)]
+    start_s, most = time.monotonic(), 0.0
+    with subprocess.Popen(command) as program:
+        while program.poll() is None:
+            most = max(most, sum(resident_mib(pid) for pid in family(program.pid)))
+            time.sleep(0.1)
+    if program.returncode:
+        raise SystemExit(f"the analysis failed with status {program.returncode}")
+    return time.monotonic() - start_s, most
 
 
-def in_a_child(work: Callable[[], None]) -> tuple[float, float]:
-    """Seconds and MiB at most that some work takes in a process of its own, above none."""
-    start = time.monotonic()
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        except BaseException as error:
-            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
-            os._exit(1)
-        os._exit(0)
-    _, status, usage = os.wait4(child, 0)
-    if status:
-        raise SystemExit(f"the analysis failed with status {status}")
-    return time.monotonic() - start, usage.ru_maxrss / 1024
+def resident_mib(pid: int) -> float:
+    """Memory of a process, what it shares with others counted in part; none where it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0.0
+    return (
+        next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024
+    )
 
 
 def synthesise(campaign: Path, windows: int) -> int:
     """Writes the raw data of a campaign of about so many windows; gives the lines of its traces."""
-    each = max(len(BATCHES), windows // (ROUNDS * NETWORKS))
+    each = max(len(BATCHES), windows // (ROUNDS * len(RUNTIMES)))
     lines = 0
     for round_ in range(1, ROUNDS + 1):
-        for network in range(NETWORKS):
-            seed = round_ * 100 + network
-            lines += _session(campaign, f"network{network}-init", round_, each, seed)
+        for number, system in enumerate(RUNTIMES):
+            lines += _session(campaign, system, round_, each, round_ * 100 + number)
     return lines
 
 
-def _session(campaign: Path, model: str, round_: int, count: int, seed: int) -> int:
+def _session(campaign: Path, system: str, round_: int, count: int, seed: int) -> int:
     randoms = np.random.default_rng(seed)
-    name = f"{model}__pytorch__cuda__r{round_}"
+    name = f"network-init__{system}__cuda__r{round_}"
     folder = campaign / "raw" / name
     folder.mkdir(parents=True)
     starts_s = IDLE_S + 4 + np.arange(count) * (WINDOW_S + PAUSE_S)
@@ -145,10 +145,10 @@ def _session(campaign: Path, model: str, round_: int, count: int, seed: int) -> 
     spec = {
         "session": name,
         "campaign": campaign.name,
-        "model": model,
-        "system": "pytorch",
+        "model": "network-init",
+        "system": system,
         "origin": None,
-        "title": "PyTorch",
+        "title": RUNTIMES[system],
         "provider": "cuda",
         "round": round_,
         "seed": 1,

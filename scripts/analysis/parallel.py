@@ -1,0 +1,23 @@
+"""Sessions are analysed apart: on as many processors as there are for it, in their order."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def each(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[R]:
+    """What `work` makes of each; it and its results must pickle.
+
+    Args:
+        workers: Processes at most; with one everything happens in this one.
+    """
+    if min(workers, len(items)) < 2:
+        yield from map(work, items)
+        return
+    with concurrent.futures.ProcessPoolExecutor(min(workers, len(items))) as pool:
+        yield from pool.map(work, items)
