@@ -3,7 +3,7 @@
 
 Synthesises a campaign of several rounds, as it stands on disk after measuring: windows of a fifth
 of a second on a GPU of known power with a counter and power samples 20 ms apart, and a processor
-with RAPL. Then the tables' program of the study of runtimes analyses each size, from raw data to all
+with RAPL. Then the tables' program of the study of runtimes analyses each size, raw data to all
 tables. Prints windows, sessions, lines of the traces, seconds, peak memory.
 """
 

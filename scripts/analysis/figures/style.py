@@ -170,8 +170,7 @@ def looks(names: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def bars(value, low, high) -> np.ndarray | None:
-    """An interval as matplotlib wants it; None where there is none. A point can lie outside the
-    interval of its resamples."""
+    """An interval as matplotlib wants it; None where there is none."""
     if pd.isna(low) or pd.isna(high):
         return None
     return np.maximum([[value - low], [high - value]], 0)
