@@ -5,14 +5,18 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from pathlib import Path
+
+import yaml
 
 from publication.campaigns import PublicationError, make, published, scratch
 from publication.differences import differences
 
 ROOT = Path(__file__).parents[1]
+FIGURES = ROOT / "docs" / "figures.yaml"
 
 
 def main() -> None:
@@ -35,6 +39,9 @@ def main() -> None:
                 print(f"  {line}", flush=True)
         except PublicationError as error:
             sys.exit(f"error: {error}")
+    if not args.check:
+        for picture, figure in yaml.safe_load(FIGURES.read_text())["pictures"].items():
+            shutil.copyfile(ROOT / figure, ROOT / picture)
     if differ:
         sys.exit("error: published results are not what this code makes; run `make republish`")
 

@@ -21,6 +21,12 @@ def test_every_figure_of_a_page_is_its_tables(page):
     assert after == PAGES[page]
 
 
+@pytest.mark.parametrize("picture", STATED["pictures"])
+def test_the_pictures_of_the_pages_are_the_published_figures(picture):
+    figure = cite.ROOT / STATED["pictures"][picture]
+    assert (cite.ROOT / picture).read_bytes() == figure.read_bytes()
+
+
 @pytest.mark.parametrize("run", STATED["kept"])
 def test_the_tables_of_runs_that_are_not_in_git_were_kept(run):
     missing = Sources(cite.ROOT, STATED["kept"]).missing()
