@@ -228,7 +228,7 @@ def test_raw_data_are_write_protected(measured):
 
 
 def test_a_comment_in_the_analysis_does_not_measure_again(measured):
-    program = measured.folder / "scripts/analysis/statistics.py"
+    program = measured.folder / "scripts/analysis/statistics/rounds.py"
     before = program.read_text()
     program.write_text(before + "# a comment\n")
     try:
