@@ -52,18 +52,6 @@ class Estimate:
         """Whether no data of this size could be significant."""
         return self.least_p > 1 - self.confidence
 
-    def columns(self, prefix: str = "") -> dict[str, object]:
-        """For a row of a table: `value`, `low`, `high` and what they rest on; the names behind
-        `PREFIX_` where one is given, the value itself under the prefix alone."""
-        head = f"{prefix}_" if prefix else ""
-        return {
-            prefix or "value": self.value,
-            f"{head}low": self.low,
-            f"{head}high": self.high,
-            f"{head}unit": self.unit,
-            f"{head}why": self.why,
-        }
-
 
 @dataclasses.dataclass(frozen=True)
 class Spread:
