@@ -70,6 +70,11 @@ def ended(pid: int) -> bool:
         return True
 
 
+def waits(child: int) -> bool:
+    """Whether a child can be collected: a zombie cannot while a thread of it is still ending."""
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
 def test_the_block_is_entered_with_samples_and_left_with_stats(sampler, powercap, tmp_path):
     powercap.zone("0", "package-0", 10)
     powercap.zone("0:0", "dram", 20)
@@ -172,7 +177,7 @@ def test_a_killed_sampler_is_noticed(sampler, powercap, wait_until):
     powercap.zone("0", "package-0", 10)
     with pytest.raises(MeterError, match=r"ended early.*SIGKILL"), sampler() as running:
         os.kill(running.pid, signal.SIGKILL)
-        wait_until(lambda: ended(running.pid))
+        wait_until(lambda: waits(running.pid))
         with pytest.raises(MeterError, match=r"is not running.*SIGKILL"):
             running.check()
     assert running.stats is None
@@ -212,7 +217,7 @@ def test_a_sampler_told_to_stop_finishes_its_trace(sampler, powercap, tmp_path, 
     powercap.zone("0", "package-0", 10)
     with sampler() as running:
         os.kill(running.pid, signal.SIGTERM)
-        wait_until(lambda: ended(running.pid))
+        wait_until(lambda: waits(running.pid))
     assert running.stats["samples"] == len(samples(tmp_path))
 
 
