@@ -10,11 +10,15 @@
 # make check-published  whether they are what this code makes, and the texts what they say
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 1
+WORKERS ?= 2
 BIN := .venv/bin
 ANALYSIS := .software/analysis/venv/bin/python
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIMES := pytorch tensorflow mxnet onnxruntime
 SOFTWARE := $(patsubst %,.software/%/ready.json,analysis $(RUNTIMES))
+
+# A file's tests stay together: they share what was measured for them.
+PARALLEL := --numprocesses $(WORKERS) --dist loadfile
 
 .PHONY: all env dev check test benchmark docs statistics truth cite republish check-published
 .DELETE_ON_ERROR:
@@ -40,7 +44,7 @@ dev: .venv/dev-ready
 	@echo "installing the tools of the tests into .venv"
 	$(PIP) install --quiet -r requirements-dev.txt
 	$(PIP) install --quiet --upgrade --no-deps --target .venv/borrowed \
-	    $$($(PIP) freeze | grep -iE '^(pytest|iniconfig|pluggy|packaging|pygments)==')
+	    $$($(PIP) freeze | grep -iE '^(pytest|pytest-xdist|execnet|iniconfig|pluggy|packaging|pygments)==')
 	@touch $@
 
 check: dev
@@ -51,9 +55,10 @@ check: dev
 
 test: check
 	$(BIN)/snakemake --cores $(CORES) $(SOFTWARE)
-	PYTHONPATH=.venv/borrowed $(ANALYSIS) -m pytest tests/analysis
-	PYTHONPATH=.venv/borrowed .software/pytorch/venv/bin/python -m pytest tests/pytorch
-	$(BIN)/python -m pytest --ignore=tests/analysis --ignore=tests/pytorch
+	PYTHONPATH=.venv/borrowed $(ANALYSIS) -m pytest $(PARALLEL) tests/analysis
+	PYTHONPATH=.venv/borrowed .software/pytorch/venv/bin/python -m pytest $(PARALLEL) tests/pytorch
+	$(BIN)/python -m pytest tests/metering tests/protocol
+	$(BIN)/python -m pytest $(PARALLEL) $(addprefix --ignore=tests/,analysis pytorch metering protocol)
 
 docs: env
 	$(BIN)/python scripts/document.py

@@ -1,6 +1,7 @@
 """Throw-away copies of the project, so that runs of the workflow touch nothing of the user's."""
 
 import copy
+import fcntl
 import json
 import os
 import shutil
@@ -240,8 +241,12 @@ class Clone:
 
 
 def make(*targets: str) -> None:
+    """One after the other: Snakemake locks the folder that it works in."""
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *targets]
-    subprocess.run(command, cwd=ROOT, check=True)
+    (ROOT / ".software").mkdir(exist_ok=True)
+    with (ROOT / ".software" / "tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(command, cwd=ROOT, check=True)
 
 
 @pytest.fixture(scope="session")
