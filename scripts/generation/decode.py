@@ -6,22 +6,21 @@ one forward pass a token over a key-value cache.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-import inspect
 import time
 from collections.abc import Callable, Sequence
 
 import torch
 from tokenizers.decoders import DecodeStream
 from transformers import (
-    DynamicCache,
     LogitsProcessorList,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     TemperatureLogitsWarper,
     TopPLogitsWarper,
 )
+
+from generation.steps import Context, Steps
 
 # Told after each token: the output so far, where the new token's text begins, tokens so far.
 # Returns whether to stop.
@@ -121,13 +120,9 @@ class Engine:
         self._backend = getattr(tokenizer, "backend_tokenizer", None)
         if self._backend is None:
             raise ValueError(f"the tokenizer {type(tokenizer).__name__} has no Rust backend")
-        self._model = model
+        self._steps = Steps(model)
         self._device = model.device
         self._ends = _end_tokens(model, tokenizer)
-        # Only the last position's logits are needed: over a large vocabulary the others cost more
-        # than a layer.
-        takes = inspect.signature(model.forward).parameters
-        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
 
     def generate(
         self, prompt: Sequence[int], settings: Settings, watcher: Watcher | None = None
@@ -142,8 +137,8 @@ class Engine:
         self._synchronize()
         done = Generation(start_ns=time.monotonic_ns())
         with torch.inference_mode():
-            ids, cache = self._prefill(prompt, pick, settings)
-            self._go_on(ids, cache, pick, stream, settings, watcher, done)
+            context, chosen = self._prefill(prompt, pick, settings)
+            self._go_on(context, chosen, pick, stream, settings, watcher, done)
         return done
 
     def repeat_prefill(
@@ -153,8 +148,8 @@ class Engine:
         `window_s` seconds."""
 
         def once() -> None:
-            ids, _ = self._prefill(prompt, _Picker(settings, self._device), settings)
-            int(ids[0, 0])
+            _, chosen = self._prefill(prompt, _Picker(settings, self._device), settings)
+            int(chosen[0, 0])
 
         return self._repeat(once, window_s)
 
@@ -162,15 +157,14 @@ class Engine:
         """The decoding steps of the first `max_new_tokens` tokens but one, again and again from
         the same cache, for at least `window_s` seconds. The prefill before is outside."""
         with torch.inference_mode():
-            first, filled = self._prefill(prompt, _Picker(settings, self._device), settings)
+            context, first = self._prefill(prompt, _Picker(settings, self._device), settings)
+            filled = self._steps.copied(context)
 
             def once() -> None:
                 pick, stream = _Picker(settings, self._device, taken=1), self._stream(prompt)
-                # Decoding makes new tensors and leaves those of the filled cache as they are.
-                cache = copy.copy(filled)
-                cache.layers = [copy.copy(layer) for layer in filled.layers]
+                context = self._steps.resumed(filled)
                 done = Generation(start_ns=time.monotonic_ns())
-                self._go_on(first, cache, pick, stream, settings, None, done)
+                self._go_on(context, first, pick, stream, settings, None, done)
 
             return self._repeat(once, window_s)
 
@@ -205,22 +199,16 @@ class Engine:
 
     def _prefill(
         self, prompt: Sequence[int], pick: _Picker, settings: Settings
-    ) -> tuple[torch.Tensor, DynamicCache]:
-        """The first token, which the device may still be computing, and the filled cache."""
-        cache = DynamicCache(config=self._model.config)
+    ) -> tuple[Context, torch.Tensor]:
+        """The context, and the first token, which the device may still be computing."""
         ids = torch.tensor([list(prompt)] * settings.batch, device=self._device)
-        return self._forward(ids, cache, pick), cache
-
-    def _forward(self, ids: torch.Tensor, cache: DynamicCache, pick: _Picker) -> torch.Tensor:
-        logits = self._model(
-            input_ids=ids, past_key_values=cache, use_cache=True, **self._last_only
-        ).logits[:, -1]
-        return pick(ids, logits)
+        context, logits = self._steps.prefill(ids)
+        return context, pick(ids, logits)
 
     def _go_on(
         self,
-        ids: torch.Tensor,
-        cache: DynamicCache,
+        context: Context,
+        chosen: torch.Tensor,
         pick: _Picker,
         stream: DecodeStream,
         settings: Settings,
@@ -230,25 +218,27 @@ class Engine:
         """Takes down the first token and decodes until the model, the limit or the watcher ends."""
         forced = settings.forced_length or settings.replay is not None
         ends = () if forced else self._ends
-        while True:
-            # Reading the id waits for the device: no other synchronization is needed.
-            token = int(ids[0, 0])
-            done.token_ns.append(time.monotonic_ns())
-            done.tokens.append(token)
-            new = len(done.text)
-            done.text += stream.step(self._backend, token) or ""
-            done.text_ends.append(len(done.text))
-            if token in ends:
-                done.stop = "end"
-            elif watcher is not None and watcher(done.text, new, len(done.tokens)):
-                done.stop = "watcher"
-            elif len(done.tokens) >= settings.limit:
-                done.stop = "length"
-            else:
-                ids = self._forward(ids, cache, pick)
-                continue
-            done.end_ns = time.monotonic_ns()
-            return
+        with self._steps.decoding():
+            while True:
+                # Reading the id waits for the device: no other synchronization is needed.
+                token = int(chosen[0, 0])
+                done.token_ns.append(time.monotonic_ns())
+                done.tokens.append(token)
+                new = len(done.text)
+                done.text += stream.step(self._backend, token) or ""
+                done.text_ends.append(len(done.text))
+                if token in ends:
+                    done.stop = "end"
+                elif watcher is not None and watcher(done.text, new, len(done.tokens)):
+                    done.stop = "watcher"
+                elif len(done.tokens) >= settings.limit:
+                    done.stop = "length"
+                else:
+                    logits = self._steps.step(context, chosen)
+                    chosen = pick(context.ids, logits)
+                    continue
+                done.end_ns = time.monotonic_ns()
+                return
 
     def _synchronize(self) -> None:
         if self._device.type == "cuda":

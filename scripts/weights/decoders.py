@@ -1,0 +1,46 @@
+"""What a configuration says of a language model: whether it decodes text, and how much of it."""
+
+from __future__ import annotations
+
+import inspect
+
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.generation.utils import GenerationMixin
+
+# Where families keep the most tokens that they take; transformers maps some to the first.
+LIMITS = (
+    *("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_seq_length"),
+    *("max_sequence_length", "model_max_length", "max_target_positions", "seq_length"),
+)
+
+
+def no_decoder(kind: type[PreTrainedModel], config: PreTrainedConfig) -> str | None:
+    """Why transformers' `generate` does not make text by a model of this class as by a decoder,
+    token by token; None where it does."""
+    name = kind.__name__
+    if config.is_encoder_decoder:
+        return f"{config.model_type} is an encoder and a decoder: no prompt that goes on as output"
+    if not issubclass(kind, GenerationMixin):
+        return f"{name} is no model that transformers generates text with"
+    if kind.generate is not GenerationMixin.generate:
+        return f"{name} generates in a way of its own"
+    # Families of encoders say in their language model's code what makes a decoder of it. Others
+    # have the same switch by inheritance and never read it.
+    if getattr(config, "is_decoder", None) is False and "is_decoder=True" in inspect.getsource(
+        kind
+    ):
+        return f"{name} is an encoder here: is_decoder is not true in its configuration"
+    return None
+
+
+def context_limit(config: PreTrainedConfig) -> int | None:
+    """The most tokens of prompt and output that a model takes; None where nothing limits them, as
+    in recurrent models and where a bias by distance stands for positions (ALiBi)."""
+    config = config.get_text_config(decoder=True)
+    if config.model_type == "bloom" or getattr(config, "alibi", False):
+        return None
+    for name in LIMITS:
+        limit = getattr(config, name, None)
+        if isinstance(limit, int) and limit > 0:
+            return limit
+    return None
