@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Judges the finished generations of one session: does the output pass, and since which token?
 
-An unsuppressed output counts after the usual post-processing (cut at the end of the target
-function), a suppressed one as it stands: each in the form in which it would be used. Both verdicts
-of each are kept. A next line is compared with its reference.
+An output counts as the program that it proposes: the target function with what it needs, by the
+same rule whether it was suppressed or not. The verdict on all of its code as it stands is kept
+beside. A next line is compared with its reference.
 """
 
 from __future__ import annotations
@@ -109,19 +109,18 @@ def score(generation: dict[str, Any], posed: PosedFunction, pool: Pool) -> dict[
     it did not end.
     """
     text = generation["text"][: generation["characters"]]
-    whole, cut = posed.program(text), posed.cut(text)
-    as_it_stands = pool.check(posed.check(whole))
-    processed = pool.check(posed.check(cut))
-    counted = as_it_stands if generation["condition"] == "suppressed" else processed
+    program = posed.program(text)
+    as_it_stands = pool.check(posed.check(posed.whole(text)))
+    processed = pool.check(posed.check(program))
     tokens, by = _answer(generation, posed, pool)
     return {
         "generation": generation["generation"],
-        "passed": counted.passed,
-        "result": counted.result,
+        "passed": processed.passed,
+        "result": processed.result,
         "passed_as_it_stands": as_it_stands.passed,
         "passed_processed": processed.passed,
         "similarity": None,
-        "answer": cut.source[cut.given :],
+        "answer": program.source[program.given :],
         "answer_tokens": tokens,
         "answer_by": by,
     }
@@ -150,10 +149,8 @@ def _answer(
     for number, (begin, end) in enumerate(zip([0, *ends], ends, strict=False), start=1):
         if walk(text[:end], begin, number):
             return number, "tests"
-    whole, cut = posed.program(text), posed.cut(text)
-    if len(cut.source) == len(whole.source) and cut.text_offset(len(cut.source)) == len(text):
-        return None, None
-    return 1 + bisect_left(ends, cut.text_offset(len(cut.source))), "function"
+    end = posed.program(text).end
+    return (None, None) if end is None else (1 + bisect_left(ends, end), "function")
 
 
 if __name__ == "__main__":

@@ -1,47 +1,82 @@
 """From a model's output to the Python program that it proposes. Pure text and syntax trees.
 
 Nothing here runs generated code; it is only parsed.
+
+An output is read in several ways: as what goes on behind the prompt, as fenced blocks, as text with
+code in it. The program is the first definition of the target function that compiles to its end
+(else the first that does up to some line), with what it needs of the statements around it, wherever
+they stand. So no later block and no second definition corrects a first one: an output is judged by
+its first answer, and what follows an answer does not change the verdict on it.
+
+The rule knows nothing of who asks: the same text is the same program for the output of a model
+that went on and of one that was stopped.
 """
 
 from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import re
-import warnings
+from collections.abc import Callable, Iterator, Sequence
 
-FENCE = "```"
-# What the parser and the compiler raise on text that a model may write.
-UNPARSABLE = (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError)
-# What ends a line for Python's parser: also a lone carriage return, but neither a form feed nor
-# the separators that str.splitlines knows.
-LINE_BREAK = re.compile(r"\r\n|\r|\n")
-# A statement that begins in the first column, behind its indentation; a form feed starts the count
-# of columns anew. Brackets that close there belong to a statement above.
-FIRST_COLUMN = re.compile(r"(?<=[\r\n])(?:[ \t\f]*\f)?[^ \t\f\r\n#)\]}]")
+from generation.markup import answer_end, begun_anew, blocks, unindented, without_fences
+from generation.needs import Needs, Place, View
+from generation.pieces import Code, Piece, Program, joined
+from generation.statements import Statement, meaning, parsed
+from generation.target import implements, method_of
+
+__all__ = ["Program", "meaning", "parsed", "proposed", "whole"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Program:
-    """A proposed program and where in the output it stands.
+class Reading:
+    """One way to take an output.
 
-    Attributes:
-        source: The whole source: what the prompt gave, then what the model wrote.
-        given: Characters at the start of `source` that the prompt gave.
-        start: Offset in the output of the first character that the model wrote.
+    Args:
+        given: What the prompt gave of the program, before what was written.
+        codes: The texts of the output with code in them, without `given`.
+        prose: What stands outside of them; there may be code in it, too.
+        continues: Whether the first of them goes on where `given` ends.
     """
 
-    source: str
-    given: int
-    start: int
+    def __init__(
+        self,
+        given: str,
+        codes: Sequence[Code],
+        prose: Code | None = None,
+        continues: bool = False,
+    ) -> None:
+        self.given, self.continues = given, continues
+        self.codes = [*codes, prose or Code(())]
+        if continues:
+            self.codes[0] = Code((Piece(given, None), *self.codes[0].pieces))
 
-    def text_offset(self, source_offset: int) -> int:
-        """The offset in the output of an offset in `source` (that of `start` if it was given)."""
-        return self.start + max(0, source_offset - self.given)
+    @functools.cached_property
+    def views(self) -> list[View]:
+        return [View(code.text) for code in self.codes]
+
+    def find(self, wanted: Callable[[Statement, str], bool], name: str) -> Place | None:
+        """The first statement that is as wanted."""
+        for number, view in enumerate(self.views):
+            for place, statement in enumerate(view.statements):
+                if wanted(statement, name):
+                    return number, place
+        return None
+
+    def whole(self, place: Place | None) -> tuple[Piece, ...]:
+        """What was given and all of the text in which a statement stands, of the first code where
+        there is none; of prose what comes with the statement."""
+        number = place[0] if place else 0
+        code = self.codes[number]
+        given = () if self.continues and number == 0 else (Piece(self.given, None),)
+        if number + 1 < len(self.codes):
+            return joined([given, code.pieces])
+        begin = self.views[number].statements[place[1]].start if place else len(code.text)
+        return joined([given, code.part(begin, len(code.text))])
 
 
 def proposed(text: str, prompt: str, task_prompt: str, entry_point: str, style: str) -> Program:
-    """The program in an output, finished or not, fences and chat stripped.
+    """The program in an output, finished or not, without markup, chat and what it does not need.
 
     Args:
         text: The output so far.
@@ -50,116 +85,153 @@ def proposed(text: str, prompt: str, task_prompt: str, entry_point: str, style: 
         entry_point: The name of the target function.
         style: `completion` or `chat`.
     """
-    if style == "completion":
-        # An instruction-tuned model closes a fence that it never opened, and then chats.
-        end = 0 if text.startswith(FENCE) else text.find("\n" + FENCE)
-        return Program(prompt + (text if end < 0 else text[:end]), len(prompt), 0)
-    define = _definition(entry_point).search(task_prompt)
-    given = task_prompt[: define.start()] if define else task_prompt
-    start, end = _chat_code(text, entry_point)
-    return Program(given + text[start:end], len(given), start)
+    first, found = _found(text, prompt, task_prompt, entry_point, style)
+    if found:
+        return _gathered(*found, _helpers(task_prompt, entry_point), entry_point, len(text))
+    return _ended(first.whole(None), first, len(text))
 
 
-def _definition(entry_point: str) -> re.Pattern:
-    """Where the target function begins, in the first column."""
-    return re.compile(rf"^(?:async[ \t]+)?def[ \t]+{re.escape(entry_point)}(?!\w)", re.MULTILINE)
+def whole(text: str, prompt: str, task_prompt: str, entry_point: str, style: str) -> Program:
+    """What was given and the code of an output as it stands, with examples and tests."""
+    first, found = _found(text, prompt, task_prompt, entry_point, style)
+    reading, place = found or (first, None)
+    return _ended(reading.whole(place), reading, len(text))
 
 
-def _chat_code(text: str, entry_point: str) -> tuple[int, int]:
-    """The span of the code in a chat answer: the first fenced block with the target function in
-    it, else the function without an opened fence, up to one that closes it, else the first block.
-    """
-    define = _definition(entry_point)
-    blocks = []
-    opening = re.compile(rf"^[ ]*{FENCE}[^\n]*\n", re.MULTILINE)
-    closing = re.compile(rf"\n[ ]*{FENCE}")
-    position = 0
-    while match := opening.search(text, position):
-        close = closing.search(text, match.end() - 1)
-        end = len(text) if close is None else close.start()
-        blocks.append((match.end(), max(match.end(), end)))
-        if close is None:
-            break
-        position = close.end()
-    for start, end in blocks:
-        if define.search(text, start, end):
-            return start, end
-    if match := define.search(text):
-        close = closing.search(text, match.end())
-        return match.start(), len(text) if close is None else close.start()
-    return blocks[0] if blocks else (len(text), len(text))
+def _found(
+    text: str, prompt: str, task_prompt: str, name: str, style: str
+) -> tuple[Reading, tuple[Reading, Place] | None]:
+    """The first reading, and where in which the target stands."""
+    text = text[: answer_end(text)]
+    helpers = _helpers(task_prompt, name)
+    groups = (
+        _completions(text, prompt, helpers)
+        if style == "completion"
+        else _chats(text, task_prompt, helpers, name)
+    )
+    first = None
+    for group in groups:
+        readings = list(group)
+        first = first or readings[0]
+        for wanted in (_is_finished, _is_begun, _is_method):
+            for reading in readings:
+                if place := reading.find(wanted, name):
+                    return first, (reading, place)
+    place = first.find(_is_declared, name)
+    return first, place and (first, place)
 
 
-def parsed(source: str) -> ast.Module | None:
-    """The syntax tree, or None where the source does not compile."""
-    tree = _tree(source)
-    if tree is None:
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # Some errors (a `return` outside a function) are only seen by the compiler.
-            compile(tree, "<output>", "exec", dont_inherit=True)
-    except UNPARSABLE:
-        return None
-    return tree
+def _is_finished(statement: Statement, name: str) -> bool:
+    return statement.cut_at is None and implements(statement.node, name)
 
 
-def _tree(source: str) -> ast.Module | None:
-    try:
-        # What generated code is warned of is nothing to the one who measures it.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
-    except UNPARSABLE:
-        return None
+def _is_begun(statement: Statement, name: str) -> bool:
+    return implements(statement.node, name)
 
 
-def meaning(source: str) -> str | None:
-    """A key that is equal for programs that differ only in comments and blank space; None where
-    the source does not compile. While it stays the same, so does the outcome of a check."""
-    tree = parsed(source)
-    if tree is None:
-        return None
-    try:
-        return ast.dump(tree)
-    except RecursionError:
-        # Too deep to be written out: then only the same text is known to mean the same.
-        return source
+def _is_method(statement: Statement, name: str) -> bool:
+    return method_of(statement.node, name) is not None
 
 
-def function_end(source: str, entry_point: str) -> int | None:
-    """The offset just behind the last line of the target function's body.
-
-    The function ends where a statement begins in the first column, provided that what stands
-    before it parses; where nothing parses, the first such statement ends it; where none comes,
-    the function runs to the end of the source. Returns None where there is no such function or
-    it never ends.
-    """
-    define = _definition(entry_point).search(source)
-    if define is None:
-        return None
-    breaks = [match.start() for match in FIRST_COLUMN.finditer(source, define.end())]
-    for offset in [*breaks, len(source)]:
-        end = _end_in_tree(source[:offset], entry_point)
-        if end is not None:
-            return end
-    return breaks[0] if breaks else None
+def _is_declared(statement: Statement, name: str) -> bool:
+    return statement.cut_at is None and getattr(statement.node, "name", None) == name
 
 
-def _end_in_tree(source: str, entry_point: str) -> int | None:
-    tree = _tree(source)
-    for node in tree.body if tree else ():
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == entry_point:
-            ends = [match.end() for match in LINE_BREAK.finditer(source)]
-            return [*ends, len(source)][min(node.end_lineno - 1, len(ends))]
-    return None
+def _helpers(task_prompt: str, name: str) -> str:
+    """What the task gives before the target function itself."""
+    define = _definition(name).search(task_prompt)
+    return task_prompt[: define.start()] if define else task_prompt
 
 
-def cut(program: Program, entry_point: str) -> Program:
-    """The program up to the end of its target function: the usual post-processing."""
-    end = function_end(program.source, entry_point)
-    if end is None:
-        return program
-    # A function that ends in what was given has an empty body: nothing of the output is it.
-    return dataclasses.replace(program, source=program.source[: max(end, program.given)])
+def _definition(name: str) -> re.Pattern:
+    """Where a function begins: in the first column, or indented."""
+    return re.compile(
+        rf"^(?P<indent>[ \t]*)(?:async[ \t]+)?def[ \t]+{re.escape(name)}(?!\w)", re.MULTILINE
+    )
+
+
+def _completions(text: str, prompt: str, helpers: str) -> Iterator[list[Reading]]:
+    """An output that goes on behind the prompt, or begins anew."""
+    end = answer_end(text, fences=True)
+    found, outside = _texts(text)
+    head = Code((Piece(text[:end], 0),))
+    # An instruction-tuned model closes a fence that it never opened, and then chats.
+    yield [Reading(prompt, [head, *found], continues=True), Reading(helpers, found, outside)]
+    column = len(prompt) - len(prompt.rstrip(" \t"))
+    yield [
+        Reading(helpers, [begun_anew(text[:end], 0)]),
+        Reading(helpers, [begun_anew(text[:end], column)]),
+        *_bodies(text, prompt),
+    ]
+
+
+def _chats(text: str, task_prompt: str, helpers: str, name: str) -> Iterator[list[Reading]]:
+    """An answer with the function in a fenced block, or in the text."""
+    found, outside = _texts(text)
+    yield [Reading(helpers, found, outside)]
+    define = _definition(name).search(outside.text)
+    if define and (width := len(define["indent"])):
+        lines = tuple(
+            line.unindented(width) if not line.text[:width].strip(" \t") else line
+            for line in outside.pieces
+        )
+        yield [Reading(helpers, [Code(lines), *found])]
+    yield [*_bodies(text, task_prompt)]
+
+
+def _bodies(text: str, prompt: str) -> Iterator[Reading]:
+    """Fenced blocks that hold the function's body alone."""
+    given = prompt.rstrip() + "\n"
+    for block in blocks(text)[0]:
+        if block.text.lstrip("\r\n")[:1] in (" ", "\t"):
+            yield Reading(given, [block], continues=True)
+
+
+def _texts(text: str) -> tuple[list[Code], Code]:
+    found, outside = blocks(text)
+    return [without_fences(unindented(block)) for block in found], without_fences(outside)
+
+
+def _gathered(reading: Reading, place: Place, helpers: str, name: str, length: int) -> Program:
+    """The target and what it needs, in the order of the output."""
+    view = reading.views[place[0]]
+    target = view.statements[place[1]]
+    continued = reading.continues and place[0] == 0 and target.start < len(reading.given)
+    given = reading.given if continued else helpers
+    kept = Needs(reading.views, place, name, _names_in(helpers)).kept()
+    futures, parts = [], []
+    for number, index in kept:
+        statement, code = reading.views[number].statements[index], reading.codes[number]
+        begin = len(reading.given) if reading.continues and number == 0 else 0
+        following = (number, index + 1) in kept
+        end = reading.views[number].statements[index + 1].start if following else statement.stop
+        # Nothing of it is left where the prompt gave it.
+        if part := code.part(max(begin, statement.start), end):
+            (futures if _is_future(statement.node) else parts).append(part)
+    parts.sort(key=lambda part: part[0].start or 0)
+    if method := method_of(target.node, name):
+        parts.append((Piece(f"{name} = {method}\n", None),))
+    # What goes on behind the prompt does so within its last line.
+    first = parts.pop(0) if continued and parts else ()
+    program = Program(joined([*futures, (Piece(given, None), *first), *parts]))
+    end = program.text_offset(len(program.source))
+    if target.cut_at is not None:
+        # What broke it is part of it, up to where something else begins.
+        code = reading.codes[place[0]]
+        end = code.reach(len(code.text) if target.resumed is None else target.resumed)
+    return dataclasses.replace(program, end=end if end < length else None)
+
+
+def _is_future(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
+
+
+def _ended(pieces: tuple[Piece, ...], reading: Reading, length: int) -> Program:
+    program = Program(pieces, begin=0 if reading.continues else length)
+    end = program.text_offset(len(program.source))
+    return dataclasses.replace(program, end=end if end < length else None)
+
+
+@functools.lru_cache(maxsize=256)
+def _names_in(source: str) -> frozenset[str]:
+    return View(source).bound

@@ -42,13 +42,20 @@ class PosedFunction:
         return fitting(encoded(tokenizer, self.text, self.style), room, self.task.task_id)
 
     def program(self, output: str) -> program.Program:
-        """The program that an output, finished or not, proposes."""
-        given = self.text if self.given is None else self.given
-        return program.proposed(output, given, self.task.prompt, self.task.entry_point, self.style)
+        """The program that an output, finished or not, proposes, whoever asks: the target function
+        with what it needs."""
+        return program.proposed(output, *self._posed())
 
-    def cut(self, output: str) -> program.Program:
-        """The same after the usual post-processing: cut at the end of the target function."""
-        return program.cut(self.program(output), self.task.entry_point)
+    # The name that this goes by where an output is whole.
+    cut = program
+
+    def whole(self, output: str) -> program.Program:
+        """All code of the output as it stands."""
+        return program.whole(output, *self._posed())
+
+    def _posed(self) -> tuple[str, str, str, str]:
+        given = self.text if self.given is None else self.given
+        return given, self.task.prompt, self.task.entry_point, self.style
 
     def check(self, proposed: program.Program) -> Check:
         """What the sandbox is to run to judge a program."""
