@@ -10,7 +10,7 @@ import os
 import re
 import resource
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from . import kernel, landlock, namespaces, processes, seccomp
@@ -19,6 +19,7 @@ LAYERS = ("namespaces", "landlock", "seccomp")
 
 FILE_MB, OPEN_FILES, THREADS = 16, 64, 64
 _STACK_BYTES = 8 << 20
+_OWN_TASKS = 4  # that the limit on threads counts beside a program's own: the jail's processes
 _DEVICES = ("/dev/null", "/dev/urandom")
 _SYSTEM_READ = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/usr/share/zoneinfo")
@@ -33,7 +34,7 @@ class Protection:
     detail: str
 
 
-def _readable() -> list[str]:
+def _readable(packages: Mapping[str, str]) -> list[str]:
     """What Python needs to see: its library and the shared libraries that it loads."""
     with open("/proc/self/maps") as maps:
         loaded = {
@@ -44,22 +45,38 @@ def _readable() -> list[str]:
         os.path.join(sys.base_prefix, "lib"),
         os.path.join(sys.base_exec_prefix, "lib"),
     }
-    paths = sorted(p for p in {*own, *loaded, *_SYSTEM_READ, *_SYSTEM_FILES} if os.path.exists(p))
+    every = {*own, *loaded, *_SYSTEM_READ, *_SYSTEM_FILES, *packages.values()}
+    paths = sorted(p for p in every if os.path.exists(p))
     return [p for p in paths if not any(p.startswith(other + "/") for other in paths)]
 
 
-def choose_plan(base: str, layers: Sequence[str]) -> tuple[namespaces.Plan | None, str]:
+def choose_plan(
+    base: str, layers: Sequence[str], packages: Mapping[str, str]
+) -> tuple[namespaces.Plan | None, str]:
     """The namespaces to enter, or None and the reason; to divide by before making a Jail."""
     if "namespaces" not in layers:
         return None, ""
-    return namespaces.choose(base, _readable(), _DEVICES)
+    return namespaces.choose(base, _readable(packages), _DEVICES)
+
+
+def _tasks_of_user() -> int:
+    """Threads of this user that run already, which a limit on his threads counts as well."""
+    taken = 0
+    for entry in os.scandir("/proc"):
+        try:
+            if entry.name.isdigit() and entry.stat().st_uid == os.geteuid():
+                taken += len(os.listdir(f"/proc/{entry.name}/task"))
+        except OSError:  # it has just ended
+            continue
+    return taken
 
 
 class Jail:
     """The jail of one worker: built once, in the process that then forks for each check.
 
     `base` is an empty directory of its own. `plan` is the one that its parent has divided by,
-    or None, and `reason` is why. Raises OSError if what needs no permission fails.
+    or None, and `reason` is why; `packages` maps what may be imported beside the library to where
+    it lies. Raises OSError if what needs no permission fails.
     """
 
     def __init__(
@@ -70,14 +87,13 @@ class Jail:
         layers: Sequence[str],
         timeout_s: float,
         memory_mb: int,
+        packages: Mapping[str, str],
     ):
         self.timeout_s, self._memory_mb = timeout_s, memory_mb
         self._plan, self._reason = plan, {"namespaces": reason}
-        read = _readable()
-        self._work = base
-        if plan:
-            plan.enclose(base, read, _DEVICES)
-        os.chdir(base)
+        read = _readable(packages)
+        self._work = plan.enclose(base, read, _DEVICES) if plan else base
+        os.chdir(self._work)
         self._as_nobody = namespaces.become_nobody(self._work, os.__file__)
         kernel.die_with_parent()  # again: a change of user has undone it
         kernel.drop_capabilities()
@@ -86,7 +102,10 @@ class Jail:
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
         os.umask(0o077)
         self._rules = self._landlock(read) if "landlock" in layers else None
-        self._filter = self._seccomp() if "seccomp" in layers else None
+        self._filtered = "seccomp" in layers and self._seccomp()
+        # A user namespace counts its own threads only; elsewhere the user's others count as well.
+        taken = 0 if plan and plan.user else _tasks_of_user()
+        self._tasks = THREADS + _OWN_TASKS + taken
 
     def _landlock(self, read) -> int | None:
         try:
@@ -97,13 +116,13 @@ class Jail:
         self._reason["landlock"] = kernel.attempt(lambda: landlock.restrict(rules))
         return None if self._reason["landlock"] else rules
 
-    def _seccomp(self) -> bytes | None:
-        steps = seccomp.build()
+    def _seccomp(self) -> bool:
+        steps = seccomp.build(os.getpid())
         if steps is None:
             self._reason["seccomp"] = f"no filter for {kernel.MACHINE}"
-            return None
+            return False
         self._reason["seccomp"] = kernel.attempt(lambda: seccomp.install(steps))
-        return None if self._reason["seccomp"] else steps
+        return not self._reason["seccomp"]
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -118,7 +137,7 @@ class Jail:
             (resource.RLIMIT_AS, self._memory_mb << 20),
             (resource.RLIMIT_FSIZE, FILE_MB << 20),
             (resource.RLIMIT_NOFILE, OPEN_FILES),
-            (resource.RLIMIT_NPROC, THREADS),
+            (resource.RLIMIT_NPROC, self._tasks),
             (resource.RLIMIT_STACK, _STACK_BYTES),
             (resource.RLIMIT_CORE, 0),
         ):
@@ -128,8 +147,8 @@ class Jail:
         if self._rules is not None:
             landlock.restrict(self._rules)
             os.close(self._rules)
-        if self._filter is not None:
-            seccomp.install(self._filter)
+        if self._filtered:
+            seccomp.install(seccomp.build(os.getpid()))
 
     def end_check(self, groups: Iterable[int]) -> None:
         """Kill what a check has left running and delete what it has left lying about."""
@@ -141,7 +160,7 @@ class Jail:
 
     def protections(self) -> tuple[Protection, ...]:
         """Every protection by name, on or off, in the order of a report."""
-        spaces, rules, calls = bool(self._plan), self._rules is not None, self._filter is not None
+        spaces, rules, calls = bool(self._plan), self._rules is not None, self._filtered
         own_root = spaces and self._plan.own_root
         scoped = rules and landlock.abi() >= landlock.SCOPE_ABI
         few = os.geteuid() != 0  # the limit does not count root's

@@ -13,6 +13,7 @@ from . import kernel
 NOBODY = 65534
 WORK_MB, WORK_FILES = 64, 4096
 _WORK_OPTIONS = f"size={WORK_MB}m,nr_inodes={WORK_FILES},mode=0700"
+_TMP = "/tmp"
 _INNER = kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
 # Flags that a mount inherited from outside must keep when it is remounted: {statvfs: mount}.
 _KEPT_FLAGS = {
@@ -39,17 +40,18 @@ class Plan:
         else:
             kernel.unshare(kernel.CLONE_NEWPID)
 
-    def enclose(self, base: str, read: Sequence[str], devices: Sequence[str]) -> None:
-        """New network, mount, IPC and UTS namespaces, in the child. Raises OSError.
+    def enclose(self, base: str, read: Sequence[str], devices: Sequence[str]) -> str:
+        """New network, mount, IPC and UTS namespaces, in the child; where to work. Raises OSError.
 
-        `base` is an empty directory, from now on in memory and limited; with an own root it
-        keeps its path there, beside `read` and `devices`.
+        `base` is an empty directory, from now on in memory and limited. With an own root the
+        place to work is /tmp of that root, where programs expect to write, and /dev/shm is the
+        same place; it keeps the path of `base` if something below /tmp must stay readable.
         """
         kernel.unshare(_INNER)
         kernel.mount("", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)  # nothing goes back
         if not self.own_root:
             _mount_memory(base, _WORK_OPTIONS)
-            return
+            return base
         _mount_memory(base, "size=1m,mode=0755")
         for path in read:
             os.makedirs(base + path, exist_ok=True) if os.path.isdir(path) else _touch(base + path)
@@ -57,12 +59,16 @@ class Plan:
         for path in devices:
             _touch(base + path)
             kernel.mount(path, base + path, flags=kernel.MS_BIND)
-        os.makedirs(base + base)
-        _mount_memory(base + base, _WORK_OPTIONS)
+        work = base if os.path.lexists(base + _TMP) else _TMP
+        os.makedirs(base + work)
+        _mount_memory(base + work, _WORK_OPTIONS)
+        # Named semaphores and shared memory, deleted with the rest when a check ends.
+        os.symlink(work, base + "/dev/shm")
         os.chdir(base)
         kernel.pivot_root_here()
         read_only = kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY
         kernel.mount("", "/", flags=read_only | kernel.MS_NOSUID | kernel.MS_NODEV)
+        return work
 
 
 def choose(base: str, read: Sequence[str], devices: Sequence[str]) -> tuple[Plan | None, str]:

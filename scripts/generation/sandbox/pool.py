@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import packages as third_party
 from . import wire
 from .jail import LAYERS, Protection
 
@@ -61,8 +62,9 @@ class Pool:
     """Warm workers that judge programs, `workers` at a time; safe to use from many threads.
 
     A check may take `timeout_s` seconds of wall time, and each of its two processes `memory_mb`
-    MiB of address space. `layers` are those of the jail to try. Raises SandboxError if workers
-    cannot start; a protection that the system does not offer is no error, see `protections`.
+    MiB of address space. `layers` are those of the jail to try. `packages` may be imported beside
+    Python's own library, where this interpreter has them. Raises SandboxError if workers cannot
+    start; a protection that the system does not offer is no error, see `protections`.
     """
 
     protections: tuple[Protection, ...]
@@ -73,6 +75,7 @@ class Pool:
         timeout_s: float = 3.0,
         memory_mb: int = 1024,
         layers: Sequence[str] = LAYERS,
+        packages: Sequence[str] = third_party.DEFAULT,
     ):
         if sys.platform != "linux":
             raise SandboxError(f"the sandbox needs Linux, this is {sys.platform}")
@@ -83,7 +86,13 @@ class Pool:
             )
         if unknown := set(layers) - set(LAYERS):
             raise SandboxError(f"layers: unknown {sorted(unknown)}, allowed are {list(LAYERS)}")
-        self._jail = {"layers": list(layers), "timeout_s": timeout_s, "memory_mb": int(memory_mb)}
+        self.packages = third_party.locate(packages)
+        self._jail = {
+            "layers": list(layers),
+            "timeout_s": timeout_s,
+            "memory_mb": int(memory_mb),
+            "packages": self.packages,
+        }
         self._size, self._closed = workers, False
         self._idle: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
         self._all: set[_Worker] = set()
@@ -175,8 +184,9 @@ class _Worker:
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
                 cwd=self._base,
-                # Strings hash alike in each worker, so that verdicts repeat; nothing else.
-                env={"PYTHONHASHSEED": "0"},
+                # Strings hash alike in each worker, so that verdicts repeat, and all threads share
+                # one arena: the C library would set address space aside by processor.
+                env={"PYTHONHASHSEED": "0", "MALLOC_ARENA_MAX": "1"},
                 start_new_session=True,
             )
         except OSError as error:

@@ -2,7 +2,8 @@
 
 A list of what is refused, not of what is allowed, so that another Python or C library keeps
 working; every call that is newer than the list is refused as unknown. Refusing socket() is
-enough for the whole network, because no socket is ever inherited.
+enough for the whole network, because no socket is ever inherited: what is left is a pair of
+stream sockets that are connected to each other, and no call gives a socket an address.
 """
 
 import ctypes
@@ -22,14 +23,17 @@ _REFUSED = {
     "execveat": (322, 281),
     # the network, and ways around it
     "socket": (41, 198),
-    "socketpair": (53, 199),
+    "connect": (42, 203),
+    "bind": (49, 200),
+    "listen": (50, 201),
+    "accept": (43, 202),
+    "accept4": (288, 242),
+    "setsockopt": (54, 208),  # no event loop needs one, and a filter is a program in the kernel
     "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
     # signals
-    "kill": (62, 129),
     "tkill": (200, 130),
-    "tgkill": (234, 131),
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),
     "pidfd_send_signal": (424, 424),
@@ -107,21 +111,26 @@ _REFUSED = {
 }
 _CLONE, _CLONE3 = (56, 220), (435, 435)
 _FCNTL, _PRLIMIT = (72, 25), (302, 261)
+_SOCKETPAIR, _IOCTL = (53, 199), (16, 29)
+_KILL_CALLS = ((62, 129), (234, 131))  # kill, tgkill: the process is the first argument of both
 _FIRST_UNKNOWN = 450  # also refuses x86_64's second calling convention, numbered from 2**30
 
 _CLONE_THREAD = 0x10000
 # fcntl can have the kernel send any signal to any process of the same user.
 _F_SETSIG, _F_SETOWN, _F_SETOWN_EX = 10, 8, 15
+_FIOSETOWN, _SIOCSPGRP = 0x8901, 0x8902  # the same for a socket
+_AF_UNIX, _SOCK_STREAM, _TYPE_MASK = 1, 1, 0xF
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_AND = 0x54
 _ALLOW, _KILL = 0x7FFF0000, 0x80000000
 _REFUSE, _UNKNOWN = 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS
 _NUMBER, _ARCH, _ARG0, _ARG1 = 0, 4, 16, 24  # offsets in seccomp_data, low halves
 _MODE_FILTER = 2
 
 
-def build() -> bytes | None:
-    """The filter for this machine as BPF instructions; None for one that it does not know."""
+def build(pid: int) -> bytes | None:
+    """The filter of process `pid` as BPF instructions; None for a machine that it does not know."""
     if kernel.MACHINE not in _AUDIT_ARCH:
         return None
     column = list(_AUDIT_ARCH).index(kernel.MACHINE)
@@ -155,6 +164,26 @@ def build() -> bytes | None:
             _step(_RETURN, _REFUSE),
             _step(_RETURN, _ALLOW),
         ),
+        # Two ends of one stream, both its own: what an event loop wakes itself by. Datagrams are
+        # refused, because such a pair can still be sent to an address, and so are other families.
+        *when(
+            _SOCKETPAIR[column],
+            _step(_LOAD, _ARG0),
+            _step(_EQUAL, _AF_UNIX, 0, 3),
+            _step(_LOAD, _ARG1),
+            _step(_AND, _TYPE_MASK),
+            _step(_EQUAL, _SOCK_STREAM, 1, 0),
+            _step(_RETURN, _REFUSE),
+            _step(_RETURN, _ALLOW),
+        ),
+        *when(
+            _IOCTL[column],
+            _step(_LOAD, _ARG1),
+            _step(_EQUAL, _FIOSETOWN, 1, 0),
+            _step(_EQUAL, _SIOCSPGRP, 0, 1),
+            _step(_RETURN, _REFUSE),
+            _step(_RETURN, _ALLOW),
+        ),
         *when(  # its own limits, which it can only lower
             _PRLIMIT[column],
             _step(_LOAD, _ARG0),
@@ -163,6 +192,15 @@ def build() -> bytes | None:
             _step(_RETURN, _ALLOW),
         ),
     ]
+    for numbers in _KILL_CALLS:
+        # To itself only: a program may raise a signal, and can do no more than end itself.
+        steps += when(
+            numbers[column],
+            _step(_LOAD, _ARG0),
+            _step(_EQUAL, pid, 1, 0),
+            _step(_RETURN, _REFUSE),
+            _step(_RETURN, _ALLOW),
+        )
     for numbers in _REFUSED.values():
         if numbers[column] is not None:
             steps += when(numbers[column], _step(_RETURN, _REFUSE))

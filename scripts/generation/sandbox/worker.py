@@ -16,20 +16,23 @@ import resource
 import select
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from generation.sandbox import candidate, judge, kernel, processes, wire
-from generation.sandbox.jail import Jail, choose_plan
+from generation.sandbox import candidate, judge, kernel, packages, processes, wire
+from generation.sandbox.jail import THREADS, Jail, choose_plan
 
 del sys.path[0]
 
 _REQUESTS, _ANSWERS = 0, 1
 _DIRECTORY = "check"
+_PROCESSORS = 4
+_STACK_BYTES = 8 << 20
 _WARM = (
-    "abc array ast base64 bisect calendar cmath collections contextlib copy ctypes dataclasses",
+    "abc array ast asyncio base64 bisect calendar cmath collections contextlib copy ctypes dataclasses",
     "datetime decimal enum fractions functools hashlib heapq inspect io itertools json math",
     "numbers operator queue random re statistics string struct textwrap threading time traceback",
     "types typing unicodedata uuid",
@@ -55,8 +58,11 @@ def main() -> None:
         return  # it was gone before we could watch it
     for name in " ".join(_WARM).split():
         importlib.import_module(name)
+    offered = settings["jail"]["packages"]
+    packages.offer(offered)
+    _level(settings["jail"]["memory_mb"])
 
-    plan, reason = choose_plan(base, settings["jail"]["layers"])
+    plan, reason = choose_plan(base, settings["jail"]["layers"], offered)
     if plan:
         plan.divide()
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
@@ -65,6 +71,21 @@ def main() -> None:
     os.close(_REQUESTS)
     os.close(answers)
     _watch(zygote, caller, base)
+
+
+def _level(memory_mb: int) -> None:
+    """What a program finds alike on every machine: processors, stacks of threads, output."""
+
+    def cpu_count():
+        return _PROCESSORS
+
+    os.cpu_count = cpu_count
+    if hasattr(os, "process_cpu_count"):
+        os.process_cpu_count = cpu_count
+    # The C library takes the caller's limit otherwise; all threads fit into half of the memory.
+    threading.stack_size(min(_STACK_BYTES, (memory_mb << 19) // THREADS >> 16 << 16))
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # any text can be printed
 
 
 def _watch(zygote: int, caller: int | None, base: str) -> None:
@@ -122,6 +143,7 @@ def _check(jail: Jail, answers: int) -> bool:
         candidate.serve(_REQUESTS, calls[0], results[1], jail.confine)
 
     def decide():
+        os.chdir(_DIRECTORY)  # the same: a file that one of them writes is for the other to read
         judge.judge(_REQUESTS, calls[1], results[0], verdict[1], jail.confine)
 
     children = [
