@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import interrupts  # noqa: F401
+
 import argparse
 from collections.abc import Iterator
 from pathlib import Path

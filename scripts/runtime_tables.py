@@ -4,6 +4,8 @@ correlation, order, parity, excluded."""
 
 from __future__ import annotations
 
+import interrupts  # noqa: F401
+
 import dataclasses
 import functools
 import json

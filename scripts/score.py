@@ -8,6 +8,8 @@ of each are kept. A next line is compared with its reference.
 
 from __future__ import annotations
 
+import interrupts  # noqa: F401
+
 import argparse
 import json
 import sys
