@@ -19,6 +19,7 @@ VARIABLE = "INFERENCE_ENERGY_LOCK"
 MACHINE = "/tmp/inference-energy.lock"
 # The sampler writes each second.
 LATELY_S = 15.0
+PATIENCE_S = 15.0
 INTERRUPTED = "interrupted; what is finished is kept, and the same command goes on"
 
 
@@ -59,7 +60,8 @@ def _only_here(
 ) -> Iterator[None]:
     lock = Lock(partial / f"{session}.lock", what)
     try:
-        lock.take()
+        # That of a run which was killed ends soon.
+        wait_for(lock, lambda whom: say(f"is held by {whom}"), PATIENCE_S)
     except HeldError as held:
         raise BusyError(_refusal(session, held.holder)) from None
     except LockError as error:

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import math
 import os
 import socket
 import stat
@@ -19,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-MOST_BYTES = 4096
+MOST_BYTES = 1 << 16
 
 
 class LockError(RuntimeError):
@@ -45,11 +46,12 @@ class Lock:
         path: The file.
         what: What is done in the block, in words for others.
         shared: Whether other users lock it too: then it is anybody's to write, and stays.
+        facts: What else stands in the file.
     """
 
-    def __init__(self, path: Path, what: str, *, shared: bool = False) -> None:
+    def __init__(self, path: Path, what: str, *, shared: bool = False, **facts: str) -> None:
         self.path = path
-        self._what = what
+        self._facts = {"what": what, **facts}
         self._shared = shared
         self._file: int | None = None
         self.before: dict[str, str] = {}
@@ -134,7 +136,7 @@ class Lock:
 
     def _told(self) -> dict[str, str]:
         return {
-            "what": self._what,
+            **self._facts,
             "pid": str(os.getpid()),
             "host": socket.gethostname(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -167,10 +169,11 @@ def _read(file: int) -> dict[str, str]:
     """The holder; what other users may have written there is not believed to be in order."""
     try:
         found = json.loads(os.pread(file, MOST_BYTES, 0))
-        named = {key: str(found[key])[:200] for key in ("what", "pid", "host", "since")}
+        line = {key: str(found[key])[:200] for key in ("what", "pid", "host", "since")}
     except (ValueError, KeyError, TypeError, OSError):
         return {}
-    return {key: "".join(c for c in value if c.isprintable()) for key, value in named.items()}
+    line = {key: "".join(c for c in value if c.isprintable()) for key, value in line.items()}
+    return {key: str(value) for key, value in found.items()} | line
 
 
 def _write(file: int, holder: dict[str, str]) -> None:
@@ -178,16 +181,20 @@ def _write(file: int, holder: dict[str, str]) -> None:
     os.pwrite(file, json.dumps(holder).encode(), 0)
 
 
-def wait_for(lock: Lock, say: Callable[[str], None], every_s: float = 1.0) -> None:
+def wait_for(
+    lock: Lock, say: Callable[[str], None], patience_s: float = math.inf, every_s: float = 0.5
+) -> None:
     """Takes the lock as soon as nobody else holds it; says whom it waits for.
 
-    Raises LockError.
+    Raises HeldError after so long, LockError.
     """
-    waited = None
+    waited, deadline_s = None, time.monotonic() + patience_s
     while True:
         try:
             return lock.take()
         except HeldError as held:
+            if time.monotonic() > deadline_s:
+                raise
             if held.holder != waited:
                 waited = held.holder
                 say(told(waited))
