@@ -23,6 +23,7 @@ include: "rules/report_runtimes.smk"
 
 onstart:
     refuse_unmet()
+    hold_campaign()
 
 
 rule all:

@@ -41,6 +41,7 @@ rule tables:
             "stopping.py",
         ),
         published="config/published/phases.csv",
+        seen=SEEN,
         sessions=session_files("phases"),
         scores=campaign_scores,
     output:
@@ -95,6 +96,7 @@ rule runtime_tables:
             "metering/[ctg]*.py",
             "stopping.py",
         ),
+        seen=SEEN,
         sessions=session_files("runtimes"),
     output:
         inferences="results/{campaign}/tables/inferences.parquet",

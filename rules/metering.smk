@@ -9,31 +9,32 @@ localrules:
 
 
 # As everywhere, what was measured is never measured again.
-if not Path("results", CAMPAIGN, "meters", "session.json").is_file():
-
-    rule metering_session:
-        input:
-            software=software("pytorch"),
-        output:
-            session="results/{campaign}/meters/session.json",
-            windows="results/{campaign}/meters/windows.jsonl",
-            trace="results/{campaign}/meters/trace.csv",
-            events="results/{campaign}/meters/events.jsonl",
-        log:
-            "results/{campaign}/logs/meters.log",
-        conda:
-            "../envs/pytorch.yaml"
-        # All of them: nothing else may run beside a measurement.
-        threads: workflow.cores or 1
-        resources:
-            gpu=0 if config["device"] == "cpu" else 1,
-        params:
-            python=interpreter("pytorch"),
-            spec=meters_spec(config),
-            folder=subpath(output.session, parent=True),
-        shell:
-            "{params.python} scripts/measure_loads.py --spec {params.spec:q} --out {params.folder:q}"
-            " --partial results/{wildcards.campaign:q}/partial 2>&1 | tee -i {log:q}"
+rule metering_session:
+    input:
+        software=software("pytorch"),
+    output:
+        session="results/{campaign}/meters/session.json",
+        windows="results/{campaign}/meters/windows.jsonl",
+        trace="results/{campaign}/meters/trace.csv",
+        events="results/{campaign}/meters/events.jsonl",
+    log:
+        "results/{campaign}/logs/meters.log",
+    wildcard_constraints:
+        campaign=r"(?!)" if measured_meters() else THIS_CAMPAIGN,
+    conda:
+        "../envs/pytorch.yaml"
+    # All of them: nothing else may run beside a measurement.
+    threads: workflow.cores or 1
+    resources:
+        gpu=0 if config["device"] == "cpu" else 1,
+    params:
+        python=interpreter("pytorch"),
+        spec=meters_spec(config),
+        folder=subpath(output.session, parent=True),
+    shell:
+        "{params.python} scripts/measure_loads.py --spec {params.spec:q} --out {params.folder:q}"
+        " --partial results/{wildcards.campaign:q}/partial --parent $PPID 2>&1"
+        " | (tee -i {log:q} || :)"
 
 
 rule meter_tables:
@@ -46,6 +47,7 @@ rule meter_tables:
             "analysis/meters/*.py",
             "metering/[ctg]*.py",
         ),
+        seen=SEEN,
         session="results/{campaign}/meters/session.json",
     output:
         loads="results/{campaign}/meters/loads.parquet",

@@ -2,7 +2,8 @@
 # Gives: the raw data of one session, results/<campaign>/raw/<session>/: session.json,
 #        windows.jsonl, trace.csv and events.jsonl.
 # What was measured is never measured again: a finished session has no rule, and its raw data are
-# write-protected. Delete its folder to measure it anew.
+# write-protected. Delete its folder to measure it anew. A session ends with Snakemake, however that
+# ends ($PPID), and not with its log: a job whose log cannot be written is no failed one.
 
 
 rule phases_session:
@@ -19,6 +20,7 @@ rule phases_session:
     log:
         "results/{campaign}/logs/{session}.log",
     wildcard_constraints:
+        campaign=THIS_CAMPAIGN,
         session=unmeasured("phases"),
     conda:
         "../envs/pytorch.yaml"
@@ -34,4 +36,5 @@ rule phases_session:
     shell:
         "{params.python} scripts/phases.py --spec {params.spec:q} --model {input.model:q}"
         " --tasks {input.tasks:q} {params.replayed:q} --out {params.folder:q}"
-        " --partial results/{wildcards.campaign:q}/partial 2>&1 | tee -i {log:q}"
+        " --partial results/{wildcards.campaign:q}/partial --parent $PPID 2>&1"
+        " | (tee -i {log:q} || :)"

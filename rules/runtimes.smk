@@ -17,6 +17,7 @@ rule runtime_session:
     log:
         "results/{campaign}/logs/{session}.log",
     wildcard_constraints:
+        campaign=THIS_CAMPAIGN,
         session=unmeasured("runtimes"),
     priority: order
     conda:
@@ -33,4 +34,4 @@ rule runtime_session:
     shell:
         "{params.python} scripts/infer.py --spec {params.spec:q} {params.files:q}"
         " --out {params.folder:q} --partial results/{wildcards.campaign:q}/partial"
-        " 2>&1 | tee -i {log:q}"
+        " --parent $PPID 2>&1 | (tee -i {log:q} || :)"

@@ -1,8 +1,10 @@
 # Takes: the table of sessions, the raw data that are there.
 # Gives: which sessions are planned, measured, and left; what each is told and takes as input.
+import functools
 import json
 import re
 
+from alone import BusyError
 from configuration import Session
 from configuration.experiment import (
     SWEEP,
@@ -13,6 +15,9 @@ from configuration.experiment import (
 from configuration.replay import check_recorded, replayed_session
 from configuration.runtimes import RuntimeSession, environment_of, runtime_spec
 from generation.workloads import WORKLOADS
+from metering.torn import FILES, RecordingError, TornError, is_free, read_facts, refuse_copies
+from runs import Run
+from snakemake.logging import logger
 
 
 def registry_entry(wildcards):
@@ -40,9 +45,26 @@ def raw_of(name):
 
 
 def is_finished(name):
-    """Whether a session was measured; one that was excluded may still be."""
-    file = raw_of(name)
-    return file.is_file() and not json.loads(file.read_text()).get("excluded")
+    """Whether a session was measured; one that was excluded may still be. One whose raw data are
+    torn counts as measured: `recorded` refuses it, and nothing is measured over it."""
+    try:
+        return not is_free(raw_of(name).parent)
+    except TornError:
+        return True
+
+
+@functools.cache
+def recorded():
+    """By name, session.json of each session whose raw data are there, the excluded among them;
+    none is torn, and none is there twice."""
+    raw = Path("results", CAMPAIGN, "raw")
+    folders = {file.parent for name in ("session.json", *FILES) for file in raw.glob(f"*/{name}")}
+    try:
+        found = {str(folder): read_facts(folder) for folder in sorted(folders)}
+        refuse_copies(found)
+    except RecordingError as error:
+        raise WorkflowError(str(error)) from None
+    return {Path(folder).name: facts for folder, facts in found.items()}
 
 
 def study_of(name):
@@ -59,9 +81,7 @@ def told(session):
 
 def recorded_sessions(study):
     """The names of the sessions whose raw data are there, the excluded among them."""
-    files = Path("results", CAMPAIGN, "raw").glob("*/session.json")
-    names = sorted(file.parent.name for file in files)
-    return [name for name in names if study_of(name) == study]
+    return [name for name in recorded() if study_of(name) == study]
 
 
 def only_analyses():
@@ -92,9 +112,8 @@ def planned_sessions(study):
         )
     for session in SESSIONS[study]:
         if is_finished(session.name):
-            measured = json.loads(raw_of(session.name).read_text())["spec"]
             try:
-                check_unchanged(told(session), measured)
+                check_unchanged(told(session), recorded()[session.name]["spec"])
             except ConfigurationError as error:
                 raise WorkflowError(str(error)) from None
     return names
@@ -203,9 +222,8 @@ def refuse_unrecorded():
                 f"phases.replay: there is no finished session {folder}; measure that campaign first"
             )
         try:
-            recorded = json.loads(facts.read_text())["spec"]
-            check_recorded(session, config["phases"], recorded)
-        except ConfigurationError as error:
+            check_recorded(session, config["phases"], read_facts(folder)["spec"])
+        except (ConfigurationError, RecordingError) as error:
             raise WorkflowError(str(error)) from None
 
 
@@ -214,6 +232,7 @@ def replayed_option(wildcards, input):
 
 
 def phases_spec(wildcards):
+    planned_sessions("phases")  # else asking for a session by its path would pass its refusals by
     return told(Session.parse(wildcards.session))
 
 
@@ -226,6 +245,7 @@ def workload_told(wildcards):
 
 
 def runtime_told(wildcards):
+    planned_sessions("runtimes")
     return told(RuntimeSession.parse(wildcards.session))
 
 
@@ -320,26 +340,115 @@ def planned_runtimes(wildcards):
 # What the targets ask for.
 
 
-def report_page(study):
+def page_of(study):
     page = {"phases": "report", "runtimes": "runtimes"}[study]
     return f"results/{CAMPAIGN}/{page}.html"
 
 
-METERS_PAGE = f"results/{CAMPAIGN}/meters/meters.md"
+def report_page(study):
+    """The page of a study, and by name all that it rests on: Snakemake makes again what was deleted
+    only where it is asked for, whatever was made from it still stands."""
+    tables, drawn = {
+        "phases": (lambda: rules.tables.output, lambda: FIGURES),
+        "runtimes": (lambda: rules.runtime_tables.output, lambda: RUNTIME_FIGURES),
+    }[study]
+
+    def files(wildcards):
+        names = measured_sessions(study)
+        judged = [n for n in names if study == "phases" and Session.parse(n).workload != SWEEP]
+        return [
+            page_of(study),
+            *(str(raw_of(name)) for name in names),
+            *(f"results/{CAMPAIGN}/scores/{name}.json" for name in judged),
+            *expand(tables(), campaign=CAMPAIGN),
+            *(f"results/{CAMPAIGN}/figures/{n}.{kind}" for n in drawn() for kind in ("png", "pdf")),
+        ]
+
+    return files
+
+
+def meters_page(wildcards):
+    """The page of the study of the meters, and what it rests on."""
+    refuse_torn_meters()
+    made = expand(rules.meter_tables.output, campaign=CAMPAIGN)
+    return [*made, str(METERS / "session.json")]
 
 
 def pages_of_all(wildcards):
-    return [report_page(study) for study in config["studies"]]
+    return [file for study in config["studies"] for file in report_page(study)(wildcards)]
 
 
 def pages_of_measured(wildcards):
     """The page of each study that has raw data."""
-    pages = [report_page(study) for study in SESSIONS if recorded_sessions(study)]
-    if Path("results", CAMPAIGN, "meters", "session.json").is_file():
-        pages.append(METERS_PAGE)
+    pages = [f for s in SESSIONS if recorded_sessions(s) for f in report_page(s)(wildcards)]
+    if (METERS / "session.json").is_file():
+        pages += meters_page(wildcards)
     if not pages:
         raise WorkflowError(f"analyse: results/{CAMPAIGN}/raw holds no finished session")
     return pages
 
 
+# What only the configured campaign is asked for.
+
+
+def refuse_other_campaigns():
+    """Refuses files of other campaigns by their paths: their sessions are others than those that
+    this configuration plans."""
+    for target in workflow.dag_settings.targets if workflow.dag_settings else ():
+        parts = Path(os.path.relpath(target)).parts
+        if len(parts) > 2 and parts[0] == "results" and parts[1] not in (CAMPAIGN, "doctor"):
+            raise WorkflowError(
+                f"{target} is of campaign '{parts[1]}', and this configuration is of campaign"
+                f" '{CAMPAIGN}': nothing is measured into another; to make the tables and pages of"
+                f" that one: snakemake --cores 1 analyse --config campaign={parts[1]}"
+            )
+
+
+def refuse_torn_meters():
+    try:
+        is_free(METERS)
+    except TornError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def measured_meters():
+    """Whether the meters were studied; torn raw data count as such, as in `is_finished`."""
+    try:
+        return not is_free(METERS)
+    except TornError:
+        return True
+
+
+def seen_here():
+    """A file that is younger than tables which this folder did not make, as those of an archive or
+    of a copied campaign: when they were made and from what is not known, so they are made again.
+    None where Snakemake's folder cannot be written."""
+    file = Path(".snakemake", "seen", CAMPAIGN)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            file.touch()
+    except OSError:
+        return []
+    return str(file)
+
+
+def hold_campaign():
+    """Before the first job: no other run measures into this campaign."""
+    rules_ = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    try:
+        RUN.hold(measures=not rules_.isdisjoint(MEASURING))
+    except BusyError as error:
+        raise WorkflowError(str(error)) from None
+
+
+MEASURING = {"phases_session", "runtime_session", "metering_session"}
+RUN = Run(Path("results", CAMPAIGN))
+RUN.free_killed(logger.warning)
+SEEN = seen_here()
+METERS = Path("results", CAMPAIGN, "meters")
+METERS_PAGE = meters_page
+THIS_CAMPAIGN = re.escape(CAMPAIGN)
+
+refuse_other_campaigns()
 refuse_unrecorded()

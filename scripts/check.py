@@ -9,6 +9,8 @@ Exit code 0 when everything was judged, whatever passed; 2 when the input or the
 fault, before anything has run, with one line that says where; 130 when interrupted.
 """
 
+import interrupts  # noqa: F401
+
 import argparse
 import difflib
 import gzip

@@ -6,6 +6,8 @@ What a figure is says docs/figures.yaml.
 
 from __future__ import annotations
 
+import interrupts  # noqa: F401
+
 import argparse
 import sys
 from pathlib import Path

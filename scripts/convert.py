@@ -7,6 +7,8 @@ without that pair.
 
 from __future__ import annotations
 
+import interrupts  # noqa: F401
+
 import argparse
 import json
 import os

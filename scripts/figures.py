@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import interrupts  # noqa: F401
+
 import argparse
+import sys
 from pathlib import Path
 
 from analysis.doubts import note
 from analysis.figures import FIGURES, Campaign
+from metering.torn import RecordingError
 
 
 def main() -> None:
@@ -18,7 +22,10 @@ def main() -> None:
     parser.add_argument("--pdf", required=True, type=Path)
     args = parser.parse_args()
     campaign = Campaign(args.campaign)
-    figure = FIGURES[args.name](campaign)
+    try:
+        figure = FIGURES[args.name](campaign)
+    except RecordingError as error:
+        sys.exit(f"error: {error}")
     how = {}
     if doubt := note(campaign.flags("runtime_flags" if "runtimes" in args.name else "flags")):
         figure.text(0.5, -0.02, doubt, ha="center", va="top", color="#B00000", fontsize=8)

@@ -8,6 +8,8 @@ may not be measured writes why instead.
 
 from __future__ import annotations
 
+import interrupts  # noqa: F401
+
 import argparse
 import dataclasses
 import json
@@ -21,11 +23,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from alone import INTERRUPTED, BusyError, alone
 from metering.estimate import busy_s
 from metering.host import run_facts, thread_count
 from metering.meter import MeterError, one_line
 from metering.recording import Recording, spec_digest
 from metering.sampler import Sampler
+from metering.torn import RecordingError
 from preparation import STRETCH_S, idle_again, rest_and_idle, unsettled, warm_up
 from progress import Progress
 from running import SETTLE_S, cooling_of, stopping_of
@@ -55,6 +59,7 @@ def main() -> None:
     parser.add_argument("--onnx", type=Path, help="for an export: the file")
     parser.add_argument("--out", required=True, type=Path, help="the session's folder")
     parser.add_argument("--partial", required=True, type=Path, help="where unfinished ones stand")
+    parser.add_argument("--parent", type=int, help="the process that it ends with")
     args = parser.parse_args()
     spec = json.loads(args.spec)
     module, settings = backend(spec["system"]), settings_of(spec)
@@ -63,11 +68,13 @@ def main() -> None:
         # Threads and allocators are told before the process starts, or not at all.
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **variables})
     try:
-        measure(spec, args, module, settings, variables)
-    except (RuntimeUnavailableError, MeterError) as error:
+        with alone(spec["session"], args.partial, args.out, args.parent) as free:
+            if free:
+                measure(spec, args, module, settings, variables)
+    except (RuntimeUnavailableError, MeterError, RecordingError, BusyError) as error:
         sys.exit(f"error: {spec['session']}: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"{spec['session']}: interrupted; what is finished is kept, run again to go on")
+        sys.exit(f"{spec['session']}: {INTERRUPTED}")
 
 
 def settings_of(spec: Mapping[str, Any]) -> Settings:
@@ -157,7 +164,7 @@ def measure(
         progress.say(line)
     facts["stopped"] = stopping.verdicts_told()
     # What may not be measured can be tried again when the conversion or the software is mended.
-    recording.finish(facts, protect=facts["excluded"] is None)
+    recording.finish(facts, measured=facts["excluded"] is None)
 
 
 def plan(spec: Mapping[str, Any]) -> list[tuple[int, int]]:

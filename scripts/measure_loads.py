@@ -7,6 +7,8 @@ estimate are. What is written: session.json, windows.jsonl, trace.csv, events.js
 
 from __future__ import annotations
 
+import interrupts  # noqa: F401
+
 import argparse
 import dataclasses
 import json
@@ -18,11 +20,11 @@ from typing import Any
 
 import torch
 
+from alone import INTERRUPTED, alone
 from loads.plan import Window, planned
 from loads.tools import installed, opened
 from loads.work import Loads, Marks
 from metering.host import run_facts
-from metering.meter import MeterError
 from metering.recording import Recording, spec_digest
 from metering.sampler import Sampler
 from preparation import STRETCH_S, idle_again, rest_and_idle, unsettled, warm_up
@@ -40,11 +42,17 @@ def main() -> None:
     parser.add_argument("--spec", required=True, help="the session's configuration, as JSON")
     parser.add_argument("--out", required=True, type=Path, help="the session's folder")
     parser.add_argument("--partial", required=True, type=Path, help="where unfinished ones stand")
+    parser.add_argument("--parent", type=int, help="the process that it ends with")
     args = parser.parse_args()
+    spec = json.loads(args.spec)
     try:
-        measure(json.loads(args.spec), args.out, args.partial)
-    except (MeterError, RuntimeError) as error:
+        with alone(spec["session"], args.partial, args.out, args.parent) as free:
+            if free:
+                measure(spec, args.out, args.partial)
+    except RuntimeError as error:  # of a meter, the recording, or PyTorch
         sys.exit(f"error: {' '.join(str(error).split())}")
+    except KeyboardInterrupt:
+        sys.exit(f"{spec['session']}: {INTERRUPTED}")
 
 
 def measure(spec: dict[str, Any], out: Path, partial: Path) -> None:
@@ -86,7 +94,7 @@ def measure(spec: dict[str, Any], out: Path, partial: Path) -> None:
             # A slow counter must move once more to cover the last window.
             time.sleep(SETTLE_S)
         stats = sampler.stats
-    recording.finish({"study": "metering", "spec_sha256": digest, "sampler": stats}, protect=True)
+    recording.finish({"study": "metering", "spec_sha256": digest, "sampler": stats})
 
 
 def _prepared(spec: dict[str, Any], loads: Loads, progress: Progress) -> list[dict[str, Any]]:

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import interrupts  # noqa: F401
+
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pandas as pd
 from analysis.figures.meters import draw
 from analysis.meters.loads import OURS, load_windows, loads_table, phases_table
 from analysis.raw import RawSession, read_session
+from metering.torn import RecordingError
 
 
 def main() -> None:
@@ -20,7 +24,10 @@ def main() -> None:
     parser.add_argument("--resolve-periods", type=float, default=2)
     parser.add_argument("--confidence", type=float, default=0.95)
     args = parser.parse_args()
-    session = read_session(args.session)
+    try:
+        session = read_session(args.session)
+    except RecordingError as error:
+        sys.exit(f"error: {error}")
     loads = loads_table(load_windows(session, args.resolve_periods), args.confidence)
     loads.to_parquet(args.session / "loads.parquet", index=False)
     phases = phases_table(session)

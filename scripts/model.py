@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import interrupts  # noqa: F401
+
 import argparse
 import json
 import os

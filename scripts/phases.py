@@ -8,6 +8,8 @@ session.json, windows.jsonl, trace.csv, events.jsonl.
 
 from __future__ import annotations
 
+import interrupts  # noqa: F401
+
 import argparse
 import contextlib
 import json
@@ -21,6 +23,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 import torch
 
+from alone import INTERRUPTED, BusyError, alone
 from generation import agenda
 from generation.agenda import Item, Probe
 from generation.lab import Lab, SessionError
@@ -29,6 +32,7 @@ from metering.host import run_facts, thread_count
 from metering.meter import MeterError
 from metering.recording import Recording, spec_digest
 from metering.sampler import Sampler
+from metering.torn import RecordingError
 from preparation import idle_again
 from progress import Progress
 from running import SETTLE_S, cooling_of, stopping_of
@@ -45,11 +49,24 @@ def main() -> None:
     )
     parser.add_argument("--out", required=True, type=Path, help="the session's folder")
     parser.add_argument("--partial", required=True, type=Path, help="where unfinished ones stand")
+    parser.add_argument("--parent", type=int, help="the process that it ends with")
     args = parser.parse_args()
+    spec = json.loads(args.spec)
     try:
-        measure(json.loads(args.spec), args)
-    except (SessionError, MeterError, SandboxError, WeightsError) as error:
+        with alone(spec["session"], args.partial, args.out, args.parent) as free:
+            if free:
+                measure(spec, args)
+    except (
+        SessionError,
+        MeterError,
+        SandboxError,
+        WeightsError,
+        RecordingError,
+        BusyError,
+    ) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"{spec['session']}: {INTERRUPTED}")
 
 
 def measure(spec: dict[str, Any], args: argparse.Namespace) -> None:
@@ -126,7 +143,7 @@ def measure(spec: dict[str, Any], args: argparse.Namespace) -> None:
     for line in stopping.lines():
         progress.say(line)
     facts = {"spec_sha256": digest, "sampler": stats, "stopped": stopping.verdicts_told()}
-    recording.finish(facts, protect=True)
+    recording.finish(facts)
 
 
 def told(item: Item, window: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 
@@ -22,8 +23,10 @@ class Progress:
         self._started: float | None = None
 
     def say(self, text: str) -> None:
-        """One line on standard error."""
-        print(f"{self._name}: {text}", file=sys.stderr, flush=True)
+        """One line on standard error. Where nobody reads it any more, or the disk of the log is
+        full, the work goes on."""
+        with contextlib.suppress(OSError):
+            print(f"{self._name}: {text}", file=sys.stderr, flush=True)
 
     def leave_out(self, steps: int) -> None:
         """So many steps turned out not to be needed."""

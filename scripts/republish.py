@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import interrupts  # noqa: F401
+
 import argparse
 import shutil
 import sys

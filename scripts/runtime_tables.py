@@ -4,6 +4,8 @@ correlation, order, parity, excluded."""
 
 from __future__ import annotations
 
+import interrupts  # noqa: F401
+
 import dataclasses
 import functools
 import json
@@ -41,6 +43,7 @@ from analysis.runtimes.inferences import (
 )
 from analysis.runtimes.omnibus import omnibus_table
 from analysis.runtimes.order import ordered
+from metering.torn import RecordingError, read_facts, refuse_copies
 
 # What flags of windows are told by.
 FLAGGED = ("session", "kind", "domain", "flags", "unknown")
@@ -53,12 +56,13 @@ def main() -> None:
     )
     args = parser.parse_args()
 
+    read = {str(path.parent): read_facts(path.parent) for path in args.sessions}
+    refuse_copies(read)
     folders, sessions = {}, []
-    for path in args.sessions:
-        facts = json.loads(path.read_text())
+    for folder, facts in read.items():
         if facts.get("study") != "runtimes":
             sys.exit(f"error: {facts['spec']['session']} is no session of the study of runtimes")
-        folders[facts["spec"]["session"]] = path.parent
+        folders[facts["spec"]["session"]] = Path(folder)
         sessions.append(facts)
     sessions = ordered(sessions)
     measured = [folders[f["spec"]["session"]] for f in sessions if not f["excluded"]]
@@ -127,5 +131,5 @@ def analysed(folder: Path, resolve_periods: float, confidence: float) -> Analyse
 if __name__ == "__main__":
     try:
         main()
-    except FlaggedError as error:
+    except (FlaggedError, RecordingError) as error:
         sys.exit(f"error: {error}")

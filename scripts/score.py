@@ -8,6 +8,8 @@ beside. A next line is compared with its reference.
 
 from __future__ import annotations
 
+import interrupts  # noqa: F401
+
 import argparse
 import json
 import sys
@@ -20,6 +22,7 @@ from generation.sandbox import Pool, SandboxError
 from generation.suppression import Suppressor
 from generation.workloads import WORKLOADS, read_tasks
 from generation.workloads.functions import PosedFunction
+from metering.torn import RecordingError, read_lines
 from progress import Progress
 
 UNJUDGED = {
@@ -41,9 +44,13 @@ def main() -> None:
     parser.add_argument("--tasks", type=Path, help="the workload's JSONL, where tests judge")
     parser.add_argument("--out", required=True, type=Path, help="the JSON to write")
     args = parser.parse_args()
-    spec = json.loads(args.session.read_text())["spec"]
-    with args.windows.open(encoding="utf-8") as lines:
-        windows = [json.loads(line) for line in lines]
+    try:
+        spec = json.loads(args.session.read_text())["spec"]
+        windows = read_lines(args.windows)
+    except RecordingError as error:
+        sys.exit(f"error: {error}")
+    except ValueError:
+        sys.exit(f"error: {args.session} is torn: it is not the JSON of a session")
     generations = [w for w in windows if w["kind"] == "generation"]
     workload = WORKLOADS[spec["workload"]]
     protections = []

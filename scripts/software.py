@@ -7,6 +7,8 @@ or interrupted installation leaves nothing.
 
 from __future__ import annotations
 
+import interrupts  # noqa: F401
+
 import argparse
 import hashlib
 import json

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import interrupts  # noqa: F401
+
 import dataclasses
 import functools
 import json
@@ -40,6 +42,7 @@ from analysis.raw import read_session
 from analysis.savings import pairs_table, savings_table
 from analysis.summary import summary_table
 from analysis.tabular import table, together
+from metering.torn import RecordingError, read_facts, refuse_copies
 
 
 def main() -> None:
@@ -49,6 +52,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     scored = {path.stem: path for path in args.scores}
+    refuse_copies({str(path.parent): read_facts(path.parent) for path in args.sessions})
 
     analyse = functools.partial(
         analysed, scored=scored, resolve_periods=args.resolve_periods, confidence=args.confidence
@@ -156,5 +160,5 @@ def refuse_mixed_meters(generations: pd.DataFrame) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except FlaggedError as error:
+    except (FlaggedError, RecordingError) as error:
         sys.exit(f"error: {error}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pandas as pd
+
+from metering.torn import read_lines
 
 TEMPLATES = Path(__file__).parent
 # The captions are those of Snakemake's own report.
@@ -46,8 +47,8 @@ def events(campaign: Path, sessions: Sequence[Mapping[str, Any]]) -> list[dict[s
     found = []
     for session in sessions:
         name = session["spec"]["session"]
-        lines = (campaign / "raw" / name / "events.jsonl").read_text().splitlines()
-        found += [{"session": name, **json.loads(line)} for line in lines]
+        events = read_lines(campaign / "raw" / name / "events.jsonl")
+        found += [{"session": name, **event} for event in events]
     return found
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -19,5 +21,8 @@ def each(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[R
     if min(workers, len(items)) < 2:
         yield from map(work, items)
         return
-    with concurrent.futures.ProcessPoolExecutor(min(workers, len(items))) as pool:
+    # Ctrl-C ends the workers in silence: this process says it.
+    quiet = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    processes = min(workers, len(items))
+    with concurrent.futures.ProcessPoolExecutor(processes, initializer=quiet) as pool:
         yield from pool.map(work, items)

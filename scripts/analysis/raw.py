@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import functools
-import itertools
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,14 @@ import numpy as np
 from analysis.curves import Curve, Energy, curve
 from analysis.domains import Total, mirrors_of, total_of
 from analysis.readings import Key, Readings, read_readings
-from metering.meter import declared
+from metering.meter import MeterError, declared, one_line
+from metering.torn import REMEDY, TornError, read_facts, read_lines
 
 TOTAL = "total"
 # What a total is read from where there is none.
 UNMETERED = "none: what did the work was not metered"
 
 States = dict[tuple[int, str, str], tuple[np.ndarray, np.ndarray]]
-# So many lines are parsed together: their keys are then the same strings in memory.
-LINES = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,20 +179,28 @@ class RawSession:
 
 
 def read_session(folder: Path) -> RawSession:
-    """Reads session.json, windows.jsonl, trace.csv and events.jsonl."""
-    facts = json.loads((folder / "session.json").read_text())
-    readings = read_readings(folder / "trace.csv")
+    """Reads session.json, windows.jsonl, trace.csv and events.jsonl. Raises TornError, in one line,
+    where one of them is not whole."""
+    facts = read_facts(folder)
+    windows, events = (read_lines(folder / name) for name in ("windows.jsonl", "events.jsonl"))
+    readings = _readings(folder / "trace.csv")
     curves = _curves(readings, facts["segments"])
-    events = _lines(folder / "events.jsonl")
     states = {key: found.floats for key, found in readings.items() if key[2] != "energy"}
-    return RawSession(facts, _lines(folder / "windows.jsonl"), curves, events, states)
+    return RawSession(facts, windows, curves, events, states)
+
+
+def _readings(trace: Path) -> Mapping[Key, Readings]:
+    try:
+        return read_readings(trace)
+    except (MeterError, ValueError, csv.Error) as error:
+        raise TornError(f"{trace} is damaged: {one_line(error, 300)}{REMEDY}") from None
 
 
 def read_unfinished(folder: Path, segments: Sequence[dict[str, Any]]) -> RawSession:
     """The same of a session that is still being measured, which has no session.json: of its facts
     only the segments."""
     curves = _curves(read_readings(folder / "trace.csv"), segments)
-    return RawSession({"segments": segments}, _lines(folder / "windows.jsonl"), curves, [])
+    return RawSession({"segments": segments}, read_lines(folder / "windows.jsonl"), curves, [])
 
 
 def _curves(
@@ -223,11 +229,3 @@ def _curves(
         if made is not None:
             curves[key] = made
     return curves
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    with path.open(encoding="utf-8") as lines:
-        while some := list(itertools.islice(lines, LINES)):
-            found += json.loads(f"[{','.join(some)}]")
-    return found

@@ -1,4 +1,5 @@
-"""The sampler ends with the process that started it, whatever either of them is doing."""
+"""The sampler ends with the process that started it, whatever either of them is doing; and a
+session with Snakemake, though there is a shell between them."""
 
 import ctypes
 import os
@@ -6,12 +7,15 @@ import select
 import signal
 import threading
 import time
+from collections.abc import Callable
 
 from metering.meter import MeterError
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 # For the last samples; a driver that blocks for longer is not waited for.
 GRACE_S = 5.0
+# For a session, whose sampler and checkers end first.
+SESSION_GRACE_S = 60.0
 # Where the kernel gives no descriptor of a process.
 LOOK_EVERY_S = 1.0
 
@@ -31,20 +35,52 @@ def end_with(parent: int) -> None:
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
+def interrupted_with(ancestor: int | None) -> None:
+    """From now on this process is interrupted, as by Ctrl-C, when another one ends (None: there is
+    none), and by SIGTERM and by a closed terminal: what it measured is then put away."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(number, _interrupt)
+    if ancestor is not None:
+        threading.Thread(target=_interrupt_after, args=(ancestor,), daemon=True).start()
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _interrupt_after(ancestor: int) -> None:
+    _wait_for_end(ancestor, lambda: _lives(ancestor))
+    # Not SIGINT: what a script starts behind its back has that ignored.
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(SESSION_GRACE_S)
+    os._exit(1)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def _watch(parent: int) -> None:
-    _wait_for_end(parent)
+    _wait_for_end(parent, lambda: os.getppid() == parent)
     time.sleep(GRACE_S)
     os._exit(1)
 
 
-def _wait_for_end(parent: int) -> None:
+def _wait_for_end(pid: int, lives: Callable[[], bool]) -> None:
     try:
-        descriptor = os.pidfd_open(parent)
+        descriptor = os.pidfd_open(pid)
     except (AttributeError, OSError):  # an old kernel, a sandbox, or it has just ended
-        while os.getppid() == parent:
+        while lives():
             time.sleep(LOOK_EVERY_S)
         return
-    if os.getppid() == parent:  # else the number may already be another's
+    if lives():  # else the number may already be another's
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         poll.poll()

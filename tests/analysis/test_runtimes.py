@@ -339,5 +339,7 @@ def test_tables_do_not_depend_on_the_order_of_the_sessions(bench, tabulate_runti
 
 
 def test_sessions_of_the_other_study_are_refused(lab, tabulate_runtimes):
+    other = lab().begin()
+    other.window("idle", 1.0)
     with pytest.raises(SystemExit, match="no session of the study of runtimes"):
-        tabulate_runtimes(lab().begin())
+        tabulate_runtimes(other)

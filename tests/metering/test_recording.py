@@ -1,11 +1,13 @@
 """A session's files: a killed session goes on where it was, and a finished one is whole."""
 
 import json
+import shutil
 
 import pytest
 
 from metering.meter import Reading
 from metering.recording import Recording
+from metering.torn import RecordingError
 from metering.trace import TraceWriter, read_trace
 
 SPEC = {"session": "small", "seed": 1}
@@ -177,6 +179,10 @@ def test_finish_puts_all_in_place_and_leaves_nothing_behind(start):
     assert before == {name: (start.final / name).read_text() for name in before}
     assert not start.partial.exists()
     session = json.loads((start.final / "session.json").read_text())
+    files = session.pop("files")
+    assert {name: told["bytes"] for name, told in files.items()} == {
+        name: (start.final / name).stat().st_size for name in FILES - {"session.json"}
+    }
     assert session == {
         "format": 1,
         "spec": SPEC,
@@ -213,15 +219,16 @@ def test_a_second_end_harms_nothing(start):
     run(recording, ["a"])
     recording.finish({})
     before = {path.name: path.read_text() for path in start.final.iterdir()}
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(RecordingError):
         recording.finish({})
     assert before == {path.name: path.read_text() for path in start.final.iterdir()}
 
 
-def test_after_the_end_a_session_is_measured_anew(start):
+def test_once_its_folder_is_deleted_a_session_is_measured_anew(start):
     recording = start()
     run(recording, ["a"])
     recording.finish({})
+    shutil.rmtree(start.final)
     again = start()
     assert (again.segment, again.finished) == (1, set())
     run(again, ["b"])

@@ -210,6 +210,11 @@ class Clone:
         self.results = folder / "results" / yaml.safe_load(config)["campaign"]
         self.raw = self.results / "raw" / SESSION
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """A machine of its own: it waits for no other test's sessions."""
+        return {**os.environ, "INFERENCE_ENERGY_LOCK": str(self.folder / "machine.lock")}
+
     def command(self, *arguments: str) -> list[str]:
         return [
             *(sys.executable, "-m", "snakemake", "--cores", "1", *arguments),
@@ -221,7 +226,7 @@ class Clone:
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
-            env={**os.environ, **(env or {})},
+            env={**self.environment, **(env or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -234,6 +239,7 @@ class Clone:
         return subprocess.Popen(
             self.command(*arguments),
             cwd=self.folder,
+            env=self.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -264,6 +270,14 @@ def ready(software):
 @pytest.fixture
 def clone(ready, tmp_path):
     return Clone(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(ready, tmp_path_factory):
+    """A clone in which one session was measured, and all that is made from it."""
+    clone = Clone(tmp_path_factory.mktemp("finished"))
+    clone.run()
+    return clone
 
 
 @pytest.fixture(scope="module")

@@ -100,3 +100,25 @@ def test_an_interrupt_to_snakemake_alone_ends_everything_too(clone):
     assert gone(clone), processes(clone.folder)
     clone.run("phases")
     assert (clone.raw / "session.json").exists()
+
+
+def test_after_a_killed_snakemake_its_session_ends_and_the_same_command_goes_on(clone):
+    run = clone.start("phases")
+    wait_for(lambda: len(written(clone)) >= 2, run)
+    # A second run, whatever Snakemake's own lock would say.
+    second = clone.run("phases", "--nolock", check=False)
+    (said,) = [line for line in second.splitlines() if "is being measured already" in line]
+    assert str(run.pid) in said and "same command again" in said
+    assert run.poll() is None and session_pid(clone.folder) is not None
+
+    before = written(clone)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    assert gone(clone), processes(clone.folder)
+    kept = [json.loads(w) for w in before if '"kind": "generation"' in w]
+    assert not clone.raw.exists() or not list(clone.raw.iterdir())
+    output = clone.run("phases")
+    found = list(map(json.loads, (clone.raw / "windows.jsonl").read_text().splitlines()))
+    assert [w for w in found if w["kind"] == "generation"][: len(kept)] == kept
+    assert "was killed" in output
+    assert not list((clone.results / "partial").iterdir())
