@@ -10,16 +10,17 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from metering.meter import one_line
 from runtimes.network import Network
+from runtimes.providers import on_gpu
 
 BACKENDS = Path(__file__).with_name("backends")
-PROVIDERS = ("cpu", "cuda", "tensorrt")
 Precision = Literal["float32", "tf32"]
 
 
@@ -28,7 +29,7 @@ class Settings:
     """What a runtime is told; each is set explicitly, none left to its default.
 
     Attributes:
-        provider: `cpu`, `cuda`, or `tensorrt`.
+        provider: One of `runtimes.providers`.
         gpu: The number of the GPU among the visible ones; only read off the CPU.
         threads: Within one operator; operators run one after the other.
         precision: `float32`, or `tf32`, which lets a GPU round the inputs of matrix products.
@@ -41,8 +42,8 @@ class Settings:
 
     @property
     def device(self) -> str:
-        """`cpu` or `cuda:N`."""
-        return "cpu" if self.provider == "cpu" else f"cuda:{self.gpu}"
+        """`cpu`, or for a GPU of any make `cuda:N`, as PyTorch calls it."""
+        return f"cuda:{self.gpu}" if on_gpu(self.provider) else "cpu"
 
 
 class Executable(Protocol):
@@ -79,13 +80,24 @@ def computed(executable: Executable, inputs: Mapping[str, np.ndarray]) -> np.nda
     return executable.fetch(output)
 
 
+def fitted(array: np.ndarray, shape: Sequence[Any]) -> np.ndarray:
+    """An input in the layout of an export: an image's channels are where the file has them.
+
+    Args:
+        shape: That of the file's input; a number where an axis is fixed.
+    """
+    if array.ndim == 4 and shape[-1] == array.shape[1] and shape[1] != array.shape[1]:
+        array = array.transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(array)
+
+
 class Backend(Protocol):
     """A module of `runtimes/backends/`.
 
     Attributes:
         TITLE: The runtime's name in figures.
         SOURCE: `network` (it builds the network from its weights) or `onnx` (it runs exports).
-        PROVIDERS: Those of `PROVIDERS` that it can have.
+        PROVIDERS: Those of `runtimes.providers` that it can have.
 
     A backend that can be converted also has
     `export(executable, network, path) -> dict`, which writes an ONNX file with a dynamic batch
@@ -117,6 +129,19 @@ def backends() -> list[str]:
 def backend(name: str) -> Backend:
     """The module of a runtime."""
     return importlib.import_module(f"runtimes.backends.{name}")
+
+
+def broken(module: Backend, settings: Settings) -> str | None:
+    """Why a runtime cannot be imported, in one line; None where it can.
+
+    That is a fault of the environment and no verdict on a network: mending it must be seen. A
+    package built for another numpy raises whatever it likes.
+    """
+    try:
+        module.unavailable(settings)
+    except Exception as error:
+        return f"{module.TITLE} cannot be imported: {one_line(error, 300)}"
+    return None
 
 
 def exports(name: str) -> bool:

@@ -15,16 +15,14 @@ from typing import Any
 import numpy as np
 
 from runtimes import RuntimeUnavailableError
-from runtimes.base import Settings
+from runtimes.base import Settings, fitted
+from runtimes.plugins import Plugin, built_in, plugin
+from runtimes.providers import SPELT as NAMES
+from runtimes.providers import on_gpu, on_npu, on_nvidia
 
 TITLE = "ONNX Runtime"
 SOURCE = "onnx"
-PROVIDERS = ("cpu", "cuda", "tensorrt")
-NAMES = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-}
+PROVIDERS = tuple(NAMES)
 QUIET = 3  # errors and worse; a provider's refusal is told by our own line
 
 
@@ -39,12 +37,20 @@ def unavailable(settings: Settings) -> str | None:
 
     _preload(settings)
     name = NAMES[settings.provider]
-    built = onnxruntime.get_available_providers()
-    if name not in built:
+    try:
+        added = plugin(name)
+    except RuntimeUnavailableError as error:
+        return str(error)
+    if name not in built_in() and added is None:
         return (
             f"this build of ONNX Runtime ({onnxruntime.__version__}) has no {name}"
-            f" (it has {', '.join(built)})"
+            f" (it has {', '.join(built_in())})"
         )
+    if added is not None and not _devices(added, settings):
+        wanted = f"GPU {settings.gpu}" if on_gpu(settings.provider) else "processor"
+        return f"{name} of {added.package} {added.version} finds no {wanted} that it computes on"
+    if on_npu(settings.provider):
+        return f"{name} computes on a device whose energy no meter here reads"
     return None
 
 
@@ -62,6 +68,8 @@ class OrtExecutable:
         import onnxruntime
 
         self._settings = settings
+        # Inputs are bound to the memory of the GPU where ONNX Runtime can put them there.
+        self._bound = on_nvidia(settings.provider)
         self._session = _session(path, settings)
         self._names = [node.name for node in self._session.get_inputs()]
         self._inputs = {node.name: node for node in self._session.get_inputs()}
@@ -70,12 +78,13 @@ class OrtExecutable:
             "framework": {"name": TITLE, "version": onnxruntime.__version__},
             "mode": f"{NAMES[settings.provider]}, all graph optimisations",
             "layout": "that of the export",
-            "precision": settings.precision if settings.provider != "cpu" else "float32",
+            "precision": settings.precision if on_nvidia(settings.provider) else "float32",
             "threads": self._session.get_session_options().intra_op_num_threads,
             "providers": self._session.get_providers(),
             "provider_options": self._session.get_provider_options(),
             "placement": placement(path, settings, self.example()),
             "build": onnxruntime.get_build_info(),
+            "plugin": _told(plugin(NAMES[settings.provider])),
         }
 
     def example(self) -> dict[str, np.ndarray]:
@@ -87,9 +96,9 @@ class OrtExecutable:
         }
 
     def stage(self, inputs: Mapping[str, np.ndarray]) -> Any:
-        """On the CPU a feed by name; on a GPU a binding of inputs and output to its memory."""
-        feed = {name: self._fitted(name, inputs[name]) for name in self._names}
-        if self._settings.provider == "cpu":
+        """A feed by name; on an NVIDIA GPU a binding of inputs and output to its memory."""
+        feed = {name: fitted(inputs[name], self._inputs[name].shape) for name in self._names}
+        if not self._bound:
             return feed
         import onnxruntime
 
@@ -102,7 +111,7 @@ class OrtExecutable:
 
     def run(self, staged: Any) -> Any:
         """One inference, done when the call returns."""
-        if self._settings.provider == "cpu":
+        if not self._bound:
             return self._session.run([self._output], staged)[0]
         self._session.run_with_iobinding(staged)
         return staged
@@ -112,16 +121,9 @@ class OrtExecutable:
 
     def fetch(self, output: Any) -> np.ndarray:
         """The output on the host."""
-        if self._settings.provider == "cpu":
+        if not self._bound:
             return output
         return output.copy_outputs_to_cpu()[0]
-
-    def _fitted(self, name: str, array: np.ndarray) -> np.ndarray:
-        """In the layout of the export: an image's channels are where the file has them."""
-        shape = self._inputs[name].shape
-        if array.ndim == 4 and shape[-1] == array.shape[1] and shape[1] != array.shape[1]:
-            array = array.transpose(0, 2, 3, 1)
-        return np.ascontiguousarray(array)
 
 
 def _session(path: Path, settings: Settings, profile: Path | None = None) -> Any:
@@ -145,9 +147,14 @@ def _session(path: Path, settings: Settings, profile: Path | None = None) -> Any
     if profile is not None:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile)
+    providers = _providers(settings)
     try:
+        if (added := plugin(name)) is not None:
+            # A plugin is chosen by its devices; nodes that it does not take are the CPU's.
+            options.add_provider_for_devices(_devices(added, settings), providers[0][1])
+            providers = None
         session = onnxruntime.InferenceSession(
-            path, options, providers=_providers(settings), enable_fallback=0
+            path, options, providers=providers, enable_fallback=0
         )
     except Exception as error:
         # Its exceptions are bare classes of an extension module, one for each status code.
@@ -165,22 +172,43 @@ def _session(path: Path, settings: Settings, profile: Path | None = None) -> Any
 
 def _providers(settings: Settings) -> list[tuple[str, dict[str, str]]]:
     """The asked provider, and behind it those that it needs for nodes that it does not take."""
-    cpu = (NAMES["cpu"], {})
-    cuda = (
-        NAMES["cuda"],
-        {
-            "device_id": str(settings.gpu),
+    gpu = str(settings.gpu)
+    options = {
+        "cuda": {
+            "device_id": gpu,
             "use_tf32": "1" if settings.precision == "tf32" else "0",
             # By rule, as in the other runtimes, not by a race.
             "cudnn_conv_algo_search": "HEURISTIC",
         },
-    )
-    if settings.provider == "cpu":
-        return [cpu]
-    if settings.provider == "cuda":
-        return [cuda, cpu]
-    options = {"device_id": str(settings.gpu), "trt_fp16_enable": "0"}
-    return [(NAMES["tensorrt"], options), cuda, cpu]
+        "tensorrt": {"device_id": gpu, "trt_fp16_enable": "0"},
+        "openvino": _openvino(settings),
+        "xnnpack": {"intra_op_num_threads": str(settings.threads)},
+        **{name: {"device_id": gpu} for name in ("rocm", "migraphx", "dml", "nvtensorrtrtx")},
+    }
+    order = [settings.provider, *(["cuda"] if settings.provider == "tensorrt" else []), "cpu"]
+    return [(NAMES[name], options.get(name, {})) for name in dict.fromkeys(order)]
+
+
+def _openvino(settings: Settings) -> dict[str, str]:
+    """The same settings as OpenVINO alone has; its plugin names its device by itself."""
+    from runtimes.backends.openvino import properties
+
+    told = {key: str(value) for key, value in properties(settings).items()}
+    options = {"load_config": json.dumps({"CPU": told})}
+    return options if plugin(NAMES["openvino"]) else {"device_type": "CPU", **options}
+
+
+def _devices(added: Plugin, settings: Settings) -> list[Any]:
+    """The one of a plugin's devices to compute on, in a list; an empty one where it is not there."""
+    from onnxruntime import OrtHardwareDeviceType as Kind
+
+    wanted = Kind.GPU if on_gpu(settings.provider) else Kind.CPU
+    number = settings.gpu if on_gpu(settings.provider) else 0
+    return [d for d in added.devices if d.device.type == wanted][number : number + 1]
+
+
+def _told(added: Plugin | None) -> dict[str, str] | None:
+    return added and {"package": added.package, "version": added.version}
 
 
 def placement(path: Path, settings: Settings, feed: Mapping[str, np.ndarray]) -> dict[str, int]:
@@ -210,7 +238,7 @@ def _preload(settings: Settings) -> None:
     """CUDA's libraries from the environment's own packages, where the loader would not look."""
     import onnxruntime
 
-    if settings.provider != "cpu" and hasattr(onnxruntime, "preload_dlls"):
+    if on_nvidia(settings.provider) and hasattr(onnxruntime, "preload_dlls"):
         # It prints what it does not find; what is missing shows when the session is made.
         with open(os.devnull, "w") as sink, contextlib.redirect_stdout(sink):
             onnxruntime.preload_dlls()
@@ -223,4 +251,6 @@ def _lacking(settings: Settings) -> str:
             ": libnvinfer is not on the loader's path; install the packages of"
             " envs/onnxruntime-tensorrt.yaml, or give TensorRT's lib folder in LD_LIBRARY_PATH"
         )
+    if not on_nvidia(settings.provider):
+        return ": look for what its library needs (ldd)"
     return ": look for CUDA's and cuDNN's libraries (ldd libonnxruntime_providers_*.so)"
