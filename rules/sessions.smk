@@ -42,7 +42,7 @@ def raw_of(name):
 def is_finished(name):
     """Whether a session was measured; one that was excluded may still be."""
     file = raw_of(name)
-    return file.is_file() and not json.loads(file.read_text()).get("excluded")
+    return file.is_file() and not json.loads(file.read_text(encoding="utf-8")).get("excluded")
 
 
 def study_of(name):
@@ -84,19 +84,19 @@ def planned_sessions(study):
     was measured with another configuration."""
     names = [session.name for session in SESSIONS[study]]
     if not names:
-        raise WorkflowError(f"studies: '{study}' is not among them, so none of it is planned")
+        refuse(f"studies: '{study}' is not among them, so none of it is planned")
     for other in sorted(set(recorded_sessions(study)) - set(names)):
-        raise WorkflowError(
+        refuse(
             f"campaign '{CAMPAIGN}' holds {other}, which this configuration does not plan; choose"
             " another name (--config campaign=NAME), or read it with the target analyse"
         )
     for session in SESSIONS[study]:
         if is_finished(session.name):
-            measured = json.loads(raw_of(session.name).read_text())["spec"]
+            measured = json.loads(raw_of(session.name).read_text(encoding="utf-8"))["spec"]
             try:
                 check_unchanged(told(session), measured)
             except ConfigurationError as error:
-                raise WorkflowError(str(error)) from None
+                refuse(error)
     return names
 
 
@@ -199,14 +199,14 @@ def refuse_unrecorded():
             continue
         facts = folder / "session.json"
         if not facts.is_file():
-            raise WorkflowError(
+            refuse(
                 f"phases.replay: there is no finished session {folder}; measure that campaign first"
             )
         try:
-            recorded = json.loads(facts.read_text())["spec"]
+            recorded = json.loads(facts.read_text(encoding="utf-8"))["spec"]
             check_recorded(session, config["phases"], recorded)
         except ConfigurationError as error:
-            raise WorkflowError(str(error)) from None
+            refuse(error)
 
 
 def replayed_option(wildcards, input):
@@ -338,7 +338,7 @@ def pages_of_measured(wildcards):
     if Path("results", CAMPAIGN, "meters", "session.json").is_file():
         pages.append(METERS_PAGE)
     if not pages:
-        raise WorkflowError(f"analyse: results/{CAMPAIGN}/raw holds no finished session")
+        refuse(f"analyse: results/{CAMPAIGN}/raw holds no finished session")
     return pages
 
 
