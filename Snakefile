@@ -1,7 +1,11 @@
 # inference-energy: what a joule of inference is spent on.
 from snakemake.utils import min_version
 
-min_version("9.0")
+# From 9.17 on a priority may be a function.
+min_version("9.17")
+
+
+include: "rules/place.smk"
 
 
 configfile: "config/config.yaml"
@@ -32,16 +36,23 @@ rule all:
         pages=pages_of_all,
 
 
-# The study of runtime infrastructures, measured and drawn.
+# Each study alone, measured and drawn.
 rule runtimes:
     input:
         page=report_page("runtimes"),
 
 
-# The sessions of the study of phases alone: raw data, nothing analysed.
 rule phases:
     input:
-        raw=planned_raw("phases"),
+        page=report_page("phases"),
+
+
+# The raw data of both alone, for a machine without the libraries of the analysis: `analyse` does
+# the rest elsewhere.
+rule raw:
+    input:
+        runtimes=branch("runtimes" in config["studies"], then=planned_raw("runtimes"), otherwise=[]),
+        phases=branch("phases" in config["studies"], then=planned_raw("phases"), otherwise=[]),
 
 
 # The study of the meters: how far off they are, on loads whose work is known.

@@ -1,60 +1,53 @@
 # Takes: config, the registry of models, the schemas.
 # Gives: both validated, the sessions of both studies, and the software of a rule.
 import json
-import os
+import re
+import shlex
 import shutil
-import sys
-from pathlib import Path
 
 import yaml
-from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
-
-from configuration import ConfigurationError, plan, validated
+from configuration import ConfigurationError, plan, strict, validated
 from configuration.devices import check_device, nvidia_devices
+from configuration.paths import expanded
 from configuration.registry import with_copies, with_twins
 from configuration.runtimes import plan_runtimes, unmet
-from generation.workloads import WorkloadError
+from generation.workloads import WORKLOADS, WorkloadError
 from generation.workloads.longbench import files_in
 from runtimes.base import backend, backends
+from software import SET, SWAYING, is_made, pins_digest
+
+
+def schema(name):
+    return strict.read(ROOT / "config" / "schemas" / name, name)
 
 
 def checked_configuration():
     """The configuration and the registry of models, both with their defaults, and the sessions of
     each study."""
-    schemas = Path(workflow.basedir, "config", "schemas")
-
-    def schema(name):
-        return yaml.safe_load((schemas / name).read_text())
-
+    # Snakemake has read them; of two equal keys it took the last.
+    for file in workflow.configfiles:
+        strict.read(Path(file), str(file))
+    if Path(sys.argv[0]).name in ("snakemake", "__main__.py"):
+        strict.check_settings(sys.argv[1:])
     checked = validated(config, schema("config.schema.yaml"), "configuration")
-    registry = Path(checked["models_file"])
-    if not registry.is_file():
-        raise ConfigurationError(f"models_file: there is no file '{registry}'")
-    with registry.open() as file:
-        entries = yaml.safe_load(file)
-    models = validated(
-        entries,
-        schema("models.schema.yaml"),
-        str(registry),
-    )
-    copies = checked["models_folder"] and os.path.expanduser(checked["models_folder"])
+    registry = Path(expanded(checked["models_file"], "models_file"))
+    entries = strict.read(registry, "models_file")
+    models = validated(entries, schema("models.schema.yaml"), checked["models_file"])
+    copies = checked["models_folder"] and expanded(checked["models_folder"], "models_folder")
     if copies is not None and not os.path.isdir(copies):
         raise ConfigurationError(f"models_folder: there is no folder '{copies}'")
     models = with_copies(with_twins(models), copies, Path.is_dir)
-    if checked["software"] == "host" and shutil.which(checked["host_python"]) is None:
-        raise ConfigurationError(f"host_python: there is no program '{checked['host_python']}'")
+    python = expanded(checked["host_python"], "host_python")
+    if checked["software"] == "host" and shutil.which(python) is None:
+        raise ConfigurationError(f"host_python: there is no program '{python}'")
     folder = checked["phases"]["longbench"]["folder"]
     if folder is not None:
         try:
-            files_in(folder)
+            files_in(expanded(folder, "phases.longbench.folder"))
         except WorkloadError as error:
             raise ConfigurationError(f"phases.longbench.folder: {error}") from None
-    # On a cluster the GPU is on the node that runs the job: the session checks there.
-    if not workflow.non_local_exec:
-        check_device(checked["device"], nvidia_devices())
     plans = {
         "runtimes": lambda: plan_runtimes(
             checked, models, BACKENDS, ENVIRONMENTS, nvidia_devices()
@@ -67,24 +60,26 @@ def checked_configuration():
 
 
 BACKENDS = {name: backend(name) for name in backends()}
-ENVIRONMENTS = {path.stem for path in Path(workflow.basedir, "envs").glob("*.yaml")}
+ENVIRONMENTS = {path.stem for path in (ROOT / "envs").glob("*.yaml")}
 
 try:
     config, MODELS, SESSIONS = checked_configuration()
-except (ConfigurationError, yaml.YAMLError) as error:
-    raise WorkflowError(" ".join(str(error).split())) from None
+except ConfigurationError as error:
+    refuse(error)
 
 CAMPAIGN = config["campaign"]
 WITH_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+# Those of a measurement: nothing else may run beside it. What looks and runs nothing has none.
+CORES = workflow.resource_settings.cores or 1
 
 
 wildcard_constraints:
     campaign=r"[A-Za-z0-9._-]+",
     session=r"[A-Za-z0-9._-]+",
-    model=r"[A-Za-z0-9.-]+",
-    benchmark=r"[A-Za-z0-9.-]+",
-    framework=r"[a-z0-9_]+",
-    env=r"[a-z0-9_-]+",
+    model="|".join(map(re.escape, MODELS)),
+    benchmark="|".join(sorted({workload.file for workload in WORKLOADS.values()})),
+    framework="|".join(BACKENDS),
+    env="|".join(sorted(map(re.escape, ENVIRONMENTS))),
 
 
 def software(env):
@@ -94,13 +89,33 @@ def software(env):
     return f".software/{env}/ready.json"
 
 
+def spec_of(wildcards):
+    """The pins of an environment; where it was made from them, their file's time means nothing."""
+    spec = f"envs/{wildcards.env}.yaml"
+    made = is_made(ROOT / spec, Path(".software", wildcards.env, "ready.json"))
+    return ancient(spec) if made else spec
+
+
+def pins_of(wildcards):
+    return pins_digest(ROOT / "envs" / f"{wildcards.env}.yaml")
+
+
+# What a module system or a shell's profile sets would change which packages are imported, and what
+# is measured: no environment of pins sees it. UTF-8 whatever the locale.
+CLEAN = " ".join(
+    [
+        "env",
+        *(f"-u {name}" for name in SWAYING),
+        *(f"{name}={value}" for name, value in SET.items()),
+    ]
+)
+
+
 def interpreter(env):
-    """The Python that a rule's program runs with."""
-    if WITH_CONDA:
-        return "python"
-    if config["software"] == "host":
-        return config["host_python"]
-    return f".software/{env}/venv/bin/python"
+    """The Python that a rule's program runs with, as the shell takes it."""
+    if config["software"] == "host" and not WITH_CONDA:
+        return shlex.quote(expanded(config["host_python"], "host_python"))
+    return f"{CLEAN} {'python' if WITH_CONDA else f'.software/{env}/venv/bin/python'}"
 
 
 def strict_flags():
@@ -117,10 +132,25 @@ def sources(*patterns):
     return sorted(str(p) for pattern in patterns for p in Path("scripts").glob(pattern))
 
 
+MEASURING = ("phases_session", "runtime_session", "metering_session")
+
+
+def measuring():
+    """The rules of measuring of which there is a job to do. A workflow that has this one as a
+    module may have put a prefix before their names."""
+    names = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    return {rule for rule in MEASURING if any(name.endswith(rule) for name in names)}
+
+
 # A plan can be made where the GPU is not; the jobs cannot.
 def refuse_unmet():
-    """Refuses, before the first job, providers that were asked for by name and that this machine
-    does not have. Which jobs run on other machines is only known now."""
-    measures = any(job.rule.name == "runtime_session" for job in workflow.dag.needrun_jobs())
-    if measures and not workflow.non_local_exec and (lacking := unmet(config, nvidia_devices())):
-        raise WorkflowError(lacking)
+    """Refuses, before the first job, a device or providers that were asked for by name and that
+    this machine does not have. Which jobs run on other machines is only known now."""
+    if workflow.non_local_exec or not measuring():
+        return
+    try:
+        check_device(config["device"], nvidia_devices())
+    except ConfigurationError as error:
+        refuse(error)
+    if "runtime_session" in measuring() and (lacking := unmet(config, nvidia_devices())):
+        refuse(lacking)

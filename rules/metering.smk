@@ -24,7 +24,7 @@ rule metering_session:
     conda:
         "../envs/pytorch.yaml"
     # All of them: nothing else may run beside a measurement.
-    threads: workflow.cores or 1
+    threads: CORES
     resources:
         gpu=0 if config["device"] == "cpu" else 1,
     params:

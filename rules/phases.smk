@@ -25,7 +25,7 @@ rule phases_session:
     conda:
         "../envs/pytorch.yaml"
     # All of them, whatever the framework uses: nothing else may run beside a measurement.
-    threads: workflow.cores or 1
+    threads: CORES
     resources:
         gpu=gpus,
     params:

@@ -23,7 +23,7 @@ rule runtime_session:
     conda:
         conda_of(runtime_env)
     # All of them, whatever the framework uses: nothing else may run beside a measurement.
-    threads: workflow.cores or 1
+    threads: CORES
     resources:
         gpu=gpus,
     params:

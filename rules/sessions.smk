@@ -63,7 +63,7 @@ def recorded():
         found = {str(folder): read_facts(folder) for folder in sorted(folders)}
         refuse_copies(found)
     except RecordingError as error:
-        raise WorkflowError(str(error)) from None
+        refuse(error)
     return {Path(folder).name: facts for folder, facts in found.items()}
 
 
@@ -104,9 +104,9 @@ def planned_sessions(study):
     was measured with another configuration."""
     names = [session.name for session in SESSIONS[study]]
     if not names:
-        raise WorkflowError(f"studies: '{study}' is not among them, so none of it is planned")
+        refuse(f"studies: '{study}' is not among them, so none of it is planned")
     for other in sorted(set(recorded_sessions(study)) - set(names)):
-        raise WorkflowError(
+        refuse(
             f"campaign '{CAMPAIGN}' holds {other}, which this configuration does not plan; choose"
             " another name (--config campaign=NAME), or read it with the target analyse"
         )
@@ -115,7 +115,7 @@ def planned_sessions(study):
             try:
                 check_unchanged(told(session), recorded()[session.name]["spec"])
             except ConfigurationError as error:
-                raise WorkflowError(str(error)) from None
+                refuse(error)
     return names
 
 
@@ -218,13 +218,13 @@ def refuse_unrecorded():
             continue
         facts = folder / "session.json"
         if not facts.is_file():
-            raise WorkflowError(
+            refuse(
                 f"phases.replay: there is no finished session {folder}; measure that campaign first"
             )
         try:
             check_recorded(session, config["phases"], read_facts(folder)["spec"])
         except (ConfigurationError, RecordingError) as error:
-            raise WorkflowError(str(error)) from None
+            refuse(error)
 
 
 def replayed_option(wildcards, input):
@@ -384,7 +384,7 @@ def pages_of_measured(wildcards):
     if (METERS / "session.json").is_file():
         pages += meters_page(wildcards)
     if not pages:
-        raise WorkflowError(f"analyse: results/{CAMPAIGN}/raw holds no finished session")
+        refuse(f"analyse: results/{CAMPAIGN}/raw holds no finished session")
     return pages
 
 
@@ -397,7 +397,7 @@ def refuse_other_campaigns():
     for target in workflow.dag_settings.targets if workflow.dag_settings else ():
         parts = Path(os.path.relpath(target)).parts
         if len(parts) > 2 and parts[0] == "results" and parts[1] not in (CAMPAIGN, "doctor"):
-            raise WorkflowError(
+            refuse(
                 f"{target} is of campaign '{parts[1]}', and this configuration is of campaign"
                 f" '{CAMPAIGN}': nothing is measured into another; to make the tables and pages of"
                 f" that one: snakemake --cores 1 analyse --config campaign={parts[1]}"
@@ -408,7 +408,7 @@ def refuse_torn_meters():
     try:
         is_free(METERS)
     except TornError as error:
-        raise WorkflowError(str(error)) from None
+        refuse(error)
 
 
 def measured_meters():
@@ -435,14 +435,12 @@ def seen_here():
 
 def hold_campaign():
     """Before the first job: no other run measures into this campaign."""
-    rules_ = {job.rule.name for job in workflow.dag.needrun_jobs()}
     try:
-        RUN.hold(measures=not rules_.isdisjoint(MEASURING))
+        RUN.hold(measures=bool(measuring()))
     except BusyError as error:
-        raise WorkflowError(str(error)) from None
+        refuse(error)
 
 
-MEASURING = {"phases_session", "runtime_session", "metering_session"}
 RUN = Run(Path("results", CAMPAIGN))
 RUN.free_killed(logger.warning)
 SEEN = seen_here()

@@ -26,6 +26,16 @@ import yaml
 EXACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._,-]+\])?==[0-9][A-Za-z0-9.+!_-]*")
 
 
+# Variables that change what a Python imports or how it runs, and what stands in their place.
+SWAYING = (
+    *("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONSAFEPATH"),
+    *("PYTHONPLATLIBDIR", "PYTHONOPTIMIZE", "PYTHONMALLOC", "PYTHONDEVMODE", "PYTHONWARNINGS"),
+    *("PYTHONINSPECT", "PYTHONDEBUG", "PYTHONTRACEMALLOC", "PYTHONASYNCIODEBUG"),
+    *("PYTHONIOENCODING", "PYTHONEXECUTABLE", "PYTHONCASEOK", "PYTHONPROFILEIMPORTTIME"),
+)
+SET = {"PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1"}
+
+
 class SoftwareError(RuntimeError):
     """An environment that cannot be made; the message is one line."""
 
@@ -56,22 +66,59 @@ def install(spec: Path, ready: Path) -> None:
     venv.parent.mkdir(parents=True, exist_ok=True)
     try:
         python = find_python(version)
-        made = subprocess.run([python, "-m", "venv", venv], capture_output=True, text=True)
+        made = subprocess.run(
+            [python, "-m", "venv", venv],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env=clean_environment(),
+        )
         if made.returncode != 0:
             why = " ".join((made.stderr or made.stdout).split())[:300]
             raise SoftwareError(f"python -m venv failed: {why}")
         _pip_install(venv, spec.stem, pins)
         record = {
             "environment": spec.stem,
+            "pins_sha256": pins_digest(spec),
             "spec_sha256": hashlib.sha256(spec.read_bytes()).hexdigest(),
             "packages": _freeze(venv),
         }
         partial = ready.with_suffix(".partial")
-        partial.write_text(json.dumps(record, indent=2) + "\n")
+        partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         partial.rename(ready)
     except BaseException:
         shutil.rmtree(venv, ignore_errors=True)
         raise
+
+
+def is_made(spec: Path, ready: Path) -> bool:
+    """Whether an environment is there that was made from the same Python and pins."""
+    try:
+        record = json.loads(ready.read_text(encoding="utf-8"))
+        if not os.access(ready.parent / "venv" / "bin" / "python", os.X_OK):
+            return False
+        if record.get("spec_sha256") == hashlib.sha256(spec.read_bytes()).hexdigest():
+            return True
+        return record.get("pins_sha256") == pins_digest(spec)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def pins_digest(spec: Path) -> str:
+    """A digest of the Python version and the pins, equal where only comments or order differ; of
+    the file as it is where it has another form."""
+    try:
+        version, pins = read_spec(spec)
+        told = json.dumps([version, sorted(pins)]).encode()
+    except SoftwareError:
+        told = spec.read_bytes() if spec.is_file() else b""
+    return hashlib.sha256(told).hexdigest()
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what would change an environment of pins."""
+    kept = {name: value for name, value in os.environ.items() if name not in SWAYING}
+    return {**kept, **SET, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 def read_spec(spec: Path) -> tuple[str, list[str]]:
@@ -81,8 +128,8 @@ def read_spec(spec: Path) -> tuple[str, list[str]]:
         SoftwareError: It is not of the form that the workflow uses.
     """
     try:
-        document = yaml.safe_load(spec.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        document = yaml.safe_load(spec.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SoftwareError(f"{spec} cannot be read: {' '.join(str(error).split())}") from None
     document = document if isinstance(document, dict) else {}
     dependencies = document.get("dependencies") or []
@@ -123,8 +170,9 @@ def _pip_install(venv: Path, name: str, pins: list[str]) -> None:
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        encoding="utf-8",
+        errors="replace",
+        env=clean_environment(),
         # Whatever pip starts to build a package ends with it.
         start_new_session=True,
     )
@@ -156,7 +204,9 @@ def _pip_install(venv: Path, name: str, pins: list[str]) -> None:
 
 def _freeze(venv: Path) -> list[str]:
     command = [venv / "bin" / "python", "-m", "pip", "freeze"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", env=clean_environment()
+    )
     if done.returncode != 0:
         why = " ".join(done.stderr.split())[-300:]
         raise SoftwareError(f"pip freeze failed after the installation: {why}")

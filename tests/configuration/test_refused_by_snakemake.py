@@ -17,8 +17,8 @@ def dry_run():
     campaign = f"test-{uuid.uuid4().hex[:12]}"
     results = ROOT / "results" / campaign
 
-    def run(*settings, options=(), **environ):
-        command = [sys.executable, "-m", "snakemake", "-n", *options]
+    def run(*settings, options=("-n",), **environ):
+        command = [sys.executable, "-m", "snakemake", *options]
         done = subprocess.run(
             [*command, "--config", f"campaign={campaign}", *settings],
             cwd=ROOT,
@@ -118,7 +118,7 @@ def test_a_setting_on_the_command_line(dry_run, setting, line):
 def test_a_file_of_ones_own(dry_run, tmp_path, text, line):
     file = tmp_path / "mine.yaml"
     file.write_text(text)
-    refused(*dry_run(options=["--configfile", str(file)]), line)
+    refused(*dry_run(options=["-n", "--configfile", str(file)]), line)
 
 
 def test_names_are_looked_up_in_the_registry(dry_run, tmp_path):
@@ -160,12 +160,18 @@ def test_a_registry_that_is_no_yaml(dry_run, tmp_path):
     assert str(registry) in output
 
 
-def test_a_gpu_that_is_hidden(dry_run):
+def test_a_plan_for_a_gpu_is_made_without_one_and_a_run_is_refused(dry_run):
     # Where there is none, that is what the line says.
-    status, output = dry_run("device=cuda", CUDA_VISIBLE_DEVICES="")
-    assert status != 0
-    assert "device: 'cuda' is asked for, but this machine shows " in output
-    assert "(allowed here: auto, cpu)" in output
+    settings = ("device=cuda", "studies=[phases]")
+    status, output = dry_run(*settings, CUDA_VISIBLE_DEVICES="")
+    assert status == 0, output
+    assert "phases_session" in output
+    status, output = dry_run(*settings, options=("--nolock",), CUDA_VISIBLE_DEVICES="")
+    assert status != 0 and "Traceback" not in output
+    lines = [line for line in output.splitlines() if line.startswith("device: ")]
+    assert len(lines) == 1 and "'cuda' is asked for, but this machine shows " in lines[0]
+    assert "(allowed here: auto, cpu)" in lines[0]
+    assert "localrule" not in output
 
 
 def test_the_shipped_configuration_is_planned(dry_run):
