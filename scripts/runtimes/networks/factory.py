@@ -1,6 +1,7 @@
 """A PyTorch module that a function of the user's makes: of a package, or of a file of their own.
 
-The code runs in this process, as what it is: the user's own program.
+The code runs in this process, as what it is: the user's own program. Its packages are found behind
+those of the environment, so that none of them replaces PyTorch or numpy.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import torch
 
 # The name under which a file is imported: torch.export looks its classes up by it.
 OWN = "own_model"
+# Of torchvision, those that it looks up without asking whether they were loaded.
+LOOKED_UP = ("nms", "qnms")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +43,14 @@ def made(told: Mapping[str, Any]) -> Made:
 
     Args:
         told: `factory` (MODULE:FUNCTION, or with `path` a FUNCTION), `path` (a Python file, or
-            None), its `sha256`, `kwargs`, and `seed`.
+            None), its `sha256`, `packages` (the folder of its own, or None), `kwargs`, and `seed`.
 
     Raises:
         ValueError: There is no such function, it fails, or it returns something else.
     """
     name = told["factory"]
+    if told["packages"] is not None:
+        _add(Path(told["packages"]))
     try:
         space, _, attribute = name.rpartition(":")
         home = importlib.import_module(space) if told["path"] is None else _of_file(told)
@@ -54,7 +59,7 @@ def made(told: Mapping[str, Any]) -> Made:
         result = function(**told["kwargs"])
     except ModuleNotFoundError as error:
         raise ValueError(
-            f"factory: {name}: {error}; a package is added as an exact pin in envs/pytorch.yaml"
+            f"factory: {name}: {error}; name its package (packages: [NAME==VERSION])"
         ) from None
     # Whatever the user's code raises, it leaves by one line.
     except (Exception, SystemExit) as error:
@@ -83,8 +88,7 @@ def _of_file(told: Mapping[str, Any]) -> ModuleType:
             f" {told['sha256'][:12]}); make it again"
         )
     # Its neighbours are found, and hide nothing that is installed.
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
+    _append(path.parent)
     spec = importlib.util.spec_from_file_location(OWN, path)
     if spec is None:
         raise ValueError(f"{path} is no Python file")
@@ -92,3 +96,30 @@ def _of_file(told: Mapping[str, Any]) -> ModuleType:
     sys.modules[OWN] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _add(packages: Path) -> None:
+    """Lets the packages of an entry be imported."""
+    _append(packages)
+    importlib.invalidate_caches()
+    if importlib.util.find_spec("torchvision") is not None and torch.version.cuda is None:
+        _declare()
+
+
+def _append(folder: Path) -> None:
+    if str(folder.absolute()) not in sys.path:
+        sys.path.append(str(folder.absolute()))
+
+
+@functools.cache
+def _declare() -> torch.library.Library:
+    """Operators of torchvision, without a kernel.
+
+    Its wheels on PyPI link CUDA. Beside PyTorch for the processor their operators are not loaded,
+    and then torchvision cannot even be imported, though most of its models need none of them.
+    """
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name in LOOKED_UP:
+        if not hasattr(torch.ops.torchvision, name):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library
