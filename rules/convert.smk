@@ -1,14 +1,25 @@
-# Takes: a prepared encoder.
-# Gives: resources/networks/<model>/: the network as every framework can build it, with PyTorch's
-#        reference outputs; and for each framework its parity with them (conversion.json), its ONNX
-#        export (empty where there is none), and the export's parity (verified.json).
+# Takes: a prepared model that is no language model.
+# Gives: resources/networks/<model>/: the network as frameworks can build it, with reference outputs
+#        (PyTorch's, or of an ONNX file ONNX Runtime's); and for each framework its parity with them
+#        (conversion.json), its ONNX export (empty where there is none), and the export's parity
+#        (verified.json). An ONNX file from elsewhere stands there as the export of `file`.
 # What fails there is a result with its reason: the sessions that rest on it are excluded.
 
 
 rule network:
     input:
-        software=software("pytorch"),
-        program=sources("network.py", "weights/encoders.py", "runtimes/network.py"),
+        software=software_of(model_env),
+        program=sources(
+            "network.py",
+            "weights/encoders.py",
+            "weights/factories.py",
+            "weights/graphs.py",
+            "weights/heads.py",
+            "runtimes/graph.py",
+            "runtimes/network.py",
+            "runtimes/networks/factory.py",
+            "runtimes/networks/pytorch.py",
+        ),
         model="resources/models/{model}/model.json",
     output:
         network="resources/networks/{model}/network.json",
@@ -17,14 +28,14 @@ rule network:
     log:
         "resources/logs/network-{model}.log",
     conda:
-        "../envs/pytorch.yaml"
+        conda_of(model_env)
     params:
-        python=interpreter("pytorch"),
+        python=python_of(model_env),
         length=sequence_length,
         seed=config["seed"],
     shell:
         "{params.python} scripts/network.py --model {input.model:q} --out {output.network:q}"
-        " --sequence-length {params.length} --seed {params.seed} 2>&1 | tee -i {log:q}"
+        " {params.length} --seed {params.seed} 2>&1 | tee -i {log:q}"
 
 
 rule convert:

@@ -10,16 +10,17 @@ localrules:
 
 rule model:
     input:
-        software=software("pytorch"),
+        software=software_of(model_env),
+        own=own_files,
         tokenizer=tokenizer_model,
     output:
         ready="resources/models/{model}/model.json",
     log:
         "resources/logs/model-{model}.log",
     conda:
-        "../envs/pytorch.yaml"
+        conda_of(model_env)
     params:
-        python=interpreter("pytorch"),
+        python=python_of(model_env),
         entry=registry_entry,
         tokenizer=tokenizer_option,
     shell:

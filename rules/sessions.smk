@@ -13,10 +13,17 @@ from configuration.experiment import (
     workload_options,
 )
 from configuration.replay import check_recorded, replayed_session
-from configuration.runtimes import RuntimeSession, environment_of, runtime_spec
+from configuration.runtimes import (
+    RuntimeSession,
+    builds,
+    environment_of,
+    reference_environment,
+    runtime_spec,
+)
 from generation.workloads import WORKLOADS
 from metering.torn import FILES, RecordingError, TornError, is_free, read_facts, refuse_copies
 from runs import Run
+from runtimes.network import FILE
 from snakemake.logging import logger
 
 
@@ -36,7 +43,22 @@ def tokenizer_option(wildcards, input):
 
 
 def sequence_length(wildcards):
-    return MODELS[wildcards.model].get("sequence_length", 128)
+    length = MODELS[wildcards.model].get("sequence_length")
+    return [] if length is None else ["--sequence-length", length]
+
+
+def model_env(wildcards):
+    """The environment in which a model is prepared, and its network."""
+    return reference_environment(MODELS[wildcards.model])
+
+
+def own_files(wildcards):
+    """The user's files that a model of their own is made from: a change of them makes it anew."""
+    entry = MODELS[wildcards.model]
+    names = {"torch": ("path", "weights"), "onnx": ("path",)}.get(entry["source"], ())
+    found = [os.path.expanduser(os.path.expandvars(entry[n])) for n in names if n in entry]
+    # One that is missing is told by the model's own program, in one line.
+    return [path for path in found if os.path.isfile(path)]
 
 
 def raw_of(name):
@@ -251,12 +273,21 @@ def runtime_told(wildcards):
 
 def runtime_env(wildcards):
     """The environment of a session's runtime on its provider."""
-    session = RuntimeSession.parse(wildcards.session)
+    return session_env(RuntimeSession.parse(wildcards.session))
+
+
+def session_env(session):
+    """That of a framework that cannot build the network is not needed to say so."""
+    if not builds(session, MODELS, BACKENDS):
+        return reference_environment(MODELS[session.model])
     return environment_of(session.system, session.provider, ENVIRONMENTS)
 
 
 def framework_env(wildcards):
     """The environment of a framework where it only converts, on the processor."""
+    session = RuntimeSession(wildcards.model, wildcards.framework, None, "cpu", 1)
+    if wildcards.framework == FILE or not builds(session, MODELS, BACKENDS):
+        return reference_environment(MODELS[wildcards.model])
     return environment_of(wildcards.framework, "cpu", ENVIRONMENTS)
 
 
@@ -318,7 +349,7 @@ def all_software(wildcards):
     """The environments of all planned sessions: one that is made later would let the runtimes that
     need none go first, round after round."""
     sessions = SESSIONS["runtimes"]
-    names = {environment_of(s.system, s.provider, ENVIRONMENTS) for s in sessions}
+    names = {session_env(session) for session in sessions}
     return [file for name in sorted(names) if (file := software(name))]
 
 

@@ -2,7 +2,7 @@
 """Builds a network in one framework, compares it with PyTorch, and exports it to ONNX.
 
 Whatever goes wrong with the network is a result, written down with its reason: the campaign goes on
-without that pair.
+without that pair. An ONNX file from elsewhere is not built: it is made ready for the engines.
 """
 
 from __future__ import annotations
@@ -30,18 +30,74 @@ from runtimes.base import (
     exports,
     lacking,
 )
-from runtimes.network import PARITY_BATCHES, Network, relative_error
+from runtimes.network import FILE, Network, can_build, relative_error
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", required=True, type=Path, help="the network.json")
-    parser.add_argument("--backend", required=True, help="the framework's module")
+    parser.add_argument("--backend", required=True, help="the framework's module, or `file`")
     parser.add_argument("--onnx", required=True, type=Path, help="the ONNX file to write")
     parser.add_argument("--outputs", required=True, type=Path, help="its outputs (npz) to write")
     parser.add_argument("--out", required=True, type=Path, help="the conversion.json to write")
     args = parser.parse_args()
-    module, settings = backend(args.backend), Settings()
+    network = Network.read(args.network)
+    record = {"model": network.name, "backend": args.backend, "network_sha256": network.sha256}
+    if args.backend == FILE:
+        record |= taken(network, args)
+    elif not can_build(module := backend(args.backend), network.kind):
+        record |= not_built(module, network, args)
+    else:
+        record |= converted(module, network, args)
+    args.out.write_text(json.dumps(record, indent=1) + "\n")
+    if record["absent"] is not None:
+        print(f"{network.name}, {record['title']}: absent: {record['absent']}", file=sys.stderr)
+        return
+    for what in ("parity", "export"):
+        if record[what] and record[what]["why"]:
+            told = f"{record['title']}: {what}: {record[what]['why']}"
+            print(f"{network.name}, {told}", file=sys.stderr)
+
+
+def not_built(module: Backend, network: Network, args: argparse.Namespace) -> dict[str, Any]:
+    """Of a framework that has no way to build such a network; it need not be installed."""
+    np.savez(args.outputs)
+    args.onnx.write_bytes(b"")
+    none = [None] * len(network.parity_batches)
+    batches = list(network.parity_batches)
+    return {
+        "title": module.TITLE,
+        "absent": network.only,
+        "framework": None,
+        "parity": {"batch_sizes": batches, "relative_error": none, "why": network.only},
+        "export": {"exporter": None, "opset": None, "notes": None, "why": network.only},
+    }
+
+
+def taken(network: Network, args: argparse.Namespace) -> dict[str, Any]:
+    """An ONNX file, copied for the engines with its free axes given; the reference's outputs stand
+    for those of a framework that it came from."""
+    from runtimes import graph
+
+    record = {"title": FILE, "against": network.against, "absent": None, "framework": None}
+    export = {"exporter": None, "opset": None, "notes": None, "why": None}
+    found = {str(batch): network.reference(batch)[1] for batch in network.parity_batches}
+    np.savez(args.outputs, **found)
+    args.onnx.unlink(missing_ok=True)
+    if network.kind != FILE:
+        export["why"] = "the model is no ONNX file (source: onnx)"
+    else:
+        built = network.built
+        graph.write_copy(Path(built["path"]), args.onnx, network.inputs, built["outputs"])
+        export |= {"exporter": built["exporter"], "opset": built["opset"]}
+        export |= {"notes": "; ".join(network.notes) or None, **graph_facts(args.onnx)}
+    args.onnx.touch()
+    return {**record, "parity": None, "export": export}
+
+
+def converted(module: Backend, network: Network, args: argparse.Namespace) -> dict[str, Any]:
+    """The network in a framework, and its export."""
+    settings = Settings()
     variables = environment(module, settings, "default")
     if lacking(variables):
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **variables})
@@ -50,41 +106,33 @@ def main() -> None:
     except (ImportError, OSError) as error:
         # No verdict on the network: the environment is broken, and mending it must be seen.
         sys.exit(f"error: {module.TITLE} cannot be imported: {one_line(error, 300)}")
-    network = Network.read(args.network)
-    record = {
-        "model": network.name,
-        "backend": args.backend,
-        "title": module.TITLE,
-        "network_sha256": network.sha256,
-    }
+    record = {"title": module.TITLE, "absent": None, "notes": "; ".join(network.notes) or None}
     executable, record["framework"], record["parity"] = compared(
         module, network, settings, args.outputs
     )
     record["export"] = exported(args.backend, module, executable, network, args.onnx)
-    args.out.write_text(json.dumps(record, indent=1) + "\n")
-    for what in ("parity", "export"):
-        if record[what]["why"]:
-            print(f"{network.name}, {module.TITLE}: {what}: {record[what]['why']}", file=sys.stderr)
+    return record
 
 
 def compared(
     module: Backend, network: Network, settings: Settings, outputs: Path
 ) -> tuple[Executable | None, dict[str, Any] | None, dict[str, Any]]:
     """The loaded network (None where it cannot be), its facts, and its parity with PyTorch."""
-    parity = {"batch_sizes": list(PARITY_BATCHES), "relative_error": [], "why": None}
+    batches = list(network.parity_batches)
+    parity = {"batch_sizes": batches, "relative_error": [], "why": None}
     found: dict[str, np.ndarray] = {}
     executable = facts = None
     try:
         executable = module.load(network, settings)
         facts = executable.facts
-        for batch in PARITY_BATCHES:
+        for batch in batches:
             inputs, expected = network.reference(batch)
             output = computed(executable, inputs)
             found[str(batch)] = output
             parity["relative_error"].append(relative_error(output, expected))
     except Exception as error:  # whatever a framework raises, the other pairs go on
         parity["why"] = one_line(error, 300)
-        parity["relative_error"] = [None] * len(PARITY_BATCHES)
+        parity["relative_error"] = [None] * len(batches)
     np.savez(outputs, **found)
     return executable, facts, parity
 

@@ -43,7 +43,7 @@ from runtimes.base import (
     environment,
     lacking,
 )
-from runtimes.network import PARITY_BATCHES, Network, relative_error
+from runtimes.network import Network, relative_error
 from stopping import cell_of, most
 
 # Inferences beyond those that just fill a window at the speed seen so far.
@@ -103,18 +103,23 @@ def measure(
     digest = spec_digest(spec)
     partial = args.partial / f"{spec['session']}-{digest[:12]}"
     recording = Recording(partial, args.out, spec, "inference")
-    blocks = {block_id(*block): block for block in plan(spec)}
+    left_out = Network.read(args.network).left_out(spec["batch_sizes"])
+    blocks = {block_id(*block): block for block in plan(spec) if block[0] not in left_out}
     stopping = stopping_of(spec, recording, {cell_of(name): spec["repetitions"] for name in blocks})
     left = stopping.left(blocks, recording.finished)
     done = len(recording.finished)
     progress = Progress(spec["session"], done + len(left), done)
-    parity = checked_pairs(spec, args)
+    conversion = json.loads(args.conversion.read_text())
+    parity = checked_pairs(spec, args, conversion)
+    cannot = gate.absence(conversion)
     facts = {
         "study": "runtimes",
         "spec_sha256": digest,
         "parity": parity,
-        "excluded": gate.exclusion(parity),
-        "absent": absent(spec, module, settings),
+        "excluded": cannot or gate.exclusion(parity) or unfit(blocks, left_out),
+        # What cannot build the network need not be installed, so it is not asked.
+        "absent": {} if cannot else absent(spec, module, settings),
+        "left_out": left_out,
         "sampler": None,
     }
     if facts["excluded"] is None and left:
@@ -185,14 +190,24 @@ def block_id(batch: int, repetition: int) -> str:
     return f"b{batch}:{repetition}"
 
 
-def checked_pairs(spec: Mapping[str, Any], args: argparse.Namespace) -> list[dict[str, Any]]:
+def checked_pairs(
+    spec: Mapping[str, Any], args: argparse.Namespace, conversion: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     """The pairs that this session rests on, with their verdicts."""
-    conversion = json.loads(args.conversion.read_text())
-    pairs = [gate.of_conversion(conversion, spec["parity_tolerance"])]
-    if args.verified is not None:
-        verified = json.loads(args.verified.read_text())
-        pairs.append(gate.of_export(conversion, verified, spec["parity_tolerance"]))
-    return pairs
+    verified = None if args.verified is None else json.loads(args.verified.read_text())
+    return gate.pairs(conversion, verified, spec["parity_tolerance"])
+
+
+def unfit(blocks: Mapping[str, Any], left_out: Mapping[int, str]) -> dict[str, str] | None:
+    """Why there is nothing to measure; None where there is something."""
+    if blocks:
+        return None
+    return {"stage": "batch", "why": f"batch {', '.join(map(str, left_out))}: {why_of(left_out)}"}
+
+
+def why_of(left_out: Mapping[int, str]) -> str:
+    """The one reason of all batches that are left out."""
+    return next(iter(left_out.values()))
 
 
 def absent(spec: Mapping[str, Any], module: Backend, settings: Settings) -> dict[str, str]:
@@ -282,25 +297,30 @@ class Bench:
                 "parameters": self._network.parameters,
                 "sha256": self._network.sha256,
                 "inputs": self._network.inputs,
+                "kind": self._network.kind,
+                "notes": self._network.notes,
             },
         }
+        out = self._network.left_out(spec["batch_sizes"])
+        self._sizes = [batch for batch in spec["batch_sizes"] if batch not in out]
+        for batch, why in out.items():
+            progress.say(f"batch {batch} is left out: {why}")
         self.staged: dict[int, Any] = {}
         self.inferences: dict[int, int] = {}
         self._fastest_s = math.inf
 
     def parity(self) -> dict[str, Any]:
-        """This session's own outputs, where it computes, against PyTorch's on the CPU."""
-        errors = attempt(
-            "a first inference", lambda: [self._error(batch) for batch in PARITY_BATCHES]
-        )
+        """This session's own outputs, where it computes, against the reference's on the CPU."""
+        batches = self._network.parity_batches
+        errors = attempt("a first inference", lambda: [self._error(batch) for batch in batches])
         spec = self._spec
         return gate.judged(
             "device",
-            {"batch_sizes": PARITY_BATCHES, "relative_error": errors},
+            {"batch_sizes": batches, "relative_error": errors},
             spec["device_tolerance"],
             model=self._network.name,
             subject=spec["title"],
-            against="PyTorch",
+            against=self._network.against,
             where=spec["provider"],
         )
 
@@ -315,12 +335,12 @@ class Bench:
         Raises:
             RuntimeUnavailableError: One of them fails, as for want of memory.
         """
-        for batch in self._spec["batch_sizes"]:
+        for batch in self._sizes:
             inputs = self._network.random_inputs(batch, self._spec["seed"])
             self.staged[batch] = attempt(
                 f"staging batch {batch}", lambda inputs=inputs: self.executable.stage(inputs)
             )
-        for batch in self._spec["batch_sizes"] * 2:
+        for batch in self._sizes * 2:
             attempt(f"an inference of batch {batch}", lambda batch=batch: self._run(batch, 1))
 
     def prepare(self) -> list[dict[str, Any]]:
@@ -329,7 +349,7 @@ class Bench:
         protocol = spec["protocol"]
         self._progress.say(f"warming up for {spec['warmup_s']:g} s or more on each batch size")
         windows = []
-        for batch in spec["batch_sizes"]:
+        for batch in self._sizes:
             start_ns = time.monotonic_ns()
             self._fastest_s = self._run(batch, 1)
             warm = warm_up(lambda batch=batch: self._stretch(batch), spec["warmup_s"], protocol)

@@ -18,7 +18,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")
 
-from weights import WeightsError, architecture, folder, hub, package, seeded
+from weights import WeightsError, architecture, factories, folder, hub, package, seeded
 
 
 def main() -> None:
@@ -56,6 +56,12 @@ def prepare(name: str, entry: dict, out: Path, tokenizer: Path | None) -> None:
                 record = hub.prepare(entry, partial)
             case "folder":
                 record = folder.prepare(entry, partial)
+            case "torch":
+                record = factories.prepare(entry, partial)
+            case "onnx":
+                from weights import graphs  # onnx, which only some environments have
+
+                record = graphs.prepare(entry, partial)
             case "init":
                 record = seeded.prepare(entry, partial, tokenizer and _weights_of(tokenizer))
         if entry["source"] != "init" and "architecture" in entry:

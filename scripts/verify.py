@@ -21,7 +21,7 @@ from metering.meter import one_line
 from runtimes import RuntimeUnavailableError
 from runtimes.backends import onnxruntime as engine
 from runtimes.base import Settings, computed
-from runtimes.network import PARITY_BATCHES, Network, relative_error
+from runtimes.network import Network, relative_error
 
 
 def main() -> None:
@@ -47,10 +47,12 @@ def verified(
     network: Network, conversion: dict[str, Any], onnx: Path, outputs: Path
 ) -> dict[str, Any]:
     """The errors of the file against its source's own outputs."""
+    batches = list(network.parity_batches)
+    source = conversion["parity"] or {"why": None}  # a file has no framework that it came from
     parity = {
-        "batch_sizes": list(PARITY_BATCHES),
-        "relative_error": [None] * len(PARITY_BATCHES),
-        "why": conversion["export"]["why"] or conversion["parity"]["why"],
+        "batch_sizes": batches,
+        "relative_error": [None] * len(batches),
+        "why": conversion["export"]["why"] or source["why"],
     }
     if parity["why"] is not None:
         return parity
@@ -58,7 +60,7 @@ def verified(
         executable = engine.load(onnx, Settings())
         with np.load(outputs) as sources:
             errors = []
-            for batch in PARITY_BATCHES:
+            for batch in batches:
                 inputs, _ = network.reference(batch)
                 errors.append(relative_error(computed(executable, inputs), sources[str(batch)]))
         parity["relative_error"] = errors

@@ -6,14 +6,15 @@ import dataclasses
 import json
 import random
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from configuration.protocol import check_repetitions, told_repetitions
+from configuration.registry import check_own
 from configuration.validation import ConfigurationError, choice
 from runtimes.base import Backend
-from runtimes.network import FAMILIES
-from weights import task_of
+from runtimes.network import FACTORY, FAMILIES, FAMILY, FILE, TASKS, TRANSFORMERS, can_build
+from weights import FORWARD_PASS, task_of
 
 ON_GPU = ("cuda", "tensorrt")
 
@@ -24,7 +25,8 @@ class RuntimeSession:
 
     Attributes:
         system: The name of the runtime's module.
-        origin: The framework whose export it runs; None for a framework itself.
+        origin: The framework whose export it runs, or `file` for an ONNX file from elsewhere; None
+            for a framework itself.
     """
 
     model: str
@@ -91,24 +93,36 @@ def plan_runtimes(
             )
     check_repetitions(study["repetitions"], "runtimes.repetitions")
     providers = providers_of(config, gpus)
-    columns = [
-        (system, origin, provider)
-        for system in study["systems"]
-        for origin in (study["onnx_from"] if backends[system].SOURCE == "onnx" else [None])
-        for provider in providers
-        if provider in backends[system].PROVIDERS
-    ]
-    if not columns:
-        raise ConfigurationError(
-            f"runtimes: none of {', '.join(study['systems'])} has a provider of"
-            f" {', '.join(providers)}, or onnx_from is empty"
-        )
+    columns = {
+        name: [
+            (system, origin, provider)
+            for system in study["systems"]
+            for origin in _origins(models[name], backends[system], study["onnx_from"])
+            for provider in providers
+            if provider in backends[system].PROVIDERS
+        ]
+        for name in study["models"]
+    }
+    for name, those in columns.items():
+        if not those:
+            raise ConfigurationError(
+                f"runtimes: none of {', '.join(study['systems'])} has a provider of"
+                f" {', '.join(providers)}, or onnx_from is empty"
+            )
+        if not any(_can(models[name], backends, system, origin) for system, origin, _ in those):
+            raise ConfigurationError(
+                f"runtimes.systems: none of {', '.join(study['systems'])} can run '{name}'"
+                f" (source: {models[name]['source']}; {_needed(models[name])})"
+            )
     sessions = []
     for number in range(1, study["rounds"] + 1):
         block = [
-            RuntimeSession(model, *column, number)
+            session
             for model in study["models"]
-            for column in columns
+            for column in columns[model]
+            # What cannot build a network says so once.
+            if number == 1 or _can(models[model], backends, *column[:2])
+            for session in [RuntimeSession(model, *column, number)]
         ]
         random.Random(f"{config['seed']}/{number}").shuffle(block)
         sessions += block
@@ -149,20 +163,67 @@ def unmet(config: Mapping[str, Any], gpus: int) -> str | None:
     )
 
 
+def _origins(
+    entry: Mapping[str, Any], module: Backend, onnx_from: Sequence[str]
+) -> Sequence[str | None]:
+    """What an engine runs of a model: the exports of frameworks, or the file that it is."""
+    if module.SOURCE == "network":
+        return [None]
+    return [FILE] if entry["source"] == "onnx" else onnx_from
+
+
+def _kind(entry: Mapping[str, Any]) -> str | None:
+    """What a model is built from, as far as its entry tells; None where only its weights do."""
+    match entry["source"]:
+        case "onnx":
+            return FILE
+        case "torch":
+            return FACTORY
+    family = entry.get("architecture", {}).get("model_type")
+    if family is None:
+        return None
+    return FAMILY if FAMILIES.get(family) == task_of(entry) else TRANSFORMERS
+
+
+def _can(
+    entry: Mapping[str, Any], backends: Mapping[str, Backend], system: str, origin: str | None
+) -> bool:
+    kind = _kind(entry)
+    return origin == FILE or kind is None or can_build(backends[origin or system], kind)
+
+
+def builds(
+    session: RuntimeSession, models: Mapping[str, Any], backends: Mapping[str, Backend]
+) -> bool:
+    """Whether the framework of a session can build its network, as far as the registry tells. A
+    session whose framework cannot says so, and needs nothing of that framework."""
+    return _can(models[session.model], backends, session.system, session.origin)
+
+
+def _needed(entry: Mapping[str, Any]) -> str:
+    if entry["source"] == "onnx":
+        return "it takes an engine that reads ONNX, as onnxruntime"
+    return "it takes pytorch, or an engine that reads ONNX and onnx_from: [pytorch]"
+
+
+def reference_environment(entry: Mapping[str, Any]) -> str:
+    """The environment in which a model is prepared and its reference computed."""
+    return "onnxruntime" if entry["source"] == "onnx" else "pytorch"
+
+
 def _check_model(name: str, entry: Mapping[str, Any]) -> None:
     task = task_of(entry)
-    if task not in FAMILIES.values():
+    if task not in (FORWARD_PASS, *TASKS):
         raise ConfigurationError(
             f"runtimes.models: '{name}' is for {task}; this study measures encoders (task:"
-            f" {', '.join(dict.fromkeys(FAMILIES.values()))})"
+            f" {', '.join(TASKS)}) and models of one's own (source: torch, onnx)"
         )
+    check_own(name, entry)
     if entry["source"] == "init":
         family = entry["architecture"]["model_type"]
-        choice(family, FAMILIES, "family", f"models.{name}.architecture.model_type")
-        if FAMILIES[family] != task:
-            raise ConfigurationError(
-                f"models.{name}.task: '{task}', but a {family} is for {FAMILIES[family]}"
-            )
+        built = FAMILIES.get(family)
+        if built is not None and not set(TASKS[built][2]) & set(TASKS[task][2]):
+            raise ConfigurationError(f"models.{name}.task: '{task}', but a {family} is for {built}")
 
 
 def _check_environment(system: str, environments: Collection[str]) -> None:
@@ -187,7 +248,8 @@ def runtime_spec(
     study = config["runtimes"]
     title = backends[session.system].TITLE
     if session.origin is not None:
-        title += f" from {backends[session.origin].TITLE}"
+        origin = session.origin
+        title += f" from {FILE if origin == FILE else backends[origin].TITLE}"
     planned = ("models", "systems", "onnx_from", "rounds")
     spec = {
         "session": session.name,

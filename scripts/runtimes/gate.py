@@ -22,7 +22,7 @@ def judged(
 
     Args:
         pair: `framework` (against PyTorch), `onnx` (against its source), or `device` (a session's
-            own output against PyTorch's on the CPU).
+            own output against the reference, of PyTorch on the CPU).
         record: `batch_sizes`, `relative_error` (None where nothing could be compared), `why`.
         facts: What else the table tells: model, subject, against, where, exporter, opset, notes.
     """
@@ -59,13 +59,15 @@ def of_conversion(conversion: Mapping[str, Any], tolerance: float) -> dict[str, 
         subject=conversion["title"],
         against="PyTorch",
         where="cpu",
+        notes=conversion.get("notes"),
     )
 
 
 def of_export(
     conversion: Mapping[str, Any], verified: Mapping[str, Any], tolerance: float
 ) -> dict[str, Any]:
-    """The ONNX file, run by ONNX Runtime, against the framework that it comes from."""
+    """The ONNX file, run by ONNX Runtime, against the framework that it comes from, or if it comes
+    from elsewhere, against the reference."""
     export = conversion["export"]
     return judged(
         "onnx",
@@ -73,10 +75,32 @@ def of_export(
         tolerance,
         model=conversion["model"],
         subject=f"ONNX Runtime from {conversion['title']}",
-        against=conversion["title"],
+        against=conversion.get("against", conversion["title"]),
         where="cpu",
         **{key: export.get(key) for key in PARITY_KEYS},
     )
+
+
+def pairs(
+    conversion: Mapping[str, Any], verified: Mapping[str, Any] | None, tolerance: float
+) -> list[dict[str, Any]]:
+    """The pairs that a session rests on, with their verdicts.
+
+    Args:
+        verified: Of an export; None for a framework's own network.
+    """
+    if conversion.get("absent"):
+        return []
+    found = [] if conversion["parity"] is None else [of_conversion(conversion, tolerance)]
+    if verified is not None:
+        found.append(of_export(conversion, verified, tolerance))
+    return found
+
+
+def absence(conversion: Mapping[str, Any]) -> dict[str, str] | None:
+    """Why a framework has no such network; None where it can build it."""
+    why = conversion.get("absent")
+    return {"stage": "absent", "why": why} if why else None
 
 
 def exclusion(parity: list[Mapping[str, Any]]) -> dict[str, str] | None:

@@ -1,14 +1,15 @@
-"""A network as every framework can build it: configuration, named weights, inputs. Only numpy.
+"""A network as frameworks can build it: configuration, named weights, inputs. Only numpy.
 
-`network.json` stands beside `weights.npz` (the tensors under the names that transformers gives
-them, in PyTorch's layouts) and `reference.npz` (inputs, and the outputs that PyTorch computes).
+`network.json` stands beside `weights.npz` (the tensors under the names that PyTorch gives them, in
+its layouts; none where an ONNX file holds them) and `reference.npz` (inputs, and the outputs that
+everything else is compared with).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,18 @@ FAMILIES = {
     "mobilenet_v2": "image-classification",
     "bert": "feature-extraction",
 }
+# Of each task of a model of transformers: its class there, the output that is compared, and what it
+# reads. `feature-extraction` is of text or of sound; the model says of which.
+TASKS = {
+    "image-classification": ("AutoModelForImageClassification", "logits", ("pixel_values",)),
+    "image-feature-extraction": ("AutoModel", "last_hidden_state", ("pixel_values",)),
+    "feature-extraction": ("AutoModel", "last_hidden_state", ("input_ids", "input_values")),
+    "text-classification": ("AutoModelForSequenceClassification", "logits", ("input_ids",)),
+    "audio-classification": ("AutoModelForAudioClassification", "logits", ("input_values",)),
+}
+# What a network is built from. A backend says in `BUILDS` which of them it can; all that builds
+# networks builds the families.
+FAMILY, TRANSFORMERS, FACTORY, FILE = "family", "transformers", "factory", "file"
 # Batches of the parity check: two of them, so that a batch that a conversion fixed shows.
 PARITY_BATCHES = (1, 3)
 
@@ -29,9 +42,16 @@ class Network:
     """One network, in a folder.
 
     Attributes:
-        config: The fields of transformers' configuration.
-        inputs: By name: `shape` (without the batch), `dtype`, and for tokens `below`.
-        output: The name of the only output.
+        config: The fields of transformers' configuration; empty where there is none.
+        inputs: By name: see `drawn`.
+        output: The name of the output that is compared.
+        kind: What it is built from: `family` (every framework has it), `transformers`, `factory`
+            (a function that returns a PyTorch module) or `file` (an ONNX file).
+        only: Why no other framework can build it; None where every one can.
+        built: What its builder needs beside the weights.
+        batch: The only batch that it takes; None where it takes any.
+        against: What made the reference.
+        notes: What a reader must know of it, as a head that was dropped.
     """
 
     folder: Path
@@ -42,6 +62,12 @@ class Network:
     output: str
     parameters: int
     sha256: str
+    kind: str = FAMILY
+    only: str | None = None
+    built: dict[str, Any] = dataclasses.field(default_factory=dict)
+    batch: int | None = None
+    against: str = "PyTorch"
+    notes: list[str] = dataclasses.field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path) -> Network:
@@ -53,8 +79,20 @@ class Network:
         with np.load(self.folder / "weights.npz") as file:
             return dict(file)
 
+    @property
+    def parity_batches(self) -> tuple[int, ...]:
+        """The batches of the parity check."""
+        return PARITY_BATCHES if self.batch is None else (self.batch,)
+
+    def left_out(self, batches: Sequence[int]) -> dict[int, str]:
+        """Those of the batches that it does not take, and why."""
+        if self.batch is None:
+            return {}
+        why = f"its batch is fixed at {self.batch}"
+        return {batch: why for batch in batches if batch != self.batch}
+
     def reference(self, batch: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Inputs of the parity check and the outputs of PyTorch on them."""
+        """Inputs of the parity check and the outputs of the reference on them."""
         with np.load(self.folder / "reference.npz") as file:
             inputs = {name: file[f"{batch}:{name}"] for name in self.inputs}
             return inputs, file[f"{batch}:output"]
@@ -66,18 +104,86 @@ class Network:
             padded: Mask a part of the first sequence, so that the path of the mask counts.
         """
         random = np.random.default_rng([seed, batch])
-        drawn = {}
-        for name, told in self.inputs.items():
-            shape = (batch, *told["shape"])
-            if name == "attention_mask":
-                drawn[name] = np.ones(shape, told["dtype"])
-                if padded:
-                    drawn[name][0, -max(1, shape[1] // 8) :] = 0
-            elif "below" in told:
-                drawn[name] = random.integers(0, told["below"], shape).astype(told["dtype"])
-            else:
-                drawn[name] = random.standard_normal(shape).astype(told["dtype"])
-        return drawn
+        return {
+            name: drawn(name, told, batch, random, padded) for name, told in self.inputs.items()
+        }
+
+
+def drawn(
+    name: str, told: Mapping[str, Any], batch: int, random: np.random.Generator, padded: bool
+) -> np.ndarray:
+    """One input, at random.
+
+    Args:
+        told: `shape` (without the batch) and `dtype`; `batch`, false where it has no such axis; and
+            what it holds: `value` (everywhere), `below` (whole numbers from zero), `range` (of
+            uniform numbers), or nothing (a mask of ones; else standard normal numbers).
+    """
+    shape, dtype = (*([batch] if told.get("batch", True) else []), *told["shape"]), told["dtype"]
+    if "value" in told:
+        return np.full(shape, told["value"], dtype)
+    if "below" in told:
+        return random.integers(0, told["below"], shape).astype(dtype)
+    if is_mask(name, told):
+        mask = np.ones(shape, dtype)
+        if padded and len(shape) > 1:
+            mask[0, ..., -max(1, shape[-1] // 8) :] = 0
+        return mask
+    if "range" in told:
+        return random.uniform(*told["range"], shape).astype(dtype)
+    return random.standard_normal(shape).astype(dtype)
+
+
+def is_mask(name: str, told: Mapping[str, Any]) -> bool:
+    """Whether an input says which positions count, so that ones are what it usually holds."""
+    whole = np.dtype(told["dtype"]).kind in "iu"
+    return told["dtype"] == "bool" or "attention_mask" in name or ("mask" in name and whole)
+
+
+def filled(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What an input is drawn from, made whole where its type says it.
+
+    Raises:
+        ValueError: It holds whole numbers, and nothing says which, or it is told two things.
+    """
+    kind = np.dtype(told["dtype"]).kind
+    ways = [way for way in ("value", "below", "range") if way in told]
+    if len(ways) > 1:
+        raise ValueError(f"inputs.{name}: {' and '.join(ways)} are two ways to draw it; give one")
+    if kind in "iub" and "range" in told:
+        raise ValueError(f"inputs.{name}: range is for floating point; give below")
+    if kind == "f" and "below" in told:
+        raise ValueError(f"inputs.{name}: below is for whole numbers; give range")
+    if not 0 <= told.get("below", 0) <= _most(told["dtype"]) + 1:
+        raise ValueError(f"inputs.{name}: below {told['below']} does not fit {told['dtype']}")
+    if ways or kind == "f" or is_mask(name, told):
+        return dict(told)
+    if np.dtype(told["dtype"]).itemsize == 1:
+        # Pixels, as they come from a decoder.
+        return {**told, "below": _most(told["dtype"]) + 1}
+    raise ValueError(
+        f"inputs.{name}: it holds {told['dtype']}; say which, from 0 (inputs: {{{name}: {{below:"
+        " 30522}}) or one value (value: 1)"
+    )
+
+
+def _most(dtype: str) -> int:
+    return int(np.iinfo(dtype).max) if np.dtype(dtype).kind in "iu" else 1
+
+
+def check_reference(output: np.ndarray, batch: int) -> None:
+    """Raises ValueError where an output cannot be what others are compared with."""
+    if not output.size or not np.isfinite(output).all():
+        raise ValueError(
+            f"its output of batch {batch} on random inputs is"
+            f" {'not all numbers' if output.size else 'empty'}, so nothing can be compared with it;"
+            " say what it reads (inputs: below, range or value)"
+        )
+
+
+def can_build(module: Any, kind: str) -> bool:
+    """Whether a backend builds networks of a kind; an engine, which reads ONNX, builds none."""
+    return module.SOURCE == "network" and kind in getattr(module, "BUILDS", (FAMILY,))
 
 
 def inputs_of(family: str, config: Mapping[str, Any], sequence_length: int) -> dict[str, Any]:
@@ -110,4 +216,6 @@ def relative_error(output: np.ndarray, expected: np.ndarray) -> float | None:
     """
     if output.shape != expected.shape or not np.isfinite(output).all():
         return None
-    return float(np.abs(output.astype(np.float64) - expected).max() / np.abs(expected).max())
+    error = np.abs(output.astype(np.float64) - expected).max()
+    largest = np.abs(expected.astype(np.float64)).max()
+    return float(error / largest) if largest else float(np.inf if error else 0.0)

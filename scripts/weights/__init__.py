@@ -1,14 +1,17 @@
-"""Weights from four sources, and loading them. Every source ends in a folder and `model.json`."""
+"""Weights from six sources, and loading them. Every source ends in a folder and `model.json`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 TEXT_GENERATION = "text-generation"
+# What a module or a file of the user's is for: nothing says what it computes.
+FORWARD_PASS = "one forward pass"
+OWN = ("torch", "onnx")
 
 
 def task_of(entry: Mapping[str, Any]) -> str:
     """What a model of the registry is for; one that does not say so generates text."""
-    return entry.get("task", TEXT_GENERATION)
+    return FORWARD_PASS if entry.get("source") in OWN else entry.get("task", TEXT_GENERATION)
 
 
 def fold(tokens: Sequence[int], vocabulary: int) -> list[int]:

@@ -1,8 +1,9 @@
-"""Encoders (of images and of text) from any source, stored as `runtimes.network` reads them."""
+"""Networks that PyTorch builds, from any source, stored as `runtimes.network` reads them."""
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -10,85 +11,160 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from safetensors import SafetensorError
 
-from runtimes.network import FAMILIES, PARITY_BATCHES, Network, inputs_of
+from runtimes.network import (
+    FACTORY,
+    FAMILIES,
+    FAMILY,
+    TASKS,
+    TRANSFORMERS,
+    Network,
+    check_reference,
+    inputs_of,
+)
 from runtimes.networks.plan import check
-from runtimes.networks.pytorch import CLASSES, OPTIONS, OneOutput, blank
-from weights import WeightsError
+from runtimes.networks.pytorch import CLASSES, OPTIONS, tensors, wrapped
+from weights import WeightsError, factories, heads
 
-OUTPUTS = {"image-classification": "logits", "feature-extraction": "last_hidden_state"}
+# Samples of sound where the entry says nothing: one second at the usual 16 kHz.
+SAMPLES = 16000
 
 
-def write_network(ready: Path, sequence_length: int, out: Path, seed: int) -> Network:
+def write_network(ready: Path, sequence_length: int | None, out: Path, seed: int) -> Network:
     """Writes network.json, weights.npz and reference.npz of a prepared model.
 
     Args:
         ready: The `model.json` that the model's rule wrote.
-        sequence_length: Of text encoders, in tokens.
+        sequence_length: Of text in tokens, of sound in samples; None for the usual.
         out: The network.json to write.
         seed: Of the inputs of the parity check.
 
     Raises:
-        WeightsError: It cannot be loaded whole, or is of a family that the frameworks do not have.
+        WeightsError: It cannot be loaded whole, does not fit its task, or cannot compute.
     """
     record = json.loads(ready.read_text())
-    folder = Path(ready.parent, record["weights"])
+    name = record["name"]
     try:
-        config = transformers.AutoConfig.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
-        family = _family(config)
-        inputs = inputs_of(family, config.to_dict(), sequence_length)
-        if record["source"] == "init":
-            module = seeded(family, config, record["seed"])
+        if record["source"] == "torch":
+            module, facts = factories.network_of(record, ready.parent)
         else:
-            module = _loaded(family, folder)
+            folder = Path(ready.parent, record["weights"])
+            module, facts = _of_transformers(record, folder, sequence_length)
         weights = {
             name: tensor.numpy()
             for name, tensor in module.state_dict().items()
             if not name.endswith("num_batches_tracked")
         }
-        facts = {
-            "name": record["name"],
-            "family": family,
-            "config": _plain(config),
-            "inputs": inputs,
-            "output": OUTPUTS[FAMILIES[family]],
+        facts |= {
+            "name": name,
             "parameters": sum(p.numel() for p in module.parameters()),
-            "sha256": _digest(weights),
+            # Of a factory other code makes another network, whatever its weights.
+            "sha256": _digest(weights, facts["built"] if facts["kind"] == FACTORY else None),
         }
         network = Network(folder=out.parent, **facts)
-        check(network)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        why = " ".join(str(error).split())[:300]
-        name = record["name"]
+        arrays = reference(module.eval(), network, seed)
+    # Whatever the libraries or a user's module raise is what is wrong with this model.
+    except Exception as error:
+        why = " ".join(str(error).split())[:300] or type(error).__name__
         raise WeightsError(f"{name}: {why.removeprefix(f'{name}: ')}") from None
     out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(out.parent / "weights.npz", **weights)
-    np.savez(out.parent / "reference.npz", **reference(module.eval(), network, seed))
+    np.savez(out.parent / "reference.npz", **arrays)
     out.write_text(json.dumps(facts, indent=1) + "\n")
     return network
 
 
 def reference(module: torch.nn.Module, network: Network, seed: int) -> dict[str, np.ndarray]:
-    """Inputs and PyTorch's outputs for each batch of the parity check."""
+    """Inputs and PyTorch's outputs for each batch of the parity check.
+
+    Raises:
+        ValueError: An output has values that are no numbers, so that nothing can be compared.
+    """
     arrays = {}
-    one = OneOutput(module, list(network.inputs), network.output)
-    for batch in PARITY_BATCHES:
+    one = wrapped(module, network)
+    for batch in network.parity_batches:
         inputs = network.random_inputs(batch, seed, padded=True)
         arrays |= {f"{batch}:{name}": array for name, array in inputs.items()}
         with torch.inference_mode():
             output = one(*(torch.from_numpy(array) for array in inputs.values()))
-        arrays[f"{batch}:output"] = output.numpy()
+        output = output[0] if isinstance(output, tuple) else output
+        arrays[f"{batch}:output"] = output.float().numpy()
+        check_reference(arrays[f"{batch}:output"], batch)
     return arrays
 
 
-def seeded(family: str, config: transformers.PretrainedConfig, seed: int) -> torch.nn.Module:
+def _of_transformers(
+    record: dict[str, Any], folder: Path, length: int | None
+) -> tuple[torch.nn.Module, dict[str, Any]]:
+    """The module of a folder in the layout of the hub, and the network's facts."""
+    config = transformers.AutoConfig.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False
+    )
+    family, task = config.model_type, record["task"]
+    facts: dict[str, Any] = {"family": family, "config": _plain(config), "notes": []}
+    only = _only_pytorch(record["name"], family, task, facts["config"])
+    if only is None:
+        cls, options = CLASSES[family], OPTIONS.get(family, {})
+    else:
+        cls, options = heads.class_of(config, task)
+    facts |= {"kind": FAMILY if only is None else TRANSFORMERS, "only": only}
+    if FAMILIES.get(family) == task:
+        facts["inputs"] = inputs_of(family, config.to_dict(), length or 128)
+        facts["output"] = TASKS[task][1]
+    if record["source"] == "init":
+        module = seeded(cls, options, config, record["seed"])
+    else:
+        module = heads.loaded(cls, options, folder, facts["notes"])
+    if only is None:
+        return module, facts | {"built": {}}
+    if "inputs" not in facts:
+        facts["inputs"] = _inputs(cls, module, config, length)
+    facts["built"] = {"class": cls.__name__, "options": options, "by_name": True}
+    return module, described(module, facts, TASKS[task][1])
+
+
+def described(module: torch.nn.Module, facts: dict[str, Any], output: str | None) -> dict[str, Any]:
+    """The facts of a network with its outputs, as one inference shows them.
+
+    Args:
+        output: The one to compare; None for the first.
+
+    Raises:
+        ValueError: It cannot compute on such inputs, or has no such output.
+    """
+    blank = {"name": "", "output": "", "parameters": 0, "sha256": ""}
+    trial = Network(folder=Path(), **{**blank, **facts})
+    drawn = trial.random_inputs(2, seed=0)
+    inputs = {name: torch.from_numpy(array) for name, array in drawn.items()}
+    by_name = facts["built"]["by_name"]
+    try:
+        with torch.inference_mode():
+            result = module(**inputs) if by_name else module(*inputs.values())
+    except Exception as error:
+        shown = ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in inputs.items())
+        raise ValueError(f"it cannot compute on {shown}: {type(error).__name__}: {error}") from None
+    found = dict(tensors(result))
+    if not found:
+        raise ValueError(f"it returned a {type(result).__name__} without a tensor")
+    floating = [name for name, tensor in found.items() if tensor.is_floating_point()]
+    chosen = output if output is not None else (floating or list(found))[0]
+    if chosen not in found:
+        raise ValueError(f"output: there is no '{chosen}' (there are: {', '.join(found)})")
+    outputs = [chosen, *(name for name in found if name != chosen)]
+    notes = [*facts["notes"]]
+    if output is None and len(outputs) > 1:
+        notes.append(f"of its outputs {', '.join(found)} it is {chosen} that is compared")
+    built = {**facts["built"], "outputs": outputs}
+    return {**facts, "built": built, "output": chosen, "notes": notes}
+
+
+def seeded(
+    cls: type, options: dict[str, Any], config: transformers.PretrainedConfig, seed: int
+) -> torch.nn.Module:
     """A network with weights from a seed, and statistics of the batch normalisation too: those of
     a new network (mean 0, variance 1) would hide a wrong layout or epsilon."""
     torch.manual_seed(seed)
-    module = blank(family, config)
+    module = cls(config, **options)
     for layer in module.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.running_mean.normal_(0, 0.1)
@@ -98,31 +174,49 @@ def seeded(family: str, config: transformers.PretrainedConfig, seed: int) -> tor
     return module
 
 
-def _family(config: transformers.PretrainedConfig) -> str:
-    family = config.model_type
-    if family not in FAMILIES:
-        raise ValueError(
-            f"model_type '{family}' is in no framework's module here (there are:"
-            f" {', '.join(FAMILIES)})"
+def _only_pytorch(name: str, family: str, task: str, config: dict[str, Any]) -> str | None:
+    """Why PyTorch alone can build a model of transformers; None where every framework can."""
+    if FAMILIES.get(family) != task:
+        return f"for {task} a {family} is built by PyTorch alone (transformers)"
+    blank = {"inputs": {}, "output": "", "parameters": 0, "sha256": ""}
+    try:
+        check(Network(folder=Path(), name=name, family=family, config=config, **blank))
+    except ValueError as error:
+        return (
+            f"{str(error).removeprefix(f'{name}: ')}; PyTorch alone builds another (transformers)"
         )
-    return family
+    return None
 
 
-def _loaded(family: str, folder: Path) -> torch.nn.Module:
-    module, info = CLASSES[family].from_pretrained(
-        folder,
-        output_loading_info=True,
-        dtype=torch.float32,
-        local_files_only=True,
-        use_safetensors=True,
-        trust_remote_code=False,
-        **OPTIONS.get(family, {}),
-    )
-    if info["missing_keys"]:
-        # transformers fills them with random numbers and goes on.
-        first = sorted(info["missing_keys"])[0]
-        raise ValueError(f"{len(info['missing_keys'])} tensors are missing, as {first}")
-    return module
+def _inputs(
+    cls: type, module: torch.nn.Module, config: transformers.PretrainedConfig, length: int | None
+) -> dict[str, Any]:
+    """What a model of transformers reads, by its main input.
+
+    Raises:
+        ValueError: It cannot read so long a sequence.
+    """
+    main = cls.main_input_name
+    if main == "pixel_values":
+        size = getattr(config, "image_size", None) or 224
+        height, width = size if isinstance(size, list | tuple) else (size, size)
+        channels = getattr(config, "num_channels", None) or 3
+        return {main: {"shape": [channels, height, width], "dtype": "float32"}}
+    if main == "input_values":
+        return {main: {"shape": [length or SAMPLES], "dtype": "float32"}}
+    length = length or 128
+    limit = heads.positions(module, config)
+    if limit is not None and length > limit:
+        raise ValueError(f"sequence_length: {length} is more than its {limit} positions")
+    told = {"shape": [length], "dtype": "int64"}
+    inputs = {main: {**told, "below": config.vocab_size}}
+    taken = inspect.signature(cls.forward).parameters
+    if "attention_mask" in taken:
+        inputs["attention_mask"] = told
+    types = getattr(config, "type_vocab_size", 0) or 0
+    if "token_type_ids" in taken and types > 1:
+        inputs["token_type_ids"] = {**told, "below": types}
+    return inputs
 
 
 def _plain(config: transformers.PretrainedConfig) -> dict[str, Any]:
@@ -130,9 +224,12 @@ def _plain(config: transformers.PretrainedConfig) -> dict[str, Any]:
     return {k: v for k, v in config.to_dict().items() if k != "_name_or_path"}
 
 
-def _digest(weights: dict[str, np.ndarray]) -> str:
+def _digest(weights: dict[str, np.ndarray], built: dict[str, Any] | None) -> str:
     digest = hashlib.sha256()
     for name, array in sorted(weights.items()):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(array).tobytes())
+    if built is not None:
+        told = {key: value for key, value in built.items() if key not in ("path", "packages")}
+        digest.update(json.dumps(told, sort_keys=True).encode())
     return digest.hexdigest()

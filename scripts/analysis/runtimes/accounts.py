@@ -59,9 +59,9 @@ def excluded_table(
 ) -> pd.DataFrame:
     """What has no figures, or not all that were planned, and why: one row each.
 
-    `stage`: `conversion`, `parity` or `provider` for an excluded session; `absent` for a provider
-    that was not there; `metering` for windows without an energy; `not measured` for what was
-    planned and is not there.
+    `stage`: `conversion`, `parity`, `batch` or `provider` for an excluded session; `absent` for a
+    provider that was not there and a framework that cannot build the network; `metering` for
+    windows without an energy; `not measured` for what was planned and is not there.
     """
     rows: list[dict[str, Any]] = []
     absent: dict[tuple, dict[str, Any]] = {}
@@ -77,7 +77,8 @@ def excluded_table(
             rows.append(who | facts["excluded"])
         else:
             own = measured.get(spec["session"], total.iloc[:0])
-            rows += [who | lacking for lacking in _lacking(own, spec["batch_sizes"])]
+            out = facts.get("left_out", {})
+            rows += [who | lacking for lacking in _lacking(own, spec["batch_sizes"], out)]
         for provider, why in facts["absent"].items():
             if (spec["model"], spec["title"], provider) in tried:
                 continue  # that session tells itself, and with the software of that provider
@@ -93,11 +94,14 @@ def excluded_table(
     return table([*rows, *absent.values()], EXCLUDED)
 
 
-def _lacking(own: pd.DataFrame, batches: Sequence[int]) -> Iterator[dict[str, Any]]:
+def _lacking(
+    own: pd.DataFrame, batches: Sequence[int], left_out: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
     for batch in batches:
         windows = own[own.batch == batch]
         if windows.empty:
-            why = f"no window of batch {batch} was measured"
+            why = left_out.get(str(batch))
+            why = f"batch {batch}: {why}" if why else f"no window of batch {batch} was measured"
             yield {"batch": batch, "stage": "not measured", "why": why}
         for status, count in windows.status[windows.status != "ok"].value_counts().items():
             how = "not covered by" if status == "not covered" else "too short for"

@@ -23,6 +23,11 @@ from runtimes.providers import on_gpu, on_npu, on_nvidia
 TITLE = "ONNX Runtime"
 SOURCE = "onnx"
 PROVIDERS = tuple(NAMES)
+# ONNX Runtime's names for the types of inputs.
+TYPES = {"tensor(float)": np.dtype("float32"), "tensor(double)": np.dtype("float64")} | {
+    f"tensor({name})": np.dtype(name)
+    for name in ("float16", "int8", "int16", "int32", "int64", "uint8", "bool")
+}
 QUIET = 3  # errors and worse; a provider's refusal is told by our own line
 
 
@@ -88,10 +93,9 @@ class OrtExecutable:
         }
 
     def example(self) -> dict[str, np.ndarray]:
-        """Any inputs of batch 1 that the file accepts."""
-        types = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32}
+        """Any inputs that the file accepts, of batch 1 where the batch is free."""
         return {
-            name: np.ones([1, *node.shape[1:]], types[node.type])
+            name: np.ones([d if isinstance(d, int) else 1 for d in node.shape], TYPES[node.type])
             for name, node in self._inputs.items()
         }
 

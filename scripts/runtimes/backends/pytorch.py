@@ -1,4 +1,4 @@
-"""PyTorch, eager, on transformers' networks. Layout NCHW."""
+"""PyTorch, eager, on transformers' networks and the user's own. Layout NCHW."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from runtimes.network import Network
 TITLE = "PyTorch"
 SOURCE = "network"
 PROVIDERS = ("cpu", "cuda")
+# See `runtimes.network`.
+BUILDS = ("family", "transformers", "factory")
 OPSET = 18
 
 
@@ -67,6 +69,7 @@ class TorchExecutable:
         self._device = torch.device(settings.device)
         self.module = build(network).to(self._device)
         self.names = list(network.inputs)
+        config = getattr(self.module.network, "config", None)
         self._mode = torch.inference_mode()
         self.facts = {
             "framework": {"name": TITLE, "version": torch.__version__},
@@ -74,7 +77,7 @@ class TorchExecutable:
             "layout": "NCHW",
             "precision": settings.precision if settings.provider != "cpu" else "float32",
             "threads": torch.get_num_threads(),
-            "attention": getattr(self.module.network.config, "_attn_implementation", None),
+            "attention": getattr(config, "_attn_implementation", None),
             "cuda": torch.version.cuda if settings.provider != "cpu" else None,
             "cudnn": torch.backends.cudnn.version() if settings.provider != "cpu" else None,
         }
@@ -98,7 +101,8 @@ class TorchExecutable:
             torch.cuda.synchronize(self._device)
 
     def fetch(self, output: Any) -> np.ndarray:
-        """The output on the host."""
+        """The output that is compared, on the host."""
+        output = output[0] if isinstance(output, tuple) else output
         return output.float().cpu().numpy()
 
 
@@ -109,6 +113,8 @@ def export(executable: TorchExecutable, network: Network, path: Path) -> dict[st
     # Two, because torch.export takes an axis of length one for a constant.
     example = executable.stage(network.random_inputs(2, seed=0))
     batch = torch.export.Dim("batch", min=1, max=4096)
+    axes = [{0: batch} if told.get("batch", True) else None for told in network.inputs.values()]
+    outputs = network.built.get("outputs", [network.output])
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         # The exporter warns of its own parts: operators of torchvision, names of axes.
@@ -119,9 +125,11 @@ def export(executable: TorchExecutable, network: Network, path: Path) -> dict[st
             path,
             dynamo=True,
             input_names=executable.names,
-            output_names=[network.output],
+            output_names=[
+                name if name not in executable.names else f"{name}_out" for name in outputs
+            ],
             opset_version=OPSET,
-            dynamic_shapes=(tuple({0: batch} for _ in example),),
+            dynamic_shapes=(tuple(axes),),
             external_data=False,
             verbose=False,
         )
