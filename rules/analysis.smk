@@ -102,6 +102,8 @@ rule runtime_tables:
         inferences="results/{campaign}/tables/inferences.parquet",
         runtimes="results/{campaign}/tables/runtimes.parquet",
         comparisons="results/{campaign}/tables/comparisons.parquet",
+        engines="results/{campaign}/tables/engines.parquet",
+        systems="results/{campaign}/tables/systems.parquet",
         omnibus="results/{campaign}/tables/omnibus.parquet",
         correlation="results/{campaign}/tables/correlation.parquet",
         order="results/{campaign}/tables/runtime_order.parquet",

@@ -1,5 +1,6 @@
 # Takes: the tables, and raw sessions for the figure of readings.
-# Gives: results/<campaign>/figures/*.png and *.pdf, and results/<campaign>/report.html.
+# Gives: results/<campaign>/figures/*.png and *.pdf, and results/<campaign>/report.html. A figure
+#        with nothing to show is two empty files, and its *.json says why.
 FIGURES = (
     "power",
     "phases",
@@ -12,6 +13,13 @@ FIGURES = (
     "answer",
     "savings",
 )
+
+
+def drawn(figure, **how):
+    """A figure for Snakemake's report, but for one that was left out: the page there says why."""
+    file = Path(figure.format(campaign=CAMPAIGN))
+    left_out = file.is_file() and not file.stat().st_size
+    return figure if left_out else report(figure, **how)
 
 
 localrules:
@@ -36,13 +44,14 @@ rule figure_power:
         savings="results/{campaign}/tables/savings.parquet",
         sessions=session_files("phases"),
     output:
-        png=report(
+        png=drawn(
             "results/{campaign}/figures/power.png",
             caption="../report/power.rst",
             category="Phases",
             labels={"figure": "Power over time"},
         ),
         pdf="results/{campaign}/figures/power.pdf",
+        about="results/{campaign}/figures/power.json",
     log:
         "results/{campaign}/logs/figure-power.log",
     conda:
@@ -57,13 +66,14 @@ rule figure_power:
 
 use rule figure_power as figure_phases with:
     output:
-        png=report(
+        png=drawn(
             "results/{campaign}/figures/phases.png",
             caption="../report/phases.rst",
             category="Phases",
             labels={"figure": "Energy by phase"},
         ),
         pdf="results/{campaign}/figures/phases.pdf",
+        about="results/{campaign}/figures/phases.json",
     log:
         "results/{campaign}/logs/figure-phases.log",
     params:
@@ -73,13 +83,14 @@ use rule figure_power as figure_phases with:
 
 use rule figure_power as figure_position with:
     output:
-        png=report(
+        png=drawn(
             "results/{campaign}/figures/position.png",
             caption="../report/position.rst",
             category="Phases",
             labels={"figure": "Energy per token along the output"},
         ),
         pdf="results/{campaign}/figures/position.pdf",
+        about="results/{campaign}/figures/position.json",
     log:
         "results/{campaign}/logs/figure-position.log",
     params:
@@ -89,13 +100,14 @@ use rule figure_power as figure_position with:
 
 use rule figure_power as figure_estimators with:
     output:
-        png=report(
+        png=drawn(
             "results/{campaign}/figures/estimators.png",
             caption="../report/estimators.rst",
             category="Phases",
             labels={"figure": "Four estimators of a phase"},
         ),
         pdf="results/{campaign}/figures/estimators.pdf",
+        about="results/{campaign}/figures/estimators.json",
     log:
         "results/{campaign}/logs/figure-estimators.log",
     params:
@@ -105,13 +117,14 @@ use rule figure_power as figure_estimators with:
 
 use rule figure_power as figure_amplification with:
     output:
-        png=report(
+        png=drawn(
             "results/{campaign}/figures/amplification.png",
             caption="../report/amplification.rst",
             category="Phases",
             labels={"figure": "Amplification of the decoded token"},
         ),
         pdf="results/{campaign}/figures/amplification.pdf",
+        about="results/{campaign}/figures/amplification.json",
     log:
         "results/{campaign}/logs/figure-amplification.log",
     params:
@@ -121,13 +134,14 @@ use rule figure_power as figure_amplification with:
 
 use rule figure_power as figure_context with:
     output:
-        png=report(
+        png=drawn(
             "results/{campaign}/figures/context.png",
             caption="../report/context.rst",
             category="Phases",
             labels={"figure": "Energy per token against context"},
         ),
         pdf="results/{campaign}/figures/context.pdf",
+        about="results/{campaign}/figures/context.json",
     log:
         "results/{campaign}/logs/figure-context.log",
     params:
@@ -137,13 +151,14 @@ use rule figure_power as figure_context with:
 
 use rule figure_power as figure_law with:
     output:
-        png=report(
+        png=drawn(
             "results/{campaign}/figures/law.png",
             caption="../report/law.rst",
             category="Phases",
             labels={"figure": "The law of prefill and decoding"},
         ),
         pdf="results/{campaign}/figures/law.pdf",
+        about="results/{campaign}/figures/law.json",
     log:
         "results/{campaign}/logs/figure-law.log",
     params:
@@ -153,13 +168,14 @@ use rule figure_power as figure_law with:
 
 use rule figure_power as figure_published with:
     output:
-        png=report(
+        png=drawn(
             "results/{campaign}/figures/published.png",
             caption="../report/published.rst",
             category="Phases",
             labels={"figure": "Beside the paper"},
         ),
         pdf="results/{campaign}/figures/published.pdf",
+        about="results/{campaign}/figures/published.json",
     log:
         "results/{campaign}/logs/figure-published.log",
     params:
@@ -169,13 +185,14 @@ use rule figure_power as figure_published with:
 
 use rule figure_power as figure_answer with:
     output:
-        png=report(
+        png=drawn(
             "results/{campaign}/figures/answer.png",
             caption="../report/answer.rst",
             category="Babbling",
             labels={"figure": "Tokens before and after the answer"},
         ),
         pdf="results/{campaign}/figures/answer.pdf",
+        about="results/{campaign}/figures/answer.json",
     log:
         "results/{campaign}/logs/figure-answer.log",
     params:
@@ -185,13 +202,14 @@ use rule figure_power as figure_answer with:
 
 use rule figure_power as figure_savings with:
     output:
-        png=report(
+        png=drawn(
             "results/{campaign}/figures/savings.png",
             caption="../report/savings.rst",
             category="Babbling",
             labels={"figure": "With against without suppression"},
         ),
         pdf="results/{campaign}/figures/savings.pdf",
+        about="results/{campaign}/figures/savings.json",
     log:
         "results/{campaign}/logs/figure-savings.log",
     params:

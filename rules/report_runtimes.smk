@@ -1,7 +1,9 @@
 # Takes: the tables of the study of runtimes.
-# Gives: results/<campaign>/figures/runtimes-*.png and *.pdf, and results/<campaign>/runtimes.html.
+# Gives: results/<campaign>/figures/runtimes-*.png, *.pdf and *.json as in report.smk, and
+#        results/<campaign>/runtimes.html.
 RUNTIME_FIGURES = (
     "runtimes-energy",
+    "runtimes-engines",
     "runtimes-correlation",
     "runtimes-onnx",
     "runtimes-providers",
@@ -11,6 +13,7 @@ RUNTIME_FIGURES = (
 
 localrules:
     figure_runtimes_energy,
+    figure_runtimes_engines,
     figure_runtimes_correlation,
     figure_runtimes_onnx,
     figure_runtimes_providers,
@@ -31,17 +34,20 @@ rule figure_runtimes_energy:
         inferences="results/{campaign}/tables/inferences.parquet",
         runtimes="results/{campaign}/tables/runtimes.parquet",
         comparisons="results/{campaign}/tables/comparisons.parquet",
+        engines="results/{campaign}/tables/engines.parquet",
+        systems="results/{campaign}/tables/systems.parquet",
         correlation="results/{campaign}/tables/correlation.parquet",
         parity="results/{campaign}/tables/parity.parquet",
         excluded="results/{campaign}/tables/excluded.parquet",
     output:
-        png=report(
+        png=drawn(
             "results/{campaign}/figures/runtimes-energy.png",
             caption="../report/runtimes-energy.rst",
             category="Runtimes",
             labels={"figure": "Energy by runtime"},
         ),
         pdf="results/{campaign}/figures/runtimes-energy.pdf",
+        about="results/{campaign}/figures/runtimes-energy.json",
     log:
         "results/{campaign}/logs/figure-runtimes-energy.log",
     conda:
@@ -54,15 +60,33 @@ rule figure_runtimes_energy:
         " --png {output.png:q} --pdf {output.pdf:q} &> {log:q}"
 
 
+use rule figure_runtimes_energy as figure_runtimes_engines with:
+    output:
+        png=drawn(
+            "results/{campaign}/figures/runtimes-engines.png",
+            caption="../report/runtimes-engines.rst",
+            category="Runtimes",
+            labels={"figure": "Engine against engine"},
+        ),
+        pdf="results/{campaign}/figures/runtimes-engines.pdf",
+        about="results/{campaign}/figures/runtimes-engines.json",
+    log:
+        "results/{campaign}/logs/figure-runtimes-engines.log",
+    params:
+        python=interpreter("analysis"),
+        name="runtimes-engines",
+
+
 use rule figure_runtimes_energy as figure_runtimes_correlation with:
     output:
-        png=report(
+        png=drawn(
             "results/{campaign}/figures/runtimes-correlation.png",
             caption="../report/runtimes-correlation.rst",
             category="Runtimes",
             labels={"figure": "Energy against time"},
         ),
         pdf="results/{campaign}/figures/runtimes-correlation.pdf",
+        about="results/{campaign}/figures/runtimes-correlation.json",
     log:
         "results/{campaign}/logs/figure-runtimes-correlation.log",
     params:
@@ -72,13 +96,14 @@ use rule figure_runtimes_energy as figure_runtimes_correlation with:
 
 use rule figure_runtimes_energy as figure_runtimes_onnx with:
     output:
-        png=report(
+        png=drawn(
             "results/{campaign}/figures/runtimes-onnx.png",
             caption="../report/runtimes-onnx.rst",
             category="Runtimes",
-            labels={"figure": "ONNX against original"},
+            labels={"figure": "Exports against original"},
         ),
         pdf="results/{campaign}/figures/runtimes-onnx.pdf",
+        about="results/{campaign}/figures/runtimes-onnx.json",
     log:
         "results/{campaign}/logs/figure-runtimes-onnx.log",
     params:
@@ -88,13 +113,14 @@ use rule figure_runtimes_energy as figure_runtimes_onnx with:
 
 use rule figure_runtimes_energy as figure_runtimes_providers with:
     output:
-        png=report(
+        png=drawn(
             "results/{campaign}/figures/runtimes-providers.png",
             caption="../report/runtimes-providers.rst",
             category="Runtimes",
             labels={"figure": "Provider against provider"},
         ),
         pdf="results/{campaign}/figures/runtimes-providers.pdf",
+        about="results/{campaign}/figures/runtimes-providers.json",
     log:
         "results/{campaign}/logs/figure-runtimes-providers.log",
     params:
@@ -104,13 +130,14 @@ use rule figure_runtimes_energy as figure_runtimes_providers with:
 
 use rule figure_runtimes_energy as figure_runtimes_parity with:
     output:
-        png=report(
+        png=drawn(
             "results/{campaign}/figures/runtimes-parity.png",
             caption="../report/runtimes-parity.rst",
             category="Runtimes",
             labels={"figure": "Parity, and what was excluded"},
         ),
         pdf="results/{campaign}/figures/runtimes-parity.pdf",
+        about="results/{campaign}/figures/runtimes-parity.json",
     log:
         "results/{campaign}/logs/figure-runtimes-parity.log",
     params:

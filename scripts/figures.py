@@ -1,16 +1,23 @@
 #!/usr/bin/env python3
-"""Draws one figure of a campaign, as PNG for pages and PDF for papers."""
+"""Draws one figure of a campaign, as PNG for pages and PDF for papers; where there is nothing to
+show both are empty, and a JSON file beside them says why."""
 
 from __future__ import annotations
 
 import interrupts  # noqa: F401
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from analysis.doubts import note
 from analysis.figures import FIGURES, Campaign
+from analysis.figures.style import NothingToShowError
+from analysis.page import ABOUT, LEFT_OUT
+from analysis.top import most
 from metering.torn import RecordingError
 
 
@@ -21,17 +28,31 @@ def main() -> None:
     parser.add_argument("--png", required=True, type=Path)
     parser.add_argument("--pdf", required=True, type=Path)
     args = parser.parse_args()
-    campaign = Campaign(args.campaign)
+    campaign, left_out = Campaign(args.campaign), None
     try:
         figure = FIGURES[args.name](campaign)
+    except NothingToShowError as error:
+        left_out = " ".join(str(error).split())
+        for file in (args.png, args.pdf):
+            file.write_bytes(b"")
     except RecordingError as error:
         sys.exit(f"error: {error}")
-    how = {}
-    if doubt := note(campaign.flags("runtime_flags" if "runtimes" in args.name else "flags")):
-        figure.text(0.5, -0.02, doubt, ha="center", va="top", color="#B00000", fontsize=8)
-        how = {"bbox_inches": "tight", "pad_inches": 0.08}
-    figure.savefig(args.png, dpi=160, **how)
-    figure.savefig(args.pdf, metadata={"CreationDate": None}, **how)
+    else:
+        flags = campaign.flags("runtime_flags" if "runtimes" in args.name else "flags")
+        # What most windows carry stands once at the top of the page; a paper has no such page.
+        save(figure, args.png, note(flags, besides=most(flags)), dpi=160)
+        save(figure, args.pdf, note(flags), metadata={"CreationDate": None})
+    args.png.with_suffix(ABOUT).write_text(json.dumps({LEFT_OUT: left_out}) + "\n")
+
+
+def save(figure: Figure, file: Path, doubt: str | None, **how) -> None:
+    """Writes a figure, with what a reader must doubt under it."""
+    if doubt is None:
+        figure.savefig(file, **how)
+        return
+    words = figure.text(0.5, -0.02, doubt, ha="center", va="top", color="#B00000", fontsize=8)
+    figure.savefig(file, bbox_inches="tight", pad_inches=0.08, **how)
+    words.remove()
 
 
 if __name__ == "__main__":

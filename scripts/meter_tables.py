@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.figures.meters import draw
+from analysis.figures.style import NothingToShowError
 from analysis.meters.loads import OURS, load_windows, loads_table, phases_table
 from analysis.raw import RawSession, read_session
 from metering.torn import RecordingError
@@ -32,12 +33,24 @@ def main() -> None:
     loads.to_parquet(args.session / "loads.parquet", index=False)
     phases = phases_table(session)
     phases.to_parquet(args.session / "phases.parquet", index=False)
-    draw(loads).savefig(args.session / "loads.png", dpi=150)
-    (args.session / "meters.md").write_text("\n".join(page(session, loads, phases)) + "\n")
+    figure, left_out = args.session / "loads.png", ""
+    try:
+        draw(loads).savefig(figure, dpi=150)
+    except NothingToShowError as error:
+        left_out = str(error)
+        figure.write_bytes(b"")
+    text = "\n".join(page(session, loads, phases, left_out)) + "\n"
+    (args.session / "meters.md").write_text(text, encoding="utf-8")
 
 
-def page(session: RawSession, loads: pd.DataFrame, phases: pd.DataFrame) -> Iterator[str]:
-    """The findings as Markdown."""
+def page(
+    session: RawSession, loads: pd.DataFrame, phases: pd.DataFrame, left_out: str = ""
+) -> Iterator[str]:
+    """The findings as Markdown.
+
+    Args:
+        left_out: Why there is no figure, where there is none.
+    """
     segment = session.facts["segments"][-1]
     tools = ", ".join(f"{name} {version}" for name, version in segment["tools"].items())
     yield f"# How far off the meters are: {segment['device']}"
@@ -46,7 +59,10 @@ def page(session: RawSession, loads: pd.DataFrame, phases: pd.DataFrame) -> Iter
     if session.estimate:
         yield "**An estimate**: its energy follows how long the processors were busy."
     yield ""
-    yield "![Error against length](loads.png)"
+    if left_out:
+        yield f"Error against length, left out: {left_out}."
+    else:
+        yield "![Error against length](loads.png)"
     for load, group in loads.groupby("load", sort=False):
         yield ""
         yield (

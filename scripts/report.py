@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import doubts, order_effect, page
+from analysis import doubts, order_effect, page, top
 from analysis.figures.style import chosen, si, si_interval
 from analysis.generations import closure
 from analysis.phases.drift import drifts
@@ -23,21 +23,20 @@ from analysis.phases.words import rests_on
 SHARED = 0.1
 # More generations than this are left to the table's file.
 LISTED = 2000
-# Of each figure: its title, and the table without which it has nothing to show.
 FIGURES = {
-    "power": ("Power over time, its phases shaded", "generations"),
-    "phases": ("Energy by phase", "summary"),
-    "position": ("Energy per token along the output", "position"),
-    "estimators": ("Four estimators of a phase", "estimators"),
-    "amplification": ("Amplification of the decoded token", "amplification"),
-    "context": ("Energy per decoded token against context", "context"),
-    "law": ("The law of prefill and decoding", "law"),
-    "published": ("Beside the paper", "published"),
-    "answer": ("Tokens before and after the answer", "generations"),
-    "savings": ("With against without suppression", "savings"),
+    "power": "Power over time, its phases shaded",
+    "phases": "Energy by phase",
+    "position": "Energy per token along the output",
+    "estimators": "Four estimators of a phase",
+    "amplification": "Amplification of the decoded token",
+    "context": "Energy per decoded token against context",
+    "law": "The law of prefill and decoding",
+    "published": "Beside the paper",
+    "answer": "Tokens before and after the answer",
+    "savings": "With against without suppression",
 }
-TABLES = (*dict.fromkeys(table for _, table in FIGURES.values()),)
-TABLES += ("windows", "probes", "agreement", "ends", "identities", "order")
+TABLES = ("generations", "summary", "estimators", "amplification", "context", "law", "published")
+TABLES += ("position", "savings", "windows", "probes", "agreement", "ends", "identities", "order")
 TABLES += ("flags", "checks", "repeatability")
 
 
@@ -71,10 +70,10 @@ def render(campaign: Path, sessions: list[dict], scores: list[dict]) -> str:
         segments=[segment for session in sessions for segment in session["segments"]],
         events=page.events(campaign, sessions),
         protections=_protections(sessions, scores),
-        figures=page.figures(
-            campaign,
-            {name: title for name, (title, table) in FIGURES.items() if len(tables[table])},
-        ),
+        figures=page.figures(campaign, FIGURES),
+        in_words=page.sessions_in_words(sessions),
+        top=top.lines(tables["flags"], ["estimate"] if total.estimate.any() else []),
+        details=top.details(tables["flags"]),
         drift={name: drifts(table) for name, table in tables.items()},
         order=tables["order"].to_dict("records"),
         order_words=order_effect.words(tables["order"]),

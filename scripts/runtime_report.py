@@ -6,32 +6,39 @@ from __future__ import annotations
 import interrupts  # noqa: F401
 
 import argparse
+import functools
 import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from analysis import doubts, order_effect, page
+from analysis import doubts, order_effect, page, top
+from analysis.figures.style import si
 from analysis.raw import TOTAL
 from analysis.runtimes import shown
+from analysis.runtimes.matrix import label, matrices
 from analysis.runtimes.order import ordered
-from analysis.runtimes.words import exclusions, provider
+from analysis.runtimes.pairs import ENGINES
+from analysis.runtimes.systems import versions
+from analysis.runtimes.words import ENERGY, TIME, exclusions, provider
 
 FIGURES = {
     "runtimes-energy": "Energy of an inference by domain",
-    "runtimes-onnx": "ONNX Runtime against the original framework",
+    "runtimes-engines": "Engine against engine",
+    "runtimes-onnx": "Exports against the original framework",
     "runtimes-providers": "Execution providers against each other",
     "runtimes-correlation": "Energy against time",
     "runtimes-parity": "Do they compute the same?",
 }
 QUESTIONS = {
     "RQ1": "Frameworks against each other, on the same provider.",
-    "RQ2": "ONNX Runtime on the exported model against the framework that it was exported from.",
-    "RQ3": "One exported model in ONNX Runtime, provider against provider.",
+    "RQ2": "An engine on the exported model against the framework that it was exported from.",
+    "RQ3": "One exported model in one engine, provider against provider.",
+    ENGINES: "Beyond the questions: two engines on one export, or beside another's export.",
 }
-TABLES = ("inferences", "runtimes", "comparisons", "omnibus", "correlation", "parity", "excluded")
-TABLES += ("runtime_order", "runtime_flags", "runtime_checks")
+TABLES = ("inferences", "runtimes", "comparisons", "engines", "omnibus", "correlation", "parity")
+TABLES += ("excluded", "systems", "runtime_order", "runtime_flags", "runtime_checks")
 # The page's columns of a cell: (heading, metric, whether its interval is shown).
 SHOWN = (
     ("J per inference", "energy per inference", True),
@@ -64,51 +71,71 @@ def render(campaign: Path, sessions: list[dict[str, Any]]) -> str:
     total = inferences[inferences.domain == TOTAL]
     estimates = total.drop_duplicates("session").estimate
     sessions = ordered(sessions)
-    return (
-        page.environment()
-        .get_template("runtimes.html.j2")
-        .render(
-            campaign=campaign.name,
-            sessions=sessions,
-            measured=total.session.nunique(),
-            windows=len(total),
-            events=page.events(campaign, sessions),
-            figures=page.figures(campaign, FIGURES),
-            missing=page.missing_meters(sessions),
-            overhead=page.overhead(sessions),
-            flags=doubts.counts(tables["runtime_flags"]),
-            cross_checks=tables["runtime_checks"].to_dict("records"),
-            meters=list(dict.fromkeys(total.meter)),
-            sums=list(dict.fromkeys(total.sums)),
-            estimate=bool(len(estimates)) and bool(estimates.all()),
-            partly=bool(estimates.any() and not estimates.all()),
-            busy=shown.busy(total),
-            rounds=int(total["round"].nunique()),
-            fewest=_fewest_rounds(total),
-            margin=_one(tables["comparisons"].margin),
-            confidence=_one(tables["comparisons"].confidence),
-            questions=[
-                {
-                    "name": name,
-                    "asks": asks,
-                    "verdicts": shown.verdicts(tables["comparisons"], name),
-                    "pairs": shown.pairs(tables["comparisons"], name),
-                    "omnibus": shown.blank(omnibus[omnibus.question == name]),
-                }
-                for name, asks in QUESTIONS.items()
-            ],
-            order=tables["runtime_order"].to_dict("records"),
-            order_words=order_effect.words(tables["runtime_order"]),
-            columns=SHOWN,
-            cells=shown.cells(tables["runtimes"]),
-            spreads=shown.spreads(tables["runtimes"]),
-            correlation=shown.blank(tables["correlation"]),
-            parity=shown.blank(parity),
-            excluded=exclusions(tables["excluded"]),
-            status=total.status.value_counts().to_dict(),
-            provider=provider,
-        )
+    compared = pd.concat([tables["comparisons"], tables["engines"]], ignore_index=True)
+    environment = page.environment()
+    for name, unit in (("joules", "J"), ("seconds", "s")):
+        environment.filters[name] = functools.partial(_si, unit=unit)
+    environment.globals |= {"label": label, "ENERGY": ENERGY, "TIME": TIME}
+    flags = tables["runtime_flags"]
+    said = ["estimate"] if estimates.any() else []
+    return environment.get_template("runtimes.html.j2").render(
+        campaign=campaign.name,
+        sessions=sessions,
+        measured=total.session.nunique(),
+        windows=len(total),
+        events=page.events(campaign, sessions),
+        figures=page.figures(campaign, FIGURES),
+        missing=page.missing_meters(sessions),
+        overhead=page.overhead(sessions),
+        flags=doubts.counts(flags),
+        top=top.lines(flags, said),
+        details=top.details(flags, shown.busy(total)),
+        engines=versions(tables["systems"]),
+        systems=shown.blank(tables["systems"]),
+        matrices=list(matrices(compared, tables["runtimes"], tables["systems"])),
+        in_words=page.sessions_in_words(sessions),
+        cross_checks=tables["runtime_checks"].to_dict("records"),
+        meters=list(dict.fromkeys(total.meter)),
+        sums=list(dict.fromkeys(total.sums)),
+        estimate=bool(len(estimates)) and bool(estimates.all()),
+        partly=bool(estimates.any() and not estimates.all()),
+        rounds=int(total["round"].nunique()),
+        fewest=_fewest_rounds(total),
+        margin=_one(compared.margin),
+        confidence=_one(compared.confidence),
+        questions=[_question(name, compared, omnibus) for name in QUESTIONS],
+        order=tables["runtime_order"].to_dict("records"),
+        order_words=order_effect.words(tables["runtime_order"]),
+        columns=SHOWN,
+        cells=shown.cells(tables["runtimes"]),
+        spreads=shown.spreads(tables["runtimes"]),
+        correlation=shown.blank(tables["correlation"]),
+        parity=shown.blank(parity),
+        excluded=exclusions(tables["excluded"]),
+        status=total.status.value_counts().to_dict(),
+        provider=provider,
     )
+
+
+def _question(name: str, compared: pd.DataFrame, omnibus: pd.DataFrame) -> dict[str, Any]:
+    """What the page shows of one question."""
+    rows = shown.pairs(compared, name)
+    lacking = shown.not_compared(compared, name)
+    mine = compared[compared.question == name]
+    pairs = len(mine[shown.SIDES].drop_duplicates())
+    return {
+        "heading": QUESTIONS[name] if name == ENGINES else f"{name}: {QUESTIONS[name]}",
+        "verdicts": shown.verdicts(compared, name),
+        "pairs": rows,
+        "common": shown.in_common(rows),
+        "not_compared": lacking,
+        "lacking": page.count(pairs - len(rows), "pair"),
+        "omnibus": shown.blank(omnibus[omnibus.question == name]),
+    }
+
+
+def _si(value: float, unit: str) -> str:
+    return "–" if pd.isna(value) else si(value, unit)
 
 
 def _fewest_rounds(total: pd.DataFrame) -> int | None:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Raw data of the study of runtimes to tables: inferences, runtimes, comparisons, omnibus,
-correlation, order, parity, excluded."""
+"""Raw data of the study of runtimes to tables: inferences, runtimes, comparisons, engines,
+omnibus, correlation, order, parity, excluded, systems."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ from analysis.runtimes.inferences import (
 )
 from analysis.runtimes.omnibus import omnibus_table
 from analysis.runtimes.order import ordered
+from analysis.runtimes.pairs import engine_pairs
+from analysis.runtimes.systems import systems_table
 from metering.torn import RecordingError, read_facts, refuse_copies
 
 # What flags of windows are told by.
@@ -85,17 +87,21 @@ def main() -> None:
     clean = by_round(inferences, common=common, clean_only=True)
     how = How(args.confidence, args.equivalence_margin)
     comparisons = comparisons_table(rounds, clean, sessions, how)
+    engines = comparisons_table(rounds, clean, sessions, how, engine_pairs)
     drift = order_table(order)
     flags = flags_table(flagged)
+    alpha = 1 - args.confidence
     tables = {
         "inferences": inferences,
         "runtimes": cells_table(rounds, clean, args.confidence),
-        "comparisons": beside(comparisons, drift, inferences, 1 - args.confidence),
+        "comparisons": beside(comparisons, drift, inferences, alpha),
+        "engines": beside(engines, drift, inferences, alpha),
         "omnibus": omnibus_table(rounds, comparisons),
         "correlation": correlation_table(rounds, clean, args.confidence),
         "runtime_order": drift,
         "parity": parity_table(sessions),
         "excluded": excluded_table(sessions, inferences, args.planned),
+        "systems": systems_table(sessions),
         "runtime_flags": flags,
         "runtime_checks": checks_table(checks),
     }

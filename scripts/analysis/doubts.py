@@ -255,22 +255,27 @@ def refuse_flagged(
     )
 
 
-def note(flags: pd.DataFrame) -> str | None:
-    """One line for a figure whose sessions a reader must doubt; None where there is no doubt."""
-    by_session = session_flags(flags)
-    doubted = {
-        session: [name for name in split(text) if name in SEEN]
-        for session, text in by_session.items()
-    }
-    doubted = {session: names for session, names in doubted.items() if names}
-    if not doubted:
-        return None
-    words = list(dict.fromkeys(name for names in doubted.values() for name in names))
-    sessions = sorted(doubted)
-    shown = ", ".join(sessions[:2]) + (
-        f" and {len(sessions) - 2} more" if len(sessions) > 2 else ""
-    )
-    return f"Flagged ({', '.join(words)}): {shown}"
+def note(flags: pd.DataFrame, besides: Collection[str] = ()) -> str | None:
+    """One line for a figure whose sessions a reader must doubt: those of each flag, the rarest
+    first; None where there is no doubt.
+
+    Args:
+        besides: Flags that are told elsewhere.
+    """
+    doubted: dict[str, list[str]] = {}
+    for session, text in sorted(session_flags(flags).items()):
+        for name in split(text):
+            if name in SEEN and name not in besides:
+                doubted.setdefault(name, []).append(session)
+    rarest = sorted(doubted, key=lambda name: len(doubted[name]))
+    said = [f"Flagged ({name}): {some(doubted[name])}" for name in rarest]
+    return "; ".join(said) or None
+
+
+def some(names: Sequence[str], most: int = 2) -> str:
+    """The first of several names, and how many more they are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _together(texts: Iterable[str]) -> str:

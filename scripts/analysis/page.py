@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,16 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from analysis.doubts import some
 from metering.torn import read_lines
 
 TEMPLATES = Path(__file__).parent
 # The captions are those of Snakemake's own report.
 CAPTIONS = Path(__file__).parents[2] / "report"
+# Beside each figure, what is known of it: why it is empty, or null.
+ABOUT, LEFT_OUT = ".json", "left_out"
+# A list of more rows than this folds.
+FEW = 8
 
 
 def environment() -> jinja2.Environment:
@@ -27,29 +33,66 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     made.filters |= {"number": number, "percent": percent}
+    made.globals |= {"few": FEW}
     return made
 
 
-def figures(campaign: Path, titles: Mapping[str, str]) -> list[dict[str, str]]:
-    """The campaign's figures, in the page itself, with their titles and captions."""
-    return [
-        {
-            "title": title,
-            "caption": (CAPTIONS / f"{name}.rst").read_text(),
-            "image": base64.b64encode((campaign / "figures" / f"{name}.png").read_bytes()).decode(),
-        }
-        for name, title in titles.items()
-    ]
+def figures(campaign: Path, titles: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The campaign's figures, in the page itself, with their titles and captions; of one that has
+    nothing to show why."""
+    return [_figure(campaign / "figures" / f"{name}.png", title) for name, title in titles.items()]
+
+
+def _figure(file: Path, title: str) -> dict[str, Any]:
+    about = file.with_suffix(ABOUT)
+    why = json.loads(about.read_text())[LEFT_OUT] if about.is_file() else None
+    if why is not None:
+        return {"title": title, LEFT_OUT: why}
+    return {
+        "title": title,
+        LEFT_OUT: None,
+        "caption": (CAPTIONS / f"{file.stem}.rst").read_text("utf-8"),
+        "image": base64.b64encode(file.read_bytes()).decode(),
+    }
 
 
 def events(campaign: Path, sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What went wrong with the meters, with the session in which it did."""
-    found = []
+    """What went wrong with the meters: one row an event of a kind, domain and reason, with the
+    `sessions` in which it did."""
+    found: dict[tuple, dict[str, None]] = {}
     for session in sessions:
         name = session["spec"]["session"]
-        events = read_lines(campaign / "raw" / name / "events.jsonl")
-        found += [{"session": name, **event} for event in events]
-    return found
+        for event in read_lines(campaign / "raw" / name / "events.jsonl"):
+            key = event["kind"], event["domain"], event["why"]
+            found.setdefault(key, {})[name] = None
+    return [
+        {"kind": kind, "domain": domain, "why": why, "sessions": some(list(names))}
+        for (kind, domain, why), names in found.items()
+    ]
+
+
+def sessions_in_words(sessions: Sequence[Mapping[str, Any]]) -> str:
+    """How many sessions there are, in how many rounds, how many were excluded, on what and when."""
+    rounds = len({s["spec"]["round"] for s in sessions})
+    excluded = sum(bool(s.get("excluded")) for s in sessions)
+    segments = [segment for session in sessions for segment in session["segments"]]
+    devices = dict.fromkeys(segment["device"] for segment in segments)
+    days = sorted({segment["started_utc"][:10] for segment in segments})
+    said = [f"{count(len(sessions), 'session')} in {count(rounds, 'round')}"]
+    if excluded:
+        said.append(f"{excluded} of them excluded")
+    if len(segments) > len(sessions) - excluded:
+        said.append(count(len(segments), "segment"))
+    if devices:
+        said.append(f"on {', '.join(devices)}")
+    if days:
+        said.append(days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}")
+    return ", ".join(said)
+
+
+def count(number: int, what: str) -> str:
+    """A number of things, in words."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def overhead(sessions: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:

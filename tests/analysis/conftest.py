@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from analysis.attribution import windows_table
-from analysis.figures import Campaign
+from analysis.figures import RUNTIMES, Campaign
 from analysis.generations import generations_table
 from analysis.raw import read_session
 
@@ -404,7 +404,8 @@ class Lab:
         return {score["generation"]: score for score in self.scores}
 
 
-TITLES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow", "mxnet": "MXNet"}
+TITLES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow", "mxnet": "MXNet", "jax": "JAX"}
+TITLES |= {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "file": "a file"}
 
 
 @dataclasses.dataclass
@@ -436,8 +437,9 @@ class Bench(Lab):
     @property
     def title(self) -> str:
         if self.origin is None:
-            return TITLES[self.system]
-        return f"ONNX Runtime from {TITLES[self.origin]}"
+            return TITLES.get(self.system, self.system)
+        engine, origin = (TITLES.get(name, name) for name in (self.system, self.origin))
+        return f"{engine} from {origin}"
 
     def inference(self, batch, repetition, *, each_s, seconds=1.0, own=1.0, others=0.0):
         """A window of about so many seconds; `own` and `others` are shares of its time that this
@@ -623,5 +625,23 @@ def tabulate_runtimes(run_program):
             *more,
         )
         return Campaign(folder)
+
+    return make
+
+
+@pytest.fixture
+def runtimes_page(run_program, draw_figures, tabulate_runtimes):
+    """The report of several benches, as the rules make it, and their campaign."""
+    import runtime_report
+
+    def make(*benches):
+        campaign = tabulate_runtimes(*benches)
+        draw_figures(campaign, RUNTIMES)
+        out = campaign.folder / "runtimes.html"
+        sessions = [one.folder / "session.json" for one in benches]
+        run_program(
+            runtime_report, "--campaign", campaign.folder, "--sessions", *sessions, "--out", out
+        )
+        return out.read_text(encoding="utf-8"), campaign
 
     return make

@@ -12,6 +12,7 @@ from analysis.figures import (
     published,
     runtimes_correlation,
     runtimes_energy,
+    runtimes_engines,
     runtimes_onnx,
     runtimes_parity,
     runtimes_providers,
@@ -33,6 +34,7 @@ PHASES = {
 }
 RUNTIMES = {
     "runtimes-energy": runtimes_energy.draw,
+    "runtimes-engines": runtimes_engines.draw,
     "runtimes-onnx": runtimes_onnx.draw,
     "runtimes-providers": runtimes_providers.draw,
     "runtimes-correlation": runtimes_correlation.draw,

@@ -15,9 +15,12 @@ from analysis.phases.drift import drifts
 
 def draw(campaign: Campaign) -> Figure:
     table = campaign.amplification
-    table = table if table.empty else table.dropna(subset=["value"])
     if table.empty:
-        return style.nothing("no model was measured on a second workload to compare with")
+        why = "no model was measured on a second workload to compare with"
+        raise style.NothingToShowError(why)
+    table = table.dropna(subset=["value"])
+    if table.empty:
+        raise style.NothingToShowError("the meter resolved no decoded token of two workloads")
     table = table.assign(head=table.model + " over " + table.reference)
     ladder = style.ladder(list(zip(table["head"], table.workload, strict=True)), 44)
     fig = style.figure(9.2, 1.7 + 0.23 * ladder.bottom)

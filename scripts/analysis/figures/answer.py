@@ -13,7 +13,7 @@ from analysis.figures.campaign import Campaign
 def draw(campaign: Campaign) -> Figure:
     baseline = _judged(campaign.generations)
     if baseline.empty:
-        return style.nothing("no baseline output was judged")
+        raise style.NothingToShowError("no baseline output was judged")
     groups = list(baseline.groupby(["model", "workload"], sort=False))
     few = len(groups) <= style.FEW
     if few:

@@ -94,6 +94,14 @@ class Campaign:
         return self._table("comparisons")
 
     @functools.cached_property
+    def engines(self) -> pd.DataFrame:
+        return self._table("engines")
+
+    @functools.cached_property
+    def systems(self) -> pd.DataFrame:
+        return self._table("systems")
+
+    @functools.cached_property
     def correlation(self) -> pd.DataFrame:
         return self._table("correlation")
 

@@ -23,7 +23,9 @@ def draw(campaign: Campaign) -> Figure:
     points = _points(campaign)
     if points.empty:
         why = "no output is long enough, and no sweep was measured"
-        return style.nothing(why)
+        raise style.NothingToShowError(why)
+    if points.context.nunique() == 1:
+        raise style.NothingToShowError("only one length of context was measured")
     models = list(points.groupby("model", sort=False))
     names = [name for name in dict.fromkeys(points.workload) if name != SWEEP]
     looks = style.looks(names) | {SWEEP: {"color": "black", "marker": "x"}}

@@ -31,7 +31,7 @@ def draw(campaign: Campaign) -> Figure:
     table = campaign.estimators
     if table.empty or table.value.isna().all():
         why = "no phase was probed" if table.empty else "no probe was covered by the meter"
-        return style.nothing(why)
+        raise style.NothingToShowError(why)
     table = table.sort_values(["prompt_tokens", "output_tokens"], kind="stable")
     order = list(dict.fromkeys(campaign.estimators.model))
     table = table.iloc[np.argsort(table.model.map(order.index), kind="stable")]

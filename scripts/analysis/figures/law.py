@@ -31,7 +31,10 @@ def draw(campaign: Campaign) -> Figure:
     points = points if points.empty else points.dropna(subset=["measured_j"])
     if points.empty:
         why = "no sweep of prompt lengths was measured, so no law can be fitted"
-        return style.nothing(why)
+        raise style.NothingToShowError(why)
+    if points.prompt_tokens.nunique() == 1:
+        why = f"only one length of prompt was measured: {points.prompt_tokens.iloc[0]} tokens"
+        raise style.NothingToShowError(why)
     models = list(dict.fromkeys(points.model))
     parts = [models[at : at + TOGETHER] for at in range(0, len(models), TOGETHER)]
     looks = {name: style.look(number) for part in parts for number, name in enumerate(part)}

@@ -22,7 +22,11 @@ TICKS_S = (0.02, 0.1, 0.5, 2, 10)
 def draw(loads: pd.DataFrame) -> Figure:
     """A panel a load; both axes logarithmic."""
     if loads.empty:
-        return style.nothing("no window was long enough to say what a unit of work takes")
+        raise style.NothingToShowError("no window was long enough to say what a unit of work takes")
+    if not (loads.rms_off > 0).any():
+        raise style.NothingToShowError(
+            "no length of window was repeated to hold one against others"
+        )
     names = list(dict.fromkeys(loads.load))
     figure, axes = plt.subplots(
         1, len(names), figsize=(3.1 * len(names) + 0.6, 3.4), sharey=True, squeeze=False

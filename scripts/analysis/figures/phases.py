@@ -20,7 +20,9 @@ WORDS = 1.5
 def draw(campaign: Campaign) -> Figure:
     summary = campaign.summary
     if summary.empty:
-        return style.nothing("no output was generated: there are only probes of phases")
+        raise style.NothingToShowError("no output was generated: there are only probes of phases")
+    if summary.value[summary.metric == "energy per generation"].isna().all():
+        raise style.NothingToShowError("the meter resolved no generation")
     models = list(summary.groupby("model", sort=False))
     step = 0.32 if len(models) == 1 else 0.27
     heights = [0.7 + step * len(_bars(group)) for _, group in models]

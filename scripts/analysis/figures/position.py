@@ -13,9 +13,11 @@ from analysis.phases.drift import drifts
 
 def draw(campaign: Campaign) -> Figure:
     table = campaign.position
-    table = table if table.empty else table[table.resolved].dropna(subset=["joules"])
     if table.empty:
-        return style.nothing("no baseline output is long enough")
+        raise style.NothingToShowError("no baseline output is long enough")
+    table = table[table.resolved].dropna(subset=["joules"])
+    if table.empty:
+        raise style.NothingToShowError("the meter resolved no part of an output")
     table = table.assign(each=table.joules / table.tokens)
     models = list(table.groupby("model", sort=False))
     looks = style.looks(table.workload)

@@ -17,7 +17,7 @@ MARGIN_S = 0.5
 
 def draw(campaign: Campaign) -> Figure:
     if campaign.generations.empty:
-        return style.nothing("no output was generated: there are only probes of phases")
+        raise style.NothingToShowError("no output was generated: there are only probes of phases")
     chosen = _chosen(campaign)
     session = campaign.session(chosen.session)
     names = [
@@ -27,6 +27,8 @@ def draw(campaign: Campaign) -> Figure:
         and (w["task"], w["repetition"]) == (chosen.task, chosen.repetition)
     ]
     names.sort()  # baseline before suppressed
+    if not any(_covered(session, name) for name in names):
+        raise style.NothingToShowError(f"no meter covers the outputs of {chosen.task}")
     fig = style.figure(7.2, 1.2 + 1.9 * len(names))
     panels = np.atleast_1d(fig.subplots(len(names), 1, sharex=True, sharey=True))
     for axes, name in zip(panels, names, strict=True):
@@ -52,6 +54,14 @@ def _chosen(campaign: Campaign):
         .sort_values(["babble_tokens", "output_tokens"], kind="stable", na_position="first")
         .iloc[-1]
     )
+
+
+def _covered(session: RawSession, name: str) -> bool:
+    """Whether any meter of the total covers all of an output."""
+    whole = [w for w in session.windows if w.get("generation") == name][-1]
+    domains = [domain["domain"] for domain in session.headline(whole["segment"])]
+    curves = [session.curves.get((whole["segment"], domain)) for domain in domains]
+    return any(curve is not None and _reaches(curve, whole) for curve in curves)
 
 
 def _reaches(curve: Curve, window: dict) -> bool:

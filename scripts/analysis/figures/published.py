@@ -28,7 +28,7 @@ def draw(campaign: Campaign) -> Figure:
             "nothing can be compared: no model and workload of this campaign stands in the study's"
             " tables, or the meter resolved none of its ratios"
         )
-        return style.nothing(style.wrapped(why, 80))
+        raise style.NothingToShowError(why)
     quantities = list(dict.fromkeys(table.quantity))
     ladder = style.ladder(list(zip(table.model, table.workload, strict=True)), 30)
     fig = style.figure(max(style.WIDTH, 3.2 + 2.5 * len(quantities)), 1.9 + 0.26 * ladder.bottom)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.figures import style
-from analysis.runtimes.words import ABOVE_IDLE, ENERGY, TIME, provider
+from analysis.runtimes.words import ABOVE_IDLE, ENERGY, TIME, provider, reasons
 
 METRICS = {ENERGY: "energy", ABOVE_IDLE: "energy above idle", TIME: "time"}
 WIDTH = 9.6
@@ -19,30 +19,53 @@ WIDTH = 9.6
 MARKS = {
     1.6: np.arange(1, 40) / 10,
     4.0: np.array([0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1, 1.2, 1.5, 2, 3, 4]),
-    50.0: np.outer([0.01, 0.1, 1, 10, 100], [1, 2, 5]).ravel(),
+    150.0: np.outer([0.01, 0.1, 1, 10, 100], [1, 2, 5]).ravel(),
     np.inf: 10.0 ** np.arange(-6, 7),
 }
+LINE = ["model", "batch", "name"]
+NO_RATIO = "no energy is clearly above zero"
 # An interval may reach so many times beyond the ratios: those of two rounds would leave no scale.
 BEYOND = 2.0
 
 
-def draw(comparisons: pd.DataFrame, name: Callable[[pd.Series], str], title: str) -> Figure:
-    """The comparisons, grouped by model and batch; several of one name share a line.
+def refuse_empty(comparisons: pd.DataFrame) -> None:
+    """Refuses comparisons of which none has a ratio.
+
+    Raises:
+        NothingToShowError: With their reasons, each once.
+    """
+    if comparisons.ratio.isna().all():
+        why = "; ".join(reasons(comparisons.to_dict("records")))
+        raise style.NothingToShowError(f"nothing could be compared: {why}" if why else NO_RATIO)
+
+
+def draw(
+    comparisons: pd.DataFrame,
+    name: Callable[[pd.Series], str],
+    title: str,
+    systems: pd.DataFrame,
+) -> Figure:
+    """The comparisons, grouped by model and batch; several of one name share a line. A metric of
+    which none has a ratio has no panel.
 
     Args:
         name: What a comparison is called at the axis.
         title: What the ratio is.
+        systems: Who was measured.
+
+    Raises:
+        NothingToShowError: None has a ratio.
     """
-    reasons = list(filter(None, comparisons.reason.unique()))
-    if (comparisons.reason != "").all():
-        fig = style.figure(7.2, 3)
-        why = style.lines(reasons, 95, 10)
-        style.empty(fig.subplots(), f"nothing could be compared\n\n{why}")
-        return fig
+    refuse_empty(comparisons)
+    known = comparisons[comparisons.ratio.notna()]
+    metrics = {metric: word for metric, word in METRICS.items() if (known.metric == metric).any()}
+    said = reasons(comparisons[comparisons.metric.isin(list(metrics))].to_dict("records"))
     table = comparisons.assign(
         name=[name(row) for _, row in comparisons.iterrows()],
         providers=[_providers(row) for _, row in comparisons.iterrows()],
     )
+    # What has no ratio at all has no line: the list under the figure says why.
+    table = table[table.groupby(LINE).ratio.transform("count") > 0]
     heads, places, at = {}, {}, 0.0
     for key, group in table.groupby(["model", "batch"], sort=False):
         heads[key] = at
@@ -51,9 +74,9 @@ def draw(comparisons: pd.DataFrame, name: Callable[[pd.Series], str], title: str
             places[(*key, line)] = at
         at += 1.3
     fig = style.figure(WIDTH, 2.0 + 0.24 * at)
-    panels = fig.subplots(1, len(METRICS), sharex=True, sharey=True)
+    panels = fig.subplots(1, len(metrics), sharex=True, sharey=True, squeeze=False)[0]
     _scale(panels[0], table)
-    for axes, (metric, word) in zip(panels, METRICS.items(), strict=True):
+    for axes, (metric, word) in zip(panels, metrics.items(), strict=True):
         _panel(axes, table[table.metric == metric], places, list(table.providers.unique()))
         axes.set_xlabel(f"{word}:\n{title} [ratio]")
         for y in list(heads.values())[1:]:
@@ -69,16 +92,21 @@ def draw(comparisons: pd.DataFrame, name: Callable[[pd.Series], str], title: str
         " Student's intervals, paired by round; they may go on beyond the axis. Left of 1 is less."
         " Hollow: not told apart after Holm, or one round, which has no interval."
     )
-    if reasons:
-        note += f"\nNot compared:\n{style.lines(reasons, 165, 8)}"
+    for metric, word in METRICS.items():
+        if metric not in metrics:
+            rows = comparisons[comparisons.metric == metric].to_dict("records")
+            why = [each for each in reasons(rows) if each not in said]
+            note += f"\nNo panel of {word}: {'; '.join(why) or NO_RATIO}."
+    if said:
+        note += f"\nNot compared:\n{style.lines(said, 165, 8)}"
     shown = comparisons[(comparisons.reason == "") & (comparisons.meter != "")]
-    style.foot(fig, shown, note)
+    style.foot(fig, shown, note, style.engines(systems))
     return fig
 
 
 def _panel(axes: Axes, table: pd.DataFrame, places: dict[tuple, float], those: list[str]) -> None:
     axes.axvline(1, color="black", lw=0.9, ls="--")
-    for key, line in table.groupby(["model", "batch", "name"], sort=False):
+    for key, line in table.groupby(LINE, sort=False):
         # Where one of several could not be compared, the list under the figure says so.
         if line.ratio.isna().all():
             compared = (line.reason == "").any()
@@ -92,15 +120,15 @@ def _panel(axes: Axes, table: pd.DataFrame, places: dict[tuple, float], those: l
             )
         for row in line[line.ratio.notna()].itertuples():
             number = those.index(row.providers)
-            spread = 0.22 * (number - (len(those) - 1) / 2)
+            look = style.look(number)
+            spread = min(0.22, 0.66 / len(those)) * (number - (len(those) - 1) / 2)
             told = row.p_holm < 1 - row.confidence
             axes.errorbar(
                 row.ratio,
                 places[key] + spread,
                 xerr=style.bars(row.ratio, row.ratio_low, row.ratio_high),
-                color=style.COLOURS[number],
-                marker=style.MARKERS[number],
-                mfc=style.COLOURS[number] if told else "white",
+                mfc=look["color"] if told else "white",
+                **look,
                 ms=4.5,
                 capsize=2,
                 lw=1.1,

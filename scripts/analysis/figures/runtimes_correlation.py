@@ -26,11 +26,12 @@ def draw(campaign: Campaign) -> Figure:
     inferences = campaign.inferences
     total = by_round(inferences[inferences.domain == TOTAL])
     total = total[(total[["inference_j", "inference_s"]] > 0).all(axis=1)]
+    if total.empty:
+        raise style.NothingToShowError("no window of inference has an energy")
+    if len(total) == 1:
+        raise style.NothingToShowError("one round of one cell: nothing to hold against each other")
     groups = list(total.groupby(["provider", "meter"], sort=False))
-    fig = style.figure(7.2, 1.7 + 3.2 * max(len(groups), 1))
-    if not groups:
-        style.empty(fig.subplots(), "no window of inference has an energy")
-        return fig
+    fig = style.figure(7.2, 1.7 + 3.2 * len(groups) + 0.06 * total.runtime.nunique())
     looks = _looks(total)
     panels = fig.subplots(len(groups), 1, squeeze=False)[:, 0]
     for axes, ((where, meter), group) in zip(panels, groups, strict=True):
@@ -50,24 +51,27 @@ def draw(campaign: Campaign) -> Figure:
     ]
     if total.estimate.any():
         notes.append(TAUTOLOGY)
-    style.foot(fig, total, *notes)
+    style.foot(fig, total, *notes, style.engines(campaign.systems))
     return fig
 
 
 def _looks(total: pd.DataFrame) -> dict[str, dict]:
-    """A colour and a marker for each framework; hollow for what ONNX Runtime makes of it."""
+    """A colour and a marker for each runtime: what is of one framework has its colour, what an
+    engine makes of an export its marker, hollow. Where there are more than colours, all differ."""
     names = total[["runtime", "system", "origin"]].drop_duplicates()
     names = names.assign(framework=names.origin.fillna(names.system), export=names.origin.notna())
-    frameworks = list(names.framework.drop_duplicates())
+    names = names.sort_values(["framework", "export", "runtime"])
+    frameworks, engines = (list(names[key].drop_duplicates()) for key in ("framework", "system"))
+    few = len(frameworks) <= len(style.COLOURS) and len(engines) <= len(style.MARKERS)
     looks = {}
-    for row in names.sort_values(["framework", "export"]).itertuples():
-        number = frameworks.index(row.framework)
-        colour = style.COLOURS[number % len(style.COLOURS)]
-        looks[row.runtime] = {
-            "marker": style.MARKERS[number % len(style.MARKERS)],
-            "edgecolors": colour,
-            "facecolors": "none" if row.export else colour,
-        }
+    for number, row in enumerate(names.itertuples()):
+        look = style.look(number)
+        if few:
+            look["color"] = style.COLOURS[frameworks.index(row.framework)]
+            look["marker"] = style.MARKERS[engines.index(row.system)]
+        colour = look.pop("color")
+        face = "none" if row.export and few else colour
+        looks[row.runtime] = look | {"edgecolors": colour, "facecolors": face}
     return looks
 
 

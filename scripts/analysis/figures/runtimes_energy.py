@@ -11,7 +11,8 @@ from analysis.figures import style
 from analysis.figures.campaign import Campaign
 from analysis.raw import TOTAL
 from analysis.runtimes.order import rank
-from analysis.runtimes.words import exclusions, provider
+from analysis.runtimes.systems import FROM
+from analysis.runtimes.words import provider
 
 ENERGY, ABOVE_IDLE = "energy per inference", "energy per inference above idle"
 
@@ -24,7 +25,9 @@ def draw(campaign: Campaign) -> Figure:
     cells = cells[cells.metric.isin([ENERGY, ABOVE_IDLE])]
     excluded = campaign.excluded
     if cells.empty:
-        return _nothing(excluded)
+        raise style.NothingToShowError("no inference was measured")
+    if cells["mean"].isna().all():
+        raise style.NothingToShowError("no window of inference has an energy")
     models, batches = list(cells.model.unique()), sorted(cells.batch.unique())
     rows = {model: _rows(model, cells, excluded) for model in models}
     several = len({where for names in rows.values() for _, where in names}) > 1
@@ -52,14 +55,7 @@ def draw(campaign: Campaign) -> Figure:
         f"Means over rounds, each a process of its own; bars: {level} Student's intervals of the"
         " sum, which may go on beyond the axis; of one round none."
     )
-    style.foot(fig, cells[cells.domain == TOTAL], note)
-    return fig
-
-
-def _nothing(excluded: pd.DataFrame) -> Figure:
-    fig = style.figure(7.2, 3)
-    why = style.lines(exclusions(excluded), 100, 12)
-    style.empty(fig.subplots(), f"no inference was measured\n\n{why}")
+    style.foot(fig, cells[cells.domain == TOTAL], note, style.engines(campaign.systems))
     return fig
 
 
@@ -68,7 +64,7 @@ def _rows(model: str, cells: pd.DataFrame, excluded: pd.DataFrame) -> list[tuple
     whole = excluded[excluded.batch.isna() & (excluded.stage != "absent")]
     both = [table[table.model == model] for table in (cells, whole)]
     names = {pair for table in both for pair in zip(table.runtime, table.provider, strict=True)}
-    return sorted(names, key=lambda name: rank(name[0], " from " in name[0], name[1]))
+    return sorted(names, key=lambda name: rank(name[0], FROM in name[0], name[1]))
 
 
 def _panel(

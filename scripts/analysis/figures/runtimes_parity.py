@@ -10,15 +10,16 @@ from matplotlib.figure import Figure
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
 from analysis.runtimes.accounts import DEVICE
-from analysis.runtimes.words import exclusions, provider
+from analysis.runtimes.words import provider
 
 # An error of exactly zero has no place on a logarithmic axis: it stands at the left, and says so.
 LEAST = 1e-9
-LISTED = 14
 
 
 def draw(campaign: Campaign) -> Figure:
     parity = campaign.parity
+    if parity.empty:
+        raise style.NothingToShowError("no pair was checked")
     heads, places, at = {}, {}, 0.0
     for model, group in parity.groupby("model", sort=False):
         heads[model] = at
@@ -27,22 +28,17 @@ def draw(campaign: Campaign) -> Figure:
             places[index] = at
         at += 1.3
     fig = style.figure(7.2, 1.6 + 0.19 * max(at, 6))
-    out = style.lines(exclusions(campaign.excluded), 125, LISTED)
-    if parity.empty:
-        style.empty(fig.subplots(), "no pair was checked")
-    else:
-        axes = fig.subplots()
-        _panel(axes, parity, places)
-        names = [_name(check) for check in parity.itertuples()]
-        axes.set_yticks(list(heads.values()) + [places[index] for index in parity.index])
-        axes.set_yticklabels([*heads, *names], fontsize=7.5)
-        for mark in axes.yaxis.get_major_ticks()[: len(heads)]:
-            mark.tick1line.set_visible(False)
-            mark.label1.set_fontweight("bold")
-        axes.set_ylim(at - 0.6, -0.7)
-        fig.legend(loc="outside upper center", ncols=3)
-    note = "Not measured, and why:\n" + out if out else ""
-    style.foot(fig, campaign.runtimes, note, energy=False)
+    axes = fig.subplots()
+    _panel(axes, parity, places)
+    names = [_name(check) for check in parity.itertuples()]
+    axes.set_yticks(list(heads.values()) + [places[index] for index in parity.index])
+    axes.set_yticklabels([*heads, *names], fontsize=7.5)
+    for mark in axes.yaxis.get_major_ticks()[: len(heads)]:
+        mark.tick1line.set_visible(False)
+        mark.label1.set_fontweight("bold")
+    axes.set_ylim(at - 0.6, -0.7)
+    fig.legend(loc="outside upper center", ncols=3)
+    style.foot(fig, campaign.runtimes, style.engines(campaign.systems), energy=False)
     return fig
 
 

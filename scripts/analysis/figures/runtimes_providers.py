@@ -1,4 +1,4 @@
-"""Execution providers of ONNX Runtime against each other, for the same exports."""
+"""Execution providers of one engine against each other, for the same exports."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures import ratios, style
 from analysis.figures.campaign import Campaign
+from analysis.runtimes.systems import engine
 from analysis.runtimes.words import exclusions, provider
 
 
@@ -13,17 +14,23 @@ def draw(campaign: Campaign) -> Figure:
     table = campaign.comparisons
     table = table[table.question == "RQ3"]
     if table.empty:
-        fig = style.figure(7.2, 2.6)
-        exports = campaign.runtimes[campaign.runtimes.origin.notna()]
-        names = " and ".join(dict.fromkeys(map(provider, exports.provider)))
-        only = f"ONNX Runtime was measured on one provider only: {names}"
-        absent = campaign.excluded[campaign.excluded.stage == "absent"]
-        why = style.lines(exclusions(absent), 100, 8)
-        said = only if names else "no export was measured on any provider"
-        style.empty(fig.subplots(), "\n\n".join(filter(None, (said, why))))
-        return fig
+        raise style.NothingToShowError(_why(campaign))
+    engines = list(dict.fromkeys(map(engine, table["first"])))
 
     def name(row) -> str:
-        return row.first.removeprefix("ONNX Runtime ")
+        return row["first"].removeprefix(f"{engines[0]} " if len(engines) == 1 else "")
 
-    return ratios.draw(table, name, "later / earlier provider")
+    return ratios.draw(table, name, "later / earlier provider", campaign.systems)
+
+
+def _why(campaign: Campaign) -> str:
+    systems = campaign.systems
+    exports = systems[systems.origin.notna() & (systems.measured > 0)]
+    if exports.empty:
+        return "no export was measured on any provider"
+    said = [
+        f"{name} was measured on one provider only: {' and '.join(map(provider, own))}"
+        for name, own in exports.groupby("engine", sort=False).provider.unique().items()
+    ]
+    absent = exclusions(campaign.excluded[campaign.excluded.stage == "absent"])
+    return "; ".join([*said, *absent])

@@ -17,11 +17,12 @@ NUMBERS = ["total_j_baseline", "total_j_suppressed", "check_j_suppressed"]
 
 def draw(campaign: Campaign) -> Figure:
     pairs = campaign.pairs
-    if not pairs.empty:
-        pairs = pairs[pairs.resolved].dropna(subset=["total_j_baseline", "total_j_suppressed"])
     if pairs.empty:
         why = "no task was measured both with and without suppression"
-        return style.nothing(why)
+        raise style.NothingToShowError(why)
+    pairs = pairs[pairs.resolved].dropna(subset=["total_j_baseline", "total_j_suppressed"])
+    if pairs.empty:
+        raise style.NothingToShowError("the meter resolved no pair of outputs of a task")
     shares = campaign.savings.set_index(["model", "workload", "scope"])
     groups = list(pairs.groupby(["model", "workload"], sort=False))
     if len(groups) <= style.FEW:

@@ -13,6 +13,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.runtimes.systems import versions
+
 matplotlib.use("Agg")
 
 # Inches: a figure of one panel, and of two columns.
@@ -46,6 +48,10 @@ matplotlib.rcParams.update(
         "legend.frameon": False,
     }
 )
+
+
+class NothingToShowError(ValueError):
+    """A figure that would be empty; the message is one line and says why."""
 
 
 def figure(width: float, height: float) -> Figure:
@@ -158,7 +164,7 @@ def legend(fig: Figure, **keywords) -> None:
 
 
 def look(number: int) -> dict[str, str]:
-    """A colour and a marker; as pairs, different for 36 numbers."""
+    """A colour and a marker; as pairs, different for 72 numbers."""
     count = len(COLOURS)
     marker = MARKERS[(number + number // count) % len(MARKERS)]
     return {"color": COLOURS[number % count], "marker": marker}
@@ -217,6 +223,12 @@ def foot(fig: Figure, shown: pd.DataFrame, *notes: str, energy: bool = True) -> 
     fig.supxlabel("\n".join(lines), fontsize=7.5, color="#444444", x=0.01, ha="left")
 
 
+def engines(systems: pd.DataFrame) -> str:
+    """The engines behind a figure, with the versions that ran."""
+    said = versions(systems)
+    return f"Engines: {said}." if said else ""
+
+
 def tasks_note(generations: pd.DataFrame) -> str:
     """Whether the tasks of the generations were chosen by hand; empty where they are all."""
     if not generations.chosen.any():
@@ -229,19 +241,6 @@ def chosen(generations: pd.DataFrame) -> str:
     tasks = f"{generations.task.nunique()} tasks"
     how = " and ".join(generations.chosen_by.dropna().unique()) or "hand, perhaps by outcome"
     return f"{how} of {tasks}" if how == SAMPLE else f"{tasks} chosen by {how}"
-
-
-def empty(axes: Axes, why: str) -> None:
-    """Says in words why there is nothing to draw."""
-    axes.axis("off")
-    axes.text(0.5, 0.5, why, ha="center", va="center", wrap=True, transform=axes.transAxes)
-
-
-def nothing(why: str, height: float = 2) -> Figure:
-    """A figure that only says so."""
-    fig = figure(WIDTH, height)
-    empty(fig.subplots(), why)
-    return fig
 
 
 def level(table: pd.DataFrame) -> str:
@@ -293,7 +292,7 @@ DOMAINS = {
         "label": "CPU, ESTIMATE (utilisation x rated power)",
     },
 }
-MARKERS = "osD^vP"
+MARKERS = "osD^vPX*<>hd"
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, "#56B4E9")
 
 

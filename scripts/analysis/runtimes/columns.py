@@ -205,3 +205,17 @@ EXCLUDED = {
     "stage": "str",
     "why": "str",
 }
+SYSTEMS = {
+    "runtime": "str",
+    "system": "str",
+    "origin": "str",
+    "provider": "str",
+    "place": "str",
+    "engine": "str",
+    "version": "str",
+    "runs": "str",
+    "device": "str",
+    "models": "str",
+    "measured": "Int64",
+    "excluded": "Int64",
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,11 @@ class How:
 
 
 def comparisons_table(
-    rounds: pd.DataFrame, clean: pd.DataFrame, sessions: Sequence[Mapping[str, Any]], how: How
+    rounds: pd.DataFrame,
+    clean: pd.DataFrame,
+    sessions: Sequence[Mapping[str, Any]],
+    how: How,
+    pairs: Callable[[Sequence[Mapping[str, Any]]], Iterable[Pair]] = planned_pairs,
 ) -> pd.DataFrame:
     """One row a pair, batch and metric, energies under `total`.
 
@@ -61,12 +65,13 @@ def comparisons_table(
 
     Args:
         rounds, clean: As of `cells_table`.
+        pairs: Who is compared with whom; by default by the questions of the study.
     """
     total = rounds[rounds.domain == TOTAL]
     cells = dict(list(total.groupby(["model", "batch", "runtime", "provider"])))
     out = excluded_why(sessions)
     rows = []
-    for pair in planned_pairs(sessions):
+    for pair in pairs(sessions):
         sides = [cells.get(key) for key in pair.keys]
         for metric in METRICS:
             row = BLANK | pair.columns | {"confidence": how.confidence, "margin": how.margin}

@@ -7,10 +7,27 @@ from typing import Any
 
 from runtimes.base import PROVIDERS
 
+# Providers of ONNX Runtime that compute where another does, by that plain one.
+PLACES = {
+    **dict.fromkeys(("tensorrt", "nvtensorrtrtx"), "cuda"),
+    **dict.fromkeys(("openvino", "dnnl", "xnnpack", "acl", "armnn"), "cpu"),
+    "migraphx": "rocm",
+}
+
+
+def place(provider: str) -> str:
+    """Where a provider computes, by the plain provider there: oneDNN's on the processor's."""
+    return PLACES.get(provider, provider)
+
+
+def provider_rank(name: str) -> tuple[int, str]:
+    """Those that the runtimes know in their order, then others by name."""
+    return PROVIDERS.index(name) if name in PROVIDERS else len(PROVIDERS), name
+
 
 def rank(title: str, exported: bool, provider: str) -> tuple:
-    """Frameworks before what ONNX Runtime makes of them, then by name, then by provider."""
-    return exported, title, PROVIDERS.index(provider)
+    """Frameworks before what engines make of their exports, then by name, then by provider."""
+    return exported, title, provider_rank(provider)
 
 
 def ordered(sessions: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -1,21 +1,26 @@
 """Who is compared with whom, by the three questions of the study, and why some are not.
 
 RQ1: frameworks, on one provider. RQ2: ONNX Runtime on its export, against the framework that the
-export came from, on one provider; TensorRT, which no framework has, stands against CUDA. RQ3: one
-export, provider against provider. After Alizadeh and Castor (arXiv 2402.13640).
+export came from, on one provider; a provider that no framework has (TensorRT) stands against the
+plain one of its place (CUDA). RQ3: one export, provider against provider. After Alizadeh and Castor
+(arXiv 2402.13640). What these leave out of any engine against any other in one place is
+`engine_pairs`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from analysis.runtimes.order import PROVIDERS
+from analysis.runtimes.order import place, provider_rank
 from analysis.runtimes.words import provider
+
+# What is asked beyond the study: engine against engine.
+ENGINES = "engines"
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -65,14 +70,28 @@ class Pair:
 
 
 def planned_pairs(sessions: Sequence[Mapping[str, Any]]) -> Iterator[Pair]:
-    """Every pair of every model and batch, also of what was excluded."""
+    """Every pair of the three questions, of every model and batch, also of what was excluded."""
+    return _of_batches(sessions, _pairs)
+
+
+def engine_pairs(sessions: Sequence[Mapping[str, Any]]) -> Iterator[Pair]:
+    """Likewise of any two in one place that no question of the study compares: two engines that run
+    one export, and a framework beside another one's export. Two exports of one network are no pair:
+    what differs would be of the exporters."""
+    return _of_batches(sessions, _engines)
+
+
+def _of_batches(
+    sessions: Sequence[Mapping[str, Any]],
+    pairs: Callable[[Sequence[Subject]], Iterator[tuple[str, str, Subject, Subject]]],
+) -> Iterator[Pair]:
     batches: dict[str, dict[int, None]] = {}
     for facts in sessions:
         known = batches.setdefault(facts["spec"]["model"], {})
         known |= dict.fromkeys(facts["spec"]["batch_sizes"])
     for model, those in _subjects(sessions).items():
         for batch, (question, within, first, second) in itertools.product(
-            batches[model], list(_pairs(those))
+            batches[model], list(pairs(those))
         ):
             yield Pair(question, within, model, batch, first, second)
 
@@ -93,15 +112,25 @@ def _pairs(those: Sequence[Subject]) -> Iterator[tuple[str, str, Subject, Subjec
     for second, first in itertools.combinations(frameworks, 2):
         if first.provider == second.provider:
             yield "RQ1", first.provider, first, second
+    theirs = {framework.provider for framework in frameworks}
     for first, second in itertools.product(exports, frameworks):
-        where = "cuda" if first.provider == "tensorrt" else first.provider
+        where = first.provider if first.provider in theirs else place(first.provider)
         if first.origin == second.system and where == second.provider:
             yield "RQ2", where, first, second
     for one, other in itertools.combinations(exports, 2):
         if (one.system, one.origin) == (other.system, other.origin):
             # The later of the providers is compared with the earlier.
-            second, first = sorted((one, other), key=lambda s: PROVIDERS.index(s.provider))
+            second, first = sorted((one, other), key=lambda s: provider_rank(s.provider))
             yield "RQ3", first.title, first, second
+
+
+def _engines(those: Sequence[Subject]) -> Iterator[tuple[str, str, Subject, Subject]]:
+    asked = {frozenset((first, second)) for _, _, first, second in _pairs(those)}
+    for second, first in itertools.combinations(those, 2):
+        where, other = place(first.provider), place(second.provider)
+        one_export = None in (first.origin, second.origin) or first.origin == second.origin
+        if where == other and one_export and frozenset((first, second)) not in asked:
+            yield ENGINES, where, first, second
 
 
 def excluded_why(sessions: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, str], str]:

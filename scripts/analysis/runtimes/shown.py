@@ -69,11 +69,13 @@ def _sentence(row: dict[str, Any]) -> str:
 
 
 def pairs(comparisons: pd.DataFrame, question: str) -> list[dict[str, Any]]:
-    """One row a pair and batch: energy, energy above idle and time beside each other, and what can
-    be said of each, in words."""
+    """One row a pair and batch that can be compared: energy, energy above idle and time beside each
+    other, what can be said of each, in words, and why one of them has nothing."""
     rows = []
     table = comparisons[comparisons.question == question]
     for key, group in table.groupby(SIDES, sort=False):
+        if (group.reason != "").all():
+            continue
         of = {NAMES[row["metric"]]: row for row in blank(group)}
         remarks = [row["flags_words"] and _of(name, row["flags_words"]) for name, row in of.items()]
         why = dict.fromkeys(row["reason"] for row in of.values() if row["reason"])
@@ -83,14 +85,47 @@ def pairs(comparisons: pd.DataFrame, question: str) -> list[dict[str, Any]]:
                 **dict(zip(SIDES, key, strict=True)),
                 **of,
                 "said": {name: row["verdict"] for name, row in of.items()},
-                "compared": any(not row["reason"] for row in of.values()),
                 "opposite": next(filter(None, (row["opposite"] for row in of.values())), ""),
                 "flags": [text for text in remarks if text],
                 "drift": [text for text in drift if text],
-                "reasons": "; ".join(why),
+                "reasons": list(why),
             }
         )
     return rows
+
+
+def in_common(rows: list[dict[str, Any]]) -> list[str]:
+    """The reasons that all rows of several have, which are then said once and not in each."""
+    if len(rows) < 2:
+        return []
+    common = [why for why in rows[0]["reasons"] if all(why in row["reasons"] for row in rows)]
+    for row in rows:
+        row["reasons"] = [why for why in row["reasons"] if why not in common]
+    return common
+
+
+def not_compared(comparisons: pd.DataFrame, question: str) -> list[dict[str, Any]]:
+    """The pairs of which nothing can be compared: one row a reason, with how many they are and of
+    which models and batches."""
+    table = comparisons[comparisons.question == question]
+    found: dict[str, list[tuple]] = {}
+    for key, group in table.groupby(SIDES, sort=False):
+        if (group.reason != "").all():
+            # Its metrics may lack figures for reasons of their own: that of its time is of all.
+            time = group[group.metric == words.TIME]
+            (row,) = (time if len(time) else group).tail(1).to_dict("records")
+            for who, why in words.sides(row):
+                found.setdefault(why, []).append((who, *key))
+    return [
+        {
+            "why": why,
+            "who": ", ".join(dict.fromkeys(who for who, *_ in those if who)),
+            "pairs": len({tuple(key) for _, *key in those}),
+            "models": ", ".join(dict.fromkeys(key[0] for _, *key in those)),
+            "batches": ", ".join(map(str, sorted({int(key[1]) for _, *key in those}))),
+        }
+        for why, those in found.items()
+    ]
 
 
 def _of(name: str, text: str) -> str:
@@ -132,12 +167,11 @@ def spreads(runtimes: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
-def busy(total: pd.DataFrame) -> list[dict[str, Any]]:
-    """The sessions with windows during which the machine was not theirs, and the worst of them."""
-    rows = []
-    for session, group in total.groupby("session", sort=False):
-        if group.flagged.any():
-            worst = group[group.flagged].sort_values("others_share").iloc[-1]
-            counts = {"flagged": int(group.flagged.sum()), "windows": len(group)}
-            rows.append({"session": session, **counts, "worst": worst.flag})
-    return rows
+def busy(total: pd.DataFrame) -> dict[str, str]:
+    """By session during which the machine was not its own: in how many windows, and the worst."""
+    found = {}
+    for session, group in total[total.flagged].groupby("session", sort=False):
+        worst = group.sort_values("others_share").flag.iloc[-1]
+        windows = int((total.session == session).sum())
+        found[session] = f"{len(group)} of {windows} windows; the worst: {worst}"
+    return found

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from analysis.doubts import Both
 
-PROVIDERS = {"cpu": "CPU", "cuda": "CUDA", "tensorrt": "TensorRT"}
+PROVIDERS = {
+    **{"cpu": "CPU", "cuda": "CUDA", "tensorrt": "TensorRT", "nvtensorrtrtx": "TensorRT for RTX"},
+    **{"openvino": "OpenVINO", "dnnl": "oneDNN", "xnnpack": "XNNPACK", "acl": "ACL"},
+    **{"armnn": "Arm NN", "rocm": "ROCm", "migraphx": "MIGraphX", "coreml": "Core ML"},
+    **{"dml": "DirectML", "qnn": "QNN", "webgpu": "WebGPU", "cann": "CANN"},
+}
 ENERGY, ABOVE_IDLE = "energy per inference", "energy per inference above idle"
 TIME = "time per inference"
 # Metric to what is said to be done with what.
@@ -100,6 +105,32 @@ def hangs(row: Mapping[str, Any]) -> str:
     return both.words
 
 
+def reasons(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Why pairs have no figures, each reason once, with the sides that it is of."""
+    whom: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for who, why in sides(row):
+            whom.setdefault(why, {})[who] = None
+    return [f"{', '.join(names)}: {why}" if all(names) else why for why, names in whom.items()]
+
+
+def sides(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of each side of a pair that lacks something, who it is and why; of both together, nobody."""
+    first, second = (
+        f"{row[side]} on {provider(row[f'{side}_provider'])}" for side in ("first", "second")
+    )
+    parts = [row["reason"]] if row["reason"] else []
+    for start in (f"{second}: ", f"no {second}"):
+        before, found, behind = row["reason"].partition(f"; {start}")
+        if found:
+            parts = [before, start + behind]
+    split = []
+    for part in parts:
+        who = next((name for name in (first, second) if part.startswith(f"{name}: ")), "")
+        split.append((who, part.removeprefix(f"{who}: ") if who else part))
+    return split
+
+
 def opposite(energy: Mapping[str, Any], above_idle: Mapping[str, Any]) -> str:
     """Where energy and energy above idle point in opposite directions, and whether each is told
     apart; empty where they do not."""
@@ -123,18 +154,24 @@ def opposite(energy: Mapping[str, Any], above_idle: Mapping[str, Any]) -> str:
 
 
 def exclusions(excluded: pd.DataFrame) -> list[str]:
-    """What has no figures and why, one line a reason: rounds together, and the models and the
-    providers of which the same runtimes are out."""
-    out: dict[tuple, dict[str, None]] = {}
+    """What has no figures and why, one line a reason: whom it concerns, rounds together, and the
+    models and the providers of which the same runtimes are out."""
+    reasons: dict[tuple, dict[tuple, dict[str, None]]] = {}
     for row in excluded.itertuples():
-        out.setdefault((row.stage, row.why, row.model, row.provider), {})[row.runtime] = None
+        whom = reasons.setdefault((row.stage, row.why), {})
+        whom.setdefault((row.model, row.provider), {})[row.runtime] = None
+    return [f"{_whom(whom)} ({stage}): {why}" for (stage, why), whom in reasons.items()]
+
+
+def _whom(whom: Mapping[tuple, Mapping[str, None]]) -> str:
+    """Runtimes by (model, provider), in words: models and providers with the same ones together."""
     models: dict[tuple, list[str]] = {}
-    for (stage, why, model, where), runtimes in out.items():
-        models.setdefault((stage, why, where, tuple(runtimes)), []).append(model)
+    for (model, where), runtimes in whom.items():
+        models.setdefault((where, tuple(runtimes)), []).append(model)
     places: dict[tuple, list[str]] = {}
-    for (stage, why, where, runtimes), names in models.items():
-        places.setdefault((stage, why, runtimes, tuple(names)), []).append(provider(where))
-    return [
-        f"{', '.join(names)}: {', '.join(runtimes)} on {', '.join(where)} ({stage}): {why}"
-        for (stage, why, runtimes, names), where in places.items()
-    ]
+    for (where, runtimes), names in models.items():
+        places.setdefault((runtimes, tuple(names)), []).append(provider(where))
+    return "; ".join(
+        f"{', '.join(names)}: {', '.join(runtimes)} on {', '.join(where)}"
+        for (runtimes, names), where in places.items()
+    )
