@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from generation.pieces import Code, Piece
+from generation.statements import COMMENT, LONG_TEXT, TEXT
 
 # A line with its break; a lone carriage return ends one, too.
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
@@ -14,10 +15,7 @@ OPENING = re.compile(
     r"(?P<fence>`{3,}|~{3,})(?P<info>[^`\r\n]*)(?=[\r\n]|\Z)"
 )
 CLOSING = re.compile(rf"(?:{QUOTE})*[ \t]*(?P<fence>`{{3,}}|~{{3,}})[ \t]*(?P<rest>[^\r\n]*)")
-# What hides marks from whoever looks for them: comments and texts.
-COMMENT = r"#[^\r\n]*"
-LONG_TEXT = r'"""(?:\\.|[^\\])*?"""' r"|'''(?:\\.|[^\\])*?'''"
-TEXT = r'"(?:\\.|[^"\\\r\n])*"' r"|'(?:\\.|[^'\\\r\n])*'"
+# What hides marks from whoever looks for them.
 HIDING = f"{COMMENT}|{LONG_TEXT}|{TEXT}"
 # Marks with which models end an answer, in the form in which no Python can hold them: <|im_end|>,
 # </s>, [/INST]. A few others could be a comparison or a subscript: they must end the line.

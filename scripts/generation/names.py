@@ -29,6 +29,7 @@ class Names:
         changes: Names whose attributes or items it sets.
         uses: Names of the module that it or what it defines reads.
         marks: Names in its decorators and base classes.
+        declares: Names of the module that functions in it bind when they are called.
         star: Whether it imports names that it does not tell.
     """
 
@@ -36,6 +37,7 @@ class Names:
     changes: frozenset[str]
     uses: frozenset[str]
     marks: frozenset[str]
+    declares: frozenset[str]
     star: bool
 
 
@@ -52,10 +54,18 @@ def names_of(node: ast.stmt, source: str) -> Names:
         for inner in ast.walk(mark)
         if isinstance(inner, ast.Name)
     }
+    declares = {
+        name for inner in ast.walk(node) if isinstance(inner, ast.Global) for name in inner.names
+    }
     star = isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
     uses = _used(node, source) | marks
     return Names(
-        frozenset(binds), frozenset(changes - {None}), frozenset(uses), frozenset(marks), star
+        frozenset(binds),
+        frozenset(changes - {None}),
+        frozenset(uses),
+        frozenset(marks),
+        frozenset(declares),
+        star,
     )
 
 

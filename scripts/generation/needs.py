@@ -41,8 +41,8 @@ class View:
 
     @functools.cached_property
     def bound(self) -> frozenset[str]:
-        """Names that the statements bind."""
-        return frozenset().union(*(names.binds for names in self.names))
+        """Names that the statements bind, or what they define when it is called."""
+        return frozenset().union(*(names.binds | names.declares for names in self.names))
 
 
 Place = tuple[int, int]  # the view's number, and the statement's in it

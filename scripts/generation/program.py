@@ -201,10 +201,11 @@ def _gathered(reading: Reading, place: Place, helpers: str, name: str, length: i
     kept = Needs(reading.views, place, name, _names_in(helpers)).kept()
     futures, parts = [], []
     for number, index in kept:
-        statement, code = reading.views[number].statements[index], reading.codes[number]
+        statements, code = reading.views[number].statements, reading.codes[number]
+        statement = statements[index]
         begin = len(reading.given) if reading.continues and number == 0 else 0
-        following = (number, index + 1) in kept
-        end = reading.views[number].statements[index + 1].start if following else statement.stop
+        following = (number, index + 1) in kept and statements[index + 1].follows
+        end = statements[index + 1].start if following else statement.stop
         # Nothing of it is left where the prompt gave it.
         if part := code.part(max(begin, statement.start), end):
             (futures if _is_future(statement.node) else parts).append(part)

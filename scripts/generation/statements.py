@@ -16,6 +16,11 @@ LINE_BREAK = re.compile(r"\r\n|\r|\n")
 # A statement that begins in the first column, behind its indentation; a form feed starts the count
 # of columns anew. Brackets that close there belong to a statement above.
 FIRST_COLUMN = re.compile(r"(?<=[\r\n])(?:[ \t\f]*\f)?[^ \t\f\r\n#)\]}]")
+# Comments, texts in triple quotes and other texts, of whichever prefix.
+COMMENT = r"#[^\r\n]*"
+LONG_TEXT = r'"""(?:\\.|[^\\])*?"""' r"|'''(?:\\.|[^\\])*?'''"
+TEXT = r'"(?:\\.|[^"\\\r\n])*"' r"|'(?:\\.|[^'\\\r\n])*'"
+LEXIS = re.compile(f"{COMMENT}|(?P<long>{LONG_TEXT})|{TEXT}", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +30,7 @@ class Statement:
     Attributes:
         start: Where it begins, with its decorators and the comments above the first.
         stop: Just behind its last line.
+        follows: Whether nothing but comments and blanks stands between it and the one above.
         cut_at: Where a line stands that was to go on with it and is no code; None for a statement
             that is whole.
         resumed: Where the next statement could begin behind such a line; None where none does.
@@ -33,6 +39,7 @@ class Statement:
     node: ast.stmt
     start: int
     stop: int
+    follows: bool
     cut_at: int | None = None
     resumed: int | None = None
 
@@ -85,6 +92,10 @@ def statements(source: str) -> list[Statement]:
         count, tree = _longest(source, starts, first)
         following = bisect.bisect_right(columns, first + count)
         resumed = columns[following] if following < len(columns) else len(starts)
+        if resumed < len(starts):
+            text_end = _text_end(source, starts[first + count], starts[resumed])
+            following = bisect.bisect_left(columns, bisect.bisect_left(starts, text_end))
+            resumed = columns[following] if following < len(columns) else len(starts)
         found += _located(source, starts, first, tree)
         broken = first + count
         if tree and tree.body and broken < len(starts) and broken not in columns:
@@ -95,6 +106,17 @@ def statements(source: str) -> list[Statement]:
             )
         first = resumed
     return found
+
+
+def _text_end(source: str, begin: int, offset: int) -> int:
+    """Where a text in triple quotes ends that begins behind `begin` and holds the offset; else the
+    offset."""
+    for match in LEXIS.finditer(source, begin):
+        if match.start() >= offset:
+            break
+        if match["long"] and match.end() > offset:
+            return match.end()
+    return offset
 
 
 def _longest(source: str, starts: list[int], first: int) -> tuple[int, ast.Module | None]:
@@ -141,5 +163,5 @@ def _located(
         stop = starts[line] if line < len(starts) else len(source)
         if number + 1 < len(nodes):
             stop = min(stop, begins[number + 1])
-        found.append(Statement(node, begins[number], stop))
+        found.append(Statement(node, begins[number], stop, number > 0))
     return found
