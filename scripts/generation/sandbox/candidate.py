@@ -8,30 +8,44 @@ import os
 import random
 from collections.abc import Callable
 
-from . import values, wire
+from . import wire
+from .known import Instances
+from .peer import Peer
+
+
+class _Gone(BaseException):
+    """The tests are over."""
 
 
 def serve(requests: int, calls: int, results: int, confine: Callable[[], None]) -> None:
-    """Read `[program, entry point]`, load it, then answer calls until nobody asks."""
-    program, entry_point = wire.receive(requests)
+    """Read the program, load it when asked to, then answer until nobody asks."""
+    (program,) = wire.receive(requests)
     wire.send(results, "ready")  # the judge may read its own part now
     leave(requests)
     confine()
     random.seed(0)
-    function = None
+    names: dict = {}
 
-    def load():
-        nonlocal function
-        names: dict = {}
+    def load(peer: Peer, in_task: bool, known: list, output: bool) -> list:
+        if output:
+            peer.streams.capture()
         exec(compile(program, "<string>", "exec"), names)
+        classes = {name: names[name] for name in known if isinstance(names.get(name), type)}
+        peer.in_task, peer.instances = in_task, Instances(classes)
+        peer.shared.instances = peer.instances
+        return peer.instances.names
+
+    def look_up(_: Peer, entry_point: str, others: list) -> tuple:
         if entry_point not in names:
             raise NameError(f"name {entry_point!r} is not defined")
-        function = names[entry_point]
+        return names[entry_point], {name: names[name] for name in others if name in names}
 
-    _answer(results, load)
-    while True:
-        arguments, keywords = values.decode(wire.receive(calls))
-        _answer(results, lambda a=arguments, k=keywords: function(*a, **k))
+    peer = Peer(results, calls, False, {}, _Gone, {"load": load, "look up": look_up})
+    peer.ahead = False  # an iterator of the tests goes on no further than it is asked to
+    try:
+        peer.serve()
+    except (wire.Closed, _Gone):
+        os._exit(0)
 
 
 def leave(requests: int) -> None:
@@ -39,14 +53,3 @@ def leave(requests: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, requests)
     os.close(null)
-
-
-def _answer(results: int, action: Callable) -> None:
-    """Send `["value", v]` or `["error", e]`; an exception that ends processes is one as well."""
-    try:
-        answer = ["value", values.encode(action())]
-        wire.send(results, answer)
-    except wire.Closed:
-        os._exit(0)
-    except BaseException as error:
-        wire.send(results, ["error", values.encode_error(error)])

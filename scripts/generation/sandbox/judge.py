@@ -1,14 +1,20 @@
 """The process that runs a task's tests, on a stand-in for the function being judged.
 
 The stand-in sends its arguments to the candidate's process and gives back what comes from
-there as plain data. The verdict goes through a pipe that the candidate never holds.
+there, see `peer`. The verdict goes through a pipe that the candidate never holds.
 """
 
+import ast
+import builtins
+import dis
 import os
 import random
+import re
+import types
 from collections.abc import Callable
 
-from . import candidate, values, wire
+from . import candidate, errors, wire
+from .peer import Peer
 
 # The verdict's pipe carries this byte first: both requests are read, the stream is in step.
 IN_STEP = b"R"
@@ -27,60 +33,83 @@ def judge(
     os.write(verdict, IN_STEP)
     candidate.leave(requests)
     confine()
+    notes: list[str] = []
     try:
-        _run(entry_point, test, prompt, calls, results)
+        _run(entry_point, test, prompt, calls, results, notes)
         outcome = [True, "passed"]
     except BaseException as error:
-        outcome = [False, f"failed: {_message(error)}"]
+        # Bounded, so that the verdict fits into one write that cannot be torn apart.
+        note = f" ({notes[0][: errors.MAX_MESSAGE_CHARS]})" if notes else ""
+        outcome = [False, f"failed: {_message(error)}{note}"]
     wire.send(verdict, outcome)
 
 
-def _run(entry_point: str, test: str, prompt: str, calls: int, results: int) -> None:
-    names = _helpers(prompt)
+def _run(entry_point: str, test: str, prompt: str, calls: int, results: int, notes: list) -> None:
+    names, classes, in_task = _helpers(prompt, entry_point)
     code = compile(test, "<test>", "exec")
-    _take(results)  # the program is loaded, or the reason why not is raised
-
-    def stand_in(*arguments, **keywords):
-        wire.send(calls, values.encode([arguments, keywords]))
-        return _take(results)
-
-    stand_in.__name__ = stand_in.__qualname__ = entry_point
-    names[entry_point] = stand_in
+    peer = Peer(calls, results, True, classes, _Verdict)
+    peer.notes, peer.in_task = notes, in_task
+    # What is said to an iterator depends on how far it has gone.
+    peer.ahead = not re.search(r"\.(a?send|a?throw|a?close)\b", test)
+    output = "stdout" in test or "capture" in test  # costs time where nobody looks
+    peer.instances.keep(peer.request("load", in_task, peer.instances.names, output))
+    unknown = sorted(_unknown(code) - {*names, *vars(builtins), entry_point})
+    judged, others = peer.request("look up", entry_point, unknown)
+    names.update({name: others[name] for name in unknown if name in others})
+    names[entry_point] = judged
     random.seed(0)  # tests draw from it, and a verdict should repeat
     exec(code, names)
-    names["check"](stand_in)
+    names["check"](judged)
 
 
-def _helpers(prompt: str) -> dict:
-    """What the prompt itself defines: tests may use its imports and helper functions."""
+def _helpers(prompt: str, entry_point: str) -> tuple[dict, dict, bool]:
+    """What the prompt defines: all names, the classes that are whole, and if one is to be written.
+
+    Tests may use its imports and helper functions.
+    """
     for source in (prompt, prompt + "    pass\n"):
         try:
+            tree = ast.parse(source)
             code = compile(source, "<prompt>", "exec")
         except (SyntaxError, ValueError):
             continue
         names: dict = {}
         exec(code, names)
-        return names
-    return {}
+        last = tree.body[-1] if tree.body else None
+        to_write = {entry_point, last.name if isinstance(last, ast.ClassDef) else entry_point}
+        classes = {
+            name: value
+            for name, value in names.items()
+            if isinstance(value, type) and value.__module__ == "builtins" and not _builtin(value)
+        }
+        return (
+            names,
+            {name: value for name, value in classes.items() if name not in to_write},
+            bool(to_write & set(classes)),
+        )
+    return {}, {}, False
 
 
-def _take(results: int):
-    """The next answer's value; raises the candidate's exception, or ends the tests."""
-    try:
-        kind, data = wire.receive(results)
-        if kind == "value":
-            return values.decode(data)
-        error = values.decode_error(data)
-    except wire.Closed:
-        raise _Verdict("the program ended before it answered") from None
-    except (TypeError, ValueError):
-        raise _Verdict("the program's answer is malformed") from None
-    raise error
+def _builtin(kind: type) -> bool:
+    return getattr(builtins, kind.__name__, None) is kind
+
+
+def _unknown(code: types.CodeType) -> set[str]:
+    """Names that a test uses and does not define: only the program can."""
+    used, defined, todo = set(), set(), [code]
+    while todo:
+        part = todo.pop()
+        todo += [constant for constant in part.co_consts if isinstance(constant, types.CodeType)]
+        for step in dis.get_instructions(part):
+            if step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
+                used.add(step.argval)
+            elif step.opname in ("STORE_NAME", "STORE_GLOBAL"):
+                defined.add(step.argval)
+    return used - defined
 
 
 def _message(error: BaseException) -> str:
-    """Bounded, so that the verdict fits into one write that cannot be torn apart."""
     try:
-        return str(error)[: values.MAX_MESSAGE_CHARS]
+        return str(error)[: errors.MAX_MESSAGE_CHARS]
     except Exception:
         return type(error).__name__

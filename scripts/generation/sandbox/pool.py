@@ -213,7 +213,7 @@ class _Worker:
         requests, answers = self._process.stdin.fileno(), self._process.stdout.fileno()
         try:
             # Two messages: the tests are not for the process that reads the first one.
-            wire.send(requests, [check.program, check.entry_point], deadline)
+            wire.send(requests, [check.program], deadline)
             wire.send(requests, [check.entry_point, check.test, check.prompt], deadline)
             passed, result = wire.receive(answers, deadline)
         except (TimeoutError, TypeError, ValueError) as error:

@@ -1,27 +1,30 @@
-"""Plain values as JSON and back, so that `==` says of the copy what it says of the original.
+"""Values as JSON and back, so that `==` says of the copy what it says of the original.
 
-JSON's own scalars stand for themselves; everything else is `[tag, payload]`. An instance of a
-subclass travels as its plain base, so that no method of its own travels with it; what has no
-plain form arrives as an `Opaque`. Decoding builds plain values only and is safe on any JSON.
+JSON's own scalars stand for themselves. Everything else is a row of a table, which is flat: a
+value may be of any depth, hold itself, or hold another one twice. A row is `[slot, tag, meta,
+cells]`, where a cell is a scalar or `[slot]`; rows stand in the order in which they can be built.
+
+An instance of a subclass travels as its plain base, so that no method of its own travels with it;
+what has no plain form arrives as an `Opaque`, unless a context (see `peer`) knows better. Decoding
+builds plain values only and is safe on any JSON.
 """
 
-import builtins
 import collections
-import decimal
-import fractions
 import itertools
 import math
 from collections.abc import Iterator
 
-from .wire import MAX_BYTES, WireError
+from . import errors, library
+from .wire import VALUE_BYTES, WireError
 
-MAX_DEPTH = 200
+MAX_BYTES = VALUE_BYTES
 MAX_ITERATOR_ITEMS = 10_000
-MAX_MESSAGE_CHARS = 300
+MAX_MESSAGE_CHARS = errors.MAX_MESSAGE_CHARS
+CandidateError, encode_error, decode_error = errors.CandidateError, errors.encode, errors.decode
 
-
-class CandidateError(RuntimeError):
-    """The candidate raised something that has no builtin exception type, or cannot be copied."""
+SCALARS = frozenset({type(None), bool, int, float, str})
+_NUMBERS = frozenset({int, float})
+_SMALL = 1 << 63
 
 
 class Opaque:
@@ -43,142 +46,195 @@ class Opaque:
 
 
 def encode(value):
-    """JSON values for `value`. Raises WireError if it is too large, too deep, or holds itself."""
-    return _Encoder().encode(value, 0)
+    """JSON values for `value`. Raises WireError if it is too large."""
+    table, (root,) = Encoder().encode((value,))
+    return [table, root]
 
 
-class _Encoder:
-    def __init__(self):
-        self._left = MAX_BYTES
+def decode(data):
+    """The value that `encode` wrote. Raises WireError on anything that it did not write."""
+    try:
+        table, root = data
+    except (TypeError, ValueError):
+        raise WireError("not an encoded value") from None
+    return Decoder().decode([table, [root]])[0]
 
-    def encode(self, value, depth: int):
-        if depth > MAX_DEPTH:
-            raise WireError(f"a value nested more than {MAX_DEPTH} deep, or inside itself")
-        self._spend(1)
-        if value is None or value is True or value is False:
-            return value
-        for base, write in _WRITERS:
-            if isinstance(value, base):
-                return write(self, value, depth + 1)
-        return ["opaque", [type(value).__name__[:MAX_MESSAGE_CHARS], bool(value)]]
+
+class Encoder:
+    """Writes one table. `describe` of a context may answer for a value before the rules here."""
+
+    def __init__(self, context=None):
+        self._describe = context.describe if context else lambda value: None
+        self._table, self._slots, self._left = [], {}, MAX_BYTES
+        self._kept = []  # what is written stays alive, so that no id is used twice
+
+    def encode(self, values) -> list:
+        """`[table, cells]` for some values at once. Raises WireError."""
+        roots = []
+        stack = [(0, "", None, iter(values), roots)]
+        while stack:
+            slot, tag, meta, children, cells = stack[-1]
+            for child in children:
+                self._left -= 2
+                kind = type(child)
+                if kind is str and child.isascii():
+                    self._spend(len(child))
+                    cells.append(child)
+                elif (
+                    child is None or kind is bool or (kind in _NUMBERS and -_SMALL < child < _SMALL)
+                ):
+                    cells.append(child)
+                elif (known := self._slots.get(id(child))) is not None:
+                    cells.append([known])
+                else:
+                    new = self._slots[id(child)] = len(self._kept)
+                    self._kept.append(child)
+                    cells.append([new])
+                    tag, meta, inner = self._describe(child) or self._plain(child)
+                    stack.append((new, tag, meta, iter(inner), []))
+                    break
+            else:
+                stack.pop()
+                if stack:
+                    self._table.append([slot, tag, meta, cells])
+            self._spend(8)
+        return [self._table, roots]
 
     def _spend(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
             raise WireError(f"a value of more than {MAX_BYTES} bytes")
 
-    def _int(self, value, depth):
+    def _plain(self, value):
+        """`(tag, meta, children)` of a value that is not a scalar cell."""
+        kind = type(value)
+        if (write := _BY_TYPE.get(kind)) is not None:
+            return write(self, value)
+        if (written := library.write(value, self._spend)) is not None:
+            return written
+        for base, write in _WRITERS:
+            if issubclass(kind, base):
+                return write(self, value)
+        return "opaque", [kind.__name__[:MAX_MESSAGE_CHARS], bool(value)], ()
+
+    def _int(self, value):
         # Large ones as hex: linear in time, and free of the limit on decimal digits.
         plain = int.__index__(value)
-        if plain.bit_length() <= 64:
-            return plain
+        if -_SMALL < plain < _SMALL:
+            return "plain", plain, ()
         self._spend(plain.bit_length() // 4)
-        return ["int", format(plain, "x")]
+        return "int", format(plain, "x"), ()
 
-    def _float(self, value, depth):
+    def _float(self, value):
         plain = float.__float__(value)
-        return plain if math.isfinite(plain) else ["float", repr(plain)]
+        return ("plain", plain, ()) if math.isfinite(plain) else ("float", repr(plain), ())
 
-    def _str(self, value, depth):
+    def _str(self, value):
         plain = str.__str__(value)
         self._spend(len(plain))
         try:
             plain.encode()
         except UnicodeEncodeError:  # lone surrogates, which JSON may join into one character
-            return ["str", plain.encode("utf-8", "surrogatepass").hex()]
-        return plain
+            self._spend(6 * len(plain))
+            return "str", plain.encode("utf-8", "surrogatepass").hex(), ()
+        return "plain", plain, ()
 
-    def _bytes(self, value, depth):
-        plain = bytes(value)
-        self._spend(2 * len(plain))
-        return ["bytes", plain.hex()]
-
-    def _complex(self, value, depth):
-        return ["complex", [self._float(value.real, depth), self._float(value.imag, depth)]]
-
-    def _range(self, value, depth):
-        return self._items("range", (value.start, value.stop, value.step), depth)
-
-    def _fraction(self, value, depth):
-        return self._items("fraction", (value.numerator, value.denominator), depth)
-
-    def _decimal(self, value, depth):
-        return ["decimal", self._str(str(value), depth)]
-
-    def _items(self, tag, items, depth):
-        return [tag, [self.encode(item, depth) for item in items]]
-
-    def _pairs(self, tag, pairs, depth):
-        return [tag, [[self.encode(k, depth), self.encode(v, depth)] for k, v in pairs]]
-
-    def _iterator(self, value, depth):
+    def _iterator(self, value):
         """The first items, and how it ended: None, or an exception to raise after them."""
         items, error = [], None
         try:
-            for item in itertools.islice(value, MAX_ITERATOR_ITEMS):
-                items.append(self.encode(item, depth))
+            items.extend(itertools.islice(value, MAX_ITERATOR_ITEMS))
             if len(items) == MAX_ITERATOR_ITEMS and next(value, self) is not self:
                 error = ["", f"an iterator of more than {MAX_ITERATOR_ITEMS} items"]
-        except WireError:
-            raise
         except Exception as raised:
             error = encode_error(raised)
-        return ["iterator", [items, error]]
+        return "iterator", error, items
+
+
+def _pairs(items):
+    return itertools.chain.from_iterable(items)
 
 
 # In order of how often they are met; a subclass before its base where both have a writer.
 _WRITERS = (
-    (int, _Encoder._int),
-    (str, _Encoder._str),
-    (float, _Encoder._float),
-    (list, lambda self, v, d: self._items("list", list.__iter__(v), d)),
-    (tuple, lambda self, v, d: self._items("tuple", tuple.__iter__(v), d)),
-    (collections.Counter, lambda self, v, d: self._pairs("counter", dict.items(v), d)),
-    (collections.OrderedDict, lambda self, v, d: self._pairs("ordered", v.items(), d)),
-    (dict, lambda self, v, d: self._pairs("dict", dict.items(v), d)),
-    (set, lambda self, v, d: self._items("set", set.__iter__(v), d)),
-    (frozenset, lambda self, v, d: self._items("frozenset", frozenset.__iter__(v), d)),
-    (complex, _Encoder._complex),
-    ((bytes, bytearray), _Encoder._bytes),
-    (range, _Encoder._range),
-    (collections.deque, lambda self, v, d: self._items("deque", collections.deque.__iter__(v), d)),
-    (fractions.Fraction, _Encoder._fraction),
-    (decimal.Decimal, _Encoder._decimal),
-    (type({}.keys()), lambda self, v, d: self._items("keys", v, d)),
-    (type({}.values()), lambda self, v, d: self._items("values", v, d)),
-    (type({}.items()), lambda self, v, d: self._pairs("pairs", v, d)),
-    (Iterator, _Encoder._iterator),
+    (int, Encoder._int),
+    (str, Encoder._str),
+    (float, Encoder._float),
+    (list, lambda self, v: ("list", None, list.__iter__(v))),
+    (tuple, lambda self, v: ("tuple", None, tuple.__iter__(v))),
+    (collections.Counter, lambda self, v: ("counter", None, _pairs(dict.items(v)))),
+    (collections.OrderedDict, lambda self, v: ("ordered", None, _pairs(v.items()))),
+    (dict, lambda self, v: ("dict", None, _pairs(dict.items(v)))),
+    (set, lambda self, v: ("set", None, set.__iter__(v))),
+    (frozenset, lambda self, v: ("frozenset", None, frozenset.__iter__(v))),
+    (collections.deque, lambda self, v: ("deque", v.maxlen, collections.deque.__iter__(v))),
+    # True views, over a dict made for them: a view of values equals nothing, keys equal sets.
+    (type({}.keys()), lambda self, v: ("keys", None, v)),
+    (type({}.values()), lambda self, v: ("values", None, v)),
+    (type({}.items()), lambda self, v: ("pairs", None, _pairs(v))),
+    (Iterator, Encoder._iterator),
 )
+_BY_TYPE = dict(_WRITERS)
+PLAIN = frozenset({base for base, _ in _WRITERS if base is not Iterator}) | library.TYPES
 
 
-def decode(data):
-    """The value that `encode` wrote. Raises WireError on anything that it did not write."""
-    try:
-        return _decode(data)
-    except Exception:  # whatever it was that hostile data upset
-        raise WireError("not an encoded value") from None
+class Decoder:
+    """Reads one table. A context has a `shell`, `fill` and `build` of its own."""
+
+    def __init__(self, context=None):
+        self._context = context
+
+    def decode(self, data) -> list:
+        """The values of `Encoder.encode`. Raises WireError on anything that it did not write."""
+        try:
+            return self._decode(*data)
+        except Exception:  # whatever it was that hostile data upset
+            raise WireError("not an encoded value") from None
+
+    def _decode(self, table, roots):
+        slots, shells, context = {}, {}, self._context
+        for slot, tag, meta, _ in table:
+            if tag in _SHELLS:
+                shells[slot] = _SHELLS[tag](meta)
+            elif context is not None and (shell := context.shell(tag, meta)) is not None:
+                shells[slot] = shell
+        slots.update(shells)
+
+        def resolve(cells):
+            return [cell if type(cell) in SCALARS else _slot(slots, cell) for cell in cells]
+
+        for slot, tag, meta, cells in table:
+            values = resolve(cells)
+            if tag in _SHELLS:
+                _FILLERS[tag](shells[slot], values)
+            elif slot in shells:
+                context.fill(shells[slot], tag, meta, values)
+            elif tag in _READERS:
+                slots[slot] = _READERS[tag](meta, values)
+            elif tag in library.READERS:
+                slots[slot] = library.READERS[tag](meta, values)
+            else:
+                slots[slot] = context.build(tag, meta, values)
+        return resolve(roots)
 
 
-def _decode(data):
-    if data is None or isinstance(data, bool | int | float | str):
-        return data
-    tag, payload = data
-    return _READERS[tag](payload)
-
-
-def _list(payload) -> list:
-    if not isinstance(payload, list):
+def _slot(slots, cell):
+    if type(cell) is not list:
         raise WireError("not an encoded value")
-    return [_decode(item) for item in payload]
+    (slot,) = cell
+    return slots[slot]
 
 
-def _dict(payload) -> dict:
-    return {_decode(key): _decode(value) for key, value in payload}
+def fill_pairs(target: dict, values: list) -> None:
+    """Keys and values in turn."""
+    for key, value in zip(values[::2], values[1::2], strict=True):
+        dict.__setitem__(target, key, value)
 
 
-def _iterator(payload):
-    items, error = payload
-    return _then(_list(items), None if error is None else decode_error(error))
+def _dict(values) -> dict:
+    found: dict = {}
+    fill_pairs(found, values)
+    return found
 
 
 def _then(items, error):
@@ -187,56 +243,39 @@ def _then(items, error):
         raise error
 
 
-_READERS = {
-    "int": lambda payload: int(payload, 16),
-    "float": float,
-    "str": lambda payload: bytes.fromhex(payload).decode("utf-8", "surrogatepass"),
-    "bytes": bytes.fromhex,
-    "complex": lambda payload: complex(*_list(payload)),
-    "range": lambda payload: range(*_list(payload)),
-    "fraction": lambda payload: fractions.Fraction(*_list(payload)),
-    "decimal": lambda payload: decimal.Decimal(_decode(payload)),
-    "list": _list,
-    "tuple": lambda payload: tuple(_list(payload)),
-    "set": lambda payload: set(_list(payload)),
-    "frozenset": lambda payload: frozenset(_list(payload)),
-    "deque": lambda payload: collections.deque(_list(payload)),
-    "dict": _dict,
-    "ordered": lambda payload: collections.OrderedDict(_dict(payload)),
-    "counter": lambda payload: collections.Counter(_dict(payload)),
-    # True views, over a dict made for them: a view of values equals nothing, keys equal sets.
-    "keys": lambda payload: dict.fromkeys(_list(payload)).keys(),
-    "values": lambda payload: dict(enumerate(_list(payload))).values(),
-    "pairs": lambda payload: _dict(payload).items(),
-    "iterator": _iterator,
-    "opaque": lambda payload: Opaque(str(payload[0]), payload[1] is True),
+def _scalar(meta, _):
+    if type(meta) not in SCALARS:
+        raise WireError("not an encoded value")
+    return meta
+
+
+# What can hold itself is made empty first.
+_SHELLS = {
+    "list": lambda meta: [],
+    "dict": lambda meta: {},
+    "ordered": lambda meta: collections.OrderedDict(),
+    "counter": lambda meta: collections.Counter(),
+    "set": lambda meta: set(),
+    "deque": lambda meta: collections.deque(maxlen=meta),
 }
-
-
-def encode_error(error: BaseException) -> list:
-    """`[builtin type name or "", message]`: the type is the nearest builtin ancestor's."""
-    kinds = (kind.__name__ for kind in type(error).__mro__ if _builtin(kind.__name__) is kind)
-    name = next(kinds, "")
-    try:
-        message = str.__str__(str(error))[:MAX_MESSAGE_CHARS]
-    except Exception:
-        message = "an exception that has no message"
-    return [name, message if name else f"{type(error).__name__}: {message}"]
-
-
-def decode_error(data) -> Exception:
-    """An exception to raise in the place of one that `encode_error` wrote."""
-    name, message = data
-    kind, message = _builtin(name), str(message)[:MAX_MESSAGE_CHARS]
-    try:
-        if kind is not None:
-            return kind(message)
-    except TypeError:  # a few want more than a message, as UnicodeDecodeError does
-        message = f"{name}: {message}"
-    return CandidateError(message)
-
-
-def _builtin(name) -> type[Exception] | None:
-    """Exceptions only: SystemExit and its like must not end the process that judges."""
-    kind = getattr(builtins, name, None) if isinstance(name, str) else None
-    return kind if isinstance(kind, type) and issubclass(kind, Exception) else None
+_FILLERS = {
+    "list": list.extend,
+    "dict": fill_pairs,
+    "ordered": lambda target, values: target.update(_dict(values)),
+    "counter": fill_pairs,
+    "set": set.update,
+    "deque": collections.deque.extend,
+}
+_READERS = {
+    "plain": _scalar,
+    "int": lambda meta, _: int(meta, 16),
+    "float": lambda meta, _: float(meta),
+    "str": lambda meta, _: bytes.fromhex(meta).decode("utf-8", "surrogatepass"),
+    "tuple": lambda _, values: tuple(values),
+    "frozenset": lambda _, values: frozenset(values),
+    "keys": lambda _, values: dict.fromkeys(values).keys(),
+    "values": lambda _, values: dict(enumerate(values)).values(),
+    "pairs": lambda _, values: _dict(values).items(),
+    "iterator": lambda meta, values: _then(values, None if meta is None else decode_error(meta)),
+    "opaque": lambda meta, _: Opaque(str(meta[0]), meta[1] is True),
+}

@@ -8,7 +8,8 @@ import os
 import select
 import time
 
-MAX_BYTES = 16 << 20
+MAX_BYTES = 16 << 20  # of a request
+VALUE_BYTES = 64 << 20  # of what crosses between tests and candidate
 _READ_BYTES = 1 << 16
 
 
@@ -20,7 +21,7 @@ class Closed(WireError):
     """The other end is gone."""
 
 
-def send(fd: int, message, deadline: float | None = None) -> None:
+def send(fd: int, message, deadline: float | None = None, most: int = MAX_BYTES) -> None:
     """Write one message of JSON values; `deadline` is on the monotonic clock, in seconds.
 
     Raises WireError (too large, nothing written), Closed, or TimeoutError.
@@ -29,8 +30,8 @@ def send(fd: int, message, deadline: float | None = None) -> None:
         body = json.dumps(message, separators=(",", ":")).encode("ascii")
     except RecursionError:
         raise WireError("message nested too deep") from None
-    if len(body) > MAX_BYTES:
-        raise WireError(f"message of {len(body)} bytes, at most {MAX_BYTES} allowed")
+    if len(body) > most:
+        raise WireError(f"message of {len(body)} bytes, at most {most} allowed")
     view = memoryview(len(body).to_bytes(4, "big") + body)
     while view:
         if deadline is not None:
@@ -43,14 +44,14 @@ def send(fd: int, message, deadline: float | None = None) -> None:
             raise Closed(f"the other end is gone: {error.strerror}") from None
 
 
-def receive(fd: int, deadline: float | None = None):
+def receive(fd: int, deadline: float | None = None, most: int = MAX_BYTES):
     """Read one message; `deadline` as for `send`.
 
     Raises WireError (not a message), Closed, or TimeoutError.
     """
     size = int.from_bytes(_read(fd, 4, deadline), "big")
-    if size > MAX_BYTES:
-        raise WireError(f"message of {size} bytes, at most {MAX_BYTES} allowed")
+    if size > most:
+        raise WireError(f"message of {size} bytes, at most {most} allowed")
     try:
         return json.loads(_read(fd, size, deadline))
     except (ValueError, RecursionError) as error:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from generation.sandbox import candidate, judge, kernel, packages, processes, wire
+from generation.sandbox import candidate, judge, kernel, packages, processes, semaphores, wire
 from generation.sandbox.jail import THREADS, Jail, choose_plan
 
 del sys.path[0]
@@ -32,10 +32,10 @@ _DIRECTORY = "check"
 _PROCESSORS = 4
 _STACK_BYTES = 8 << 20
 _WARM = (
-    "abc array ast asyncio base64 bisect calendar cmath collections contextlib copy ctypes dataclasses",
-    "datetime decimal enum fractions functools hashlib heapq inspect io itertools json math",
-    "numbers operator queue random re statistics string struct textwrap threading time traceback",
-    "types typing unicodedata uuid",
+    "abc array ast asyncio base64 bisect calendar cmath collections contextlib copy ctypes",
+    "dataclasses datetime decimal enum fractions functools hashlib heapq inspect io itertools json",
+    "math numbers operator queue random re statistics string struct textwrap threading time",
+    "traceback types typing unicodedata uuid",
 )
 
 
@@ -63,6 +63,8 @@ def main() -> None:
     _level(settings["jail"]["memory_mb"])
 
     plan, reason = choose_plan(base, settings["jail"]["layers"], offered)
+    if plan is None or not plan.own_root:
+        semaphores.offer()
     if plan:
         plan.divide()
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)

@@ -1,0 +1,43 @@
+"""Exceptions as plain data: a builtin type and a message."""
+
+import builtins
+
+MAX_MESSAGE_CHARS = 300
+
+
+class CandidateError(RuntimeError):
+    """The candidate raised something that has no builtin exception type, or cannot be copied."""
+
+
+def encode(error: BaseException) -> list:
+    """`[builtin type name or "", message]`: the type is the nearest builtin ancestor's."""
+    kinds = (kind.__name__ for kind in type(error).__mro__ if builtin(kind.__name__) is kind)
+    name = next(kinds, "")
+    text = message(error)
+    return [name, text if name else f"{type(error).__name__}: {text}"]
+
+
+def decode(data) -> Exception:
+    """An exception to raise in the place of one that `encode` wrote."""
+    name, text = data
+    kind, text = builtin(name), str(text)[:MAX_MESSAGE_CHARS]
+    try:
+        if kind is not None:
+            return kind(text)
+    except TypeError:  # a few want more than a message, as UnicodeDecodeError does
+        text = f"{name}: {text}"
+    return CandidateError(text)
+
+
+def message(error: BaseException) -> str:
+    """Its text, bounded, whatever its own class does when asked."""
+    try:
+        return str.__str__(str(error))[:MAX_MESSAGE_CHARS]
+    except Exception:
+        return "an exception that has no message"
+
+
+def builtin(name) -> type[Exception] | None:
+    """Exceptions only: SystemExit and its like must not end the process that judges."""
+    kind = getattr(builtins, name, None) if isinstance(name, str) else None
+    return kind if isinstance(kind, type) and issubclass(kind, Exception) else None
