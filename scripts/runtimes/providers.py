@@ -36,5 +36,15 @@ def on_npu(provider: str) -> bool:
     return _is_of(provider, ON_NPU)
 
 
+def place(provider: str) -> str:
+    """Where it computes, by the plain provider there: oneDNN's on the processor's, TensorRT's on
+    CUDA's. Another is a place of its own."""
+    if on_nvidia(provider):
+        return "cuda"
+    if _is_of(provider, ON_CPU):
+        return "cpu"
+    return "rocm" if provider == "migraphx" else provider
+
+
 def _is_of(provider: str, names: tuple[str, ...]) -> bool:
     return provider in {name.lower() for name in names}

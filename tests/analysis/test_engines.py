@@ -12,9 +12,10 @@ from analysis.figures.runtimes_engines import over_one
 from analysis.figures.style import NothingToShowError, look
 from analysis.runtimes import words
 from analysis.runtimes.matrix import EXPORTS, both_ways, label, matrices
-from analysis.runtimes.order import place, rank
+from analysis.runtimes.order import rank
 from analysis.runtimes.pairs import ENGINES, engine_pairs, planned_pairs
 from analysis.runtimes.systems import engine
+from runtimes.providers import place
 
 ENERGY, TIME = words.ENERGY, words.TIME
 # Seconds of an inference, by (system, origin, provider).

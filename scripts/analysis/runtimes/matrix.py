@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.raw import TOTAL
-from analysis.runtimes.order import place
 from analysis.runtimes.words import ENERGY, TIME, provider, reasons
+from runtimes.providers import place
 
 # What a table of ratios shows, and how the page calls it.
 SHOWN = {ENERGY: "energy", TIME: "time"}

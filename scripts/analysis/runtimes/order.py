@@ -5,24 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from runtimes.base import PROVIDERS
-
-# Providers of ONNX Runtime that compute where another does, by that plain one.
-PLACES = {
-    **dict.fromkeys(("tensorrt", "nvtensorrtrtx"), "cuda"),
-    **dict.fromkeys(("openvino", "dnnl", "xnnpack", "acl", "armnn"), "cpu"),
-    "migraphx": "rocm",
-}
-
-
-def place(provider: str) -> str:
-    """Where a provider computes, by the plain provider there: oneDNN's on the processor's."""
-    return PLACES.get(provider, provider)
+from runtimes.providers import AUTO
 
 
 def provider_rank(name: str) -> tuple[int, str]:
     """Those that the runtimes know in their order, then others by name."""
-    return PROVIDERS.index(name) if name in PROVIDERS else len(PROVIDERS), name
+    return AUTO.index(name) if name in AUTO else len(AUTO), name
 
 
 def rank(title: str, exported: bool, provider: str) -> tuple:

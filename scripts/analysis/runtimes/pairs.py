@@ -16,8 +16,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.runtimes.order import place, provider_rank
+from analysis.runtimes.order import provider_rank
 from analysis.runtimes.words import provider
+from runtimes.providers import place
 
 # What is asked beyond the study: engine against engine.
 ENGINES = "engines"
