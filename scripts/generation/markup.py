@@ -88,12 +88,12 @@ def blocks(text: str, begin: int = 0) -> tuple[list[Code], Code]:
                 content[-1:] = [Piece(p.text.rstrip("\r\n"), p.start) for p in content[-1:]]
                 if not re.match(r"[\w{]", closing["rest"]):
                     number += 1
-                    outside += [line.behind(closing.start("rest")), Piece("\n", None)]
+                    outside.append(line.behind(closing.start("rest")))
                 # Else it names a language: it opens the next block, too.
                 break
-            content.append(_bare(line, opening))
+            content.append(_unquoted(line, opening))
             number += 1
-        found.append(Code(tuple(content)))
+        found.append(unindented(Code(tuple(content)), len(opening["indent"])))
     return found, Code(tuple(outside))
 
 
@@ -119,17 +119,19 @@ def _lines(text: str, begin: int, end: int) -> list[Piece]:
     ]
 
 
-def _bare(line: Piece, opening: re.Match) -> Piece:
-    """A line without the quote's marks and the indentation of its block's fence."""
-    marks = re.match(rf"(?:{QUOTE}){{0,{opening['quote'].count('>')}}}", line.text).end()
-    return line.behind(marks).unindented(len(opening["indent"]))
+def _unquoted(line: Piece, opening: re.Match) -> Piece:
+    """A line without the marks of the quote that its block stands in."""
+    return line.behind(
+        re.match(rf"(?:{QUOTE}){{0,{opening['quote'].count('>')}}}", line.text).end()
+    )
 
 
-def unindented(code: Code) -> Code:
-    """Lines without the indentation of the first one that is not blank."""
+def unindented(code: Code, most: int | None = None) -> Code:
+    """Lines without the indentation of the first one that is not blank, at most so many blanks."""
     for piece in code.pieces:
         if stripped := piece.text.strip():
-            width = piece.text.index(stripped[0])
+            own = piece.text.index(stripped[0])
+            width = own if most is None else min(own, most)
             return Code(tuple(line.unindented(width) for line in code.pieces))
     return code
 

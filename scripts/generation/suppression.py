@@ -4,11 +4,10 @@ After Solovyeva and Castor (arXiv 2604.06755): at each boundary of a checking un
 output so far compiles and passes. A check is only run where its outcome can have changed, that is
 where the program's syntax tree is one that was not checked before.
 
-Nothing is lost by it: what an output is stopped at is the start of what it would have been, and both
-are judged as the program that `generation.program` finds in them. An output that passes unsuppressed
-is stopped where it passes, or stands whole at its end. The reverse is not promised: a model that
-goes on can still spoil what its answer uses; such a pair is counted as a pass that suppression
-added.
+Nothing is lost by it: what an output is stopped at is the start of what it would have been, and
+both are judged as the program that `generation.program` finds in them. What passes unsuppressed is
+stopped where it passes, or stands whole at its end. The reverse is not promised: a model that goes
+on can still spoil what its answer uses; such a pair counts as a pass that suppression added.
 """
 
 from __future__ import annotations
