@@ -23,10 +23,12 @@ def parts(task: FunctionTask, solution: str) -> dict[str, str]:
     `body` is the function's, `code` the whole function; `split` is a body that leaves the work to
     `work`, a function of its own that needs an import, a constant, a table and a class.
     """
-    solution = solution.strip("\n") + "\n"
     begin = re.search(rf"^def {task.entry_point}\b", task.prompt, re.MULTILINE).start()
     given = arguments(task)
-    signature = task.prompt[begin:].split('"""')[0].split("'''")[0].strip("\n ") + "\n"
+    before = task.prompt[begin:].split('"""')[0].split("'''")[0].strip("\n ") + "\n"
+    # One of the problems imports something above its docstring.
+    signature, _, more = before.partition("\n")
+    signature, solution = signature + "\n", more + solution.strip("\n") + "\n"
     work = (
         "import functools as _tools\n\n"
         "_TABLE = {}\n"
