@@ -17,27 +17,45 @@ OPENING = re.compile(
 CLOSING = re.compile(rf"(?:{QUOTE})*[ \t]*(?P<fence>`{{3,}}|~{{3,}})[ \t]*(?P<rest>[^\r\n]*)")
 # What hides marks from whoever looks for them.
 HIDING = f"{COMMENT}|{LONG_TEXT}|{TEXT}"
-# Marks with which models end an answer, in the form in which no Python can hold them: <|im_end|>,
-# </s>, [/INST]. A few others could be a comparison or a subscript: they must end the line.
+# Marks with which models end an answer. Those that could be a comparison or a subscript must end
+# the line.
 ENDS = (
-    r"<[|\uff5c]|</|\[/"
+    r"<[|\uff5c]|</s>|\[/INST\]"
     r"|(?:<(?:eos|EOS|eot|EOT|pad|end|END|end_of_turn)>|\[(?P<name>DONE|END|EOS|EOT)\])"
     r"(?=[ \t]*(?:[\r\n]|\Z))"
 )
 # What an unfinished text may end in while such a mark, or a fence, is being written.
-BEGUN = r"(?:<|\[(?:D|DO|DON|DONE)?|`{1,2})\Z"
+BEGUN = r"(?:</?s?|\[(?:D|DO|DON|DONE|/\w*)?|(?<!`)`{1,2})\Z"
+# What separates code from what follows on its line: tags that close, fences. No Python has them.
+CLOSED = r"</\w+>|\[/\w+\]|(?<=[^\s`>])[ \t]*```"
 MARK = re.compile(f"{HIDING}|(?P<mark>{ENDS}|{BEGUN})", re.DOTALL)
 FENCED = re.compile(
-    rf"{HIDING}|(?P<mark>(?:\r\n|\r|\n)[ \t]*(?:```|~~~)|```|{ENDS}|{BEGUN})", re.DOTALL
+    rf"{HIDING}|(?P<mark>(?:\r\n|\r|\n)[ \t]*(?:```|~~~)|```|{ENDS}|{CLOSED}|{BEGUN})", re.DOTALL
 )
-# A fence behind code, on its line.
-INLINE = re.compile(rf"{HIDING}|(?P<mark>(?<=[^\s`>])[ \t]*```)", re.DOTALL)
+SEPARATED = re.compile(rf"{HIDING}|(?P<mark>{CLOSED})", re.DOTALL)
+# What may stand before an answer: a byte order mark, marks of the turn, thoughts.
+TURN = re.compile(
+    r"\ufeff?(?:\s*(?:<[|\uff5c][^>\r\n]*[|\uff5c]>(?:assistant|system|user)?|<s>|\[INST\]))*"
+)
+THOUGHT = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+THINKING = re.compile(r"\s*<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+PROMPTED = re.compile(r"(?:>>>|\.\.\.)(?:[ ]|(?=[\r\n]|\Z))")
 OPENED = re.compile(rf"{COMMENT}|{LONG_TEXT}|(?P<quotes>\"\"\"|''')|{TEXT}", re.DOTALL)
 
 
-def answer_end(text: str, fences: bool = False) -> int:
+def answer_begin(text: str) -> int:
+    """Where an answer begins behind thoughts and marks of the turn; at the end while a model
+    thinks."""
+    begin = TURN.match(text).end()
+    thoughts = [match.end() for match in THOUGHT.finditer(text)]
+    if not thoughts and THINKING.match(text, begin):
+        return len(text)
+    return max([begin, *thoughts])
+
+
+def answer_end(text: str, begin: int = 0, fences: bool = False) -> int:
     """Where a mark of the end, or a fence, stands outside of texts and comments; else the end."""
-    for match in (FENCED if fences else MARK).finditer(text):
+    for match in (FENCED if fences else MARK).finditer(text, begin):
         if match["mark"] is None:
             continue
         if match["name"] and re.search(rf"(?<![\[\w]){match['name']}\b", text):
@@ -47,35 +65,35 @@ def answer_end(text: str, fences: bool = False) -> int:
     return len(text)
 
 
-def blocks(text: str) -> tuple[list[Code], Code]:
+def blocks(text: str, begin: int = 0) -> tuple[list[Code], Code]:
     """The fenced blocks of an answer, without what quotes and indents their fences, and what
     stands outside of them."""
     found, outside = [], []
-    lines = [(match.start(), match.group()) for match in LINE.finditer(text) if match.group()]
+    lines = _lines(text, begin, len(text))
     number = 0
     while number < len(lines):
-        at, line = lines[number]
+        outer = lines[number]
         number += 1
-        opening = OPENING.match(line)
+        opening = OPENING.match(outer.text)
         if opening is None:
-            outside.append(Piece(line, at))
+            outside.append(outer)
             continue
         content: list[Piece] = []
         while number < len(lines):
-            at, line = lines[number]
-            if opening["quote"] and not re.match(QUOTE, line):
+            line = lines[number]
+            if opening["quote"] and not re.match(QUOTE, line.text):
                 break
-            closing = _closing(line, opening)
-            if closing and not _within_text(content, text[at:]):
+            closing = _closing(line.text, opening)
+            if closing and not _within_text(content, text[line.start :]):
                 content[-1:] = [Piece(p.text.rstrip("\r\n"), p.start) for p in content[-1:]]
                 if not re.match(r"[\w{]", closing["rest"]):
                     number += 1
-                    outside.append(Piece(closing["rest"] + "\n", at + closing.start("rest")))
+                    outside.append(line.behind(closing.start("rest")))
                 # Else it names a language: it opens the next block, too.
                 break
-            content.append(_bare(line, at, opening))
+            content.append(_unquoted(line, opening))
             number += 1
-        found.append(Code(tuple(content)))
+        found.append(unindented(Code(tuple(content)), len(opening["indent"])))
     return found, Code(tuple(outside))
 
 
@@ -93,35 +111,54 @@ def _within_text(content: list[Piece], following: str) -> bool:
     return False
 
 
-def _bare(line: str, at: int, opening: re.Match) -> Piece:
-    """A line without the quote's marks and the indentation of its block's fence."""
-    marks = re.match(rf"(?:{QUOTE}){{0,{opening['quote'].count('>')}}}", line).end()
-    return Piece(line, at).behind(marks).unindented(len(opening["indent"]))
+def _lines(text: str, begin: int, end: int) -> list[Piece]:
+    return [
+        Piece(match.group(), match.start())
+        for match in LINE.finditer(text, begin, end)
+        if match.group()
+    ]
 
 
-def unindented(code: Code) -> Code:
-    """Lines without the indentation of the first one that is not blank."""
+def _unquoted(line: Piece, opening: re.Match) -> Piece:
+    """A line without the marks of the quote that its block stands in."""
+    return line.behind(
+        re.match(rf"(?:{QUOTE}){{0,{opening['quote'].count('>')}}}", line.text).end()
+    )
+
+
+def unindented(code: Code, most: int | None = None) -> Code:
+    """Lines without the indentation of the first one that is not blank, at most so many blanks."""
     for piece in code.pieces:
         if stripped := piece.text.strip():
-            width = piece.text.index(stripped[0])
+            own = piece.text.index(stripped[0])
+            width = own if most is None else min(own, most)
             return Code(tuple(line.unindented(width) for line in code.pieces))
     return code
 
 
-def without_fences(code: Code) -> Code:
-    """What stands behind a fence on the line of code begins a line of its own."""
+def separated(code: Code) -> Code:
+    """What stands behind a fence or a tag on the line of code begins a line of its own."""
     text, parts, at = code.text, [], 0
-    for match in INLINE.finditer(text):
+    for match in SEPARATED.finditer(text):
         if match["mark"]:
             parts += [*code.part(at, match.start()), Piece("\n", None)]
             at = match.end()
     return Code((*parts, *code.part(at, len(text)))) if parts else code
 
 
-def begun_anew(text: str, column: int) -> Code:
+def unprompted(code: Code) -> Code:
+    """What was typed in a session of the interpreter; other code as it is."""
+    first = next((line.text for line in code.pieces if line.text.strip()), "")
+    if not PROMPTED.match(first):
+        return code
+    typed = ((PROMPTED.match(line.text), line) for line in code.pieces)
+    return Code(tuple(line.behind(match.end()) for match, line in typed if match))
+
+
+def begun_anew(text: str, begin: int, end: int, column: int) -> Code:
     """Lines without the indentation of the first one that is not blank, where the text goes on
     behind `column` blanks."""
-    lines = [Piece(match.group(), match.start()) for match in LINE.finditer(text) if match.group()]
+    lines = _lines(text, begin, end)
     for number, line in enumerate(lines):
         if line.text.strip():
             own = len(line.text) - len(line.text.lstrip(" \t"))

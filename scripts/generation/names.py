@@ -43,9 +43,11 @@ class Names:
 
 def names_of(node: ast.stmt, source: str) -> Names:
     """The names of a statement, whose text is `source`."""
-    binds, changes = set(), set()
+    binds, changes, reads = set(), set(), set()
     for inner in _outermost(node):
         binds.update(_bound(inner))
+        if isinstance(inner, ast.AugAssign):
+            reads.add(root(inner.target))
         if isinstance(inner, ast.Attribute | ast.Subscript) and not isinstance(inner.ctx, ast.Load):
             changes.add(root(inner))
     marks = {
@@ -58,7 +60,7 @@ def names_of(node: ast.stmt, source: str) -> Names:
         name for inner in ast.walk(node) if isinstance(inner, ast.Global) for name in inner.names
     }
     star = isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
-    uses = _used(node, source) | marks
+    uses = _used(node, source) | marks | reads - {None}
     return Names(
         frozenset(binds),
         frozenset(changes - {None}),

@@ -20,7 +20,15 @@ import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from generation.markup import answer_end, begun_anew, blocks, unindented, without_fences
+from generation.markup import (
+    answer_begin,
+    answer_end,
+    begun_anew,
+    blocks,
+    separated,
+    unindented,
+    unprompted,
+)
 from generation.needs import Needs, Place, View
 from generation.pieces import Code, Piece, Program, joined
 from generation.statements import Statement, meaning, parsed
@@ -102,13 +110,13 @@ def _found(
     text: str, prompt: str, task_prompt: str, name: str, style: str
 ) -> tuple[Reading, tuple[Reading, Place] | None]:
     """The first reading, and where in which the target stands."""
-    text = text[: answer_end(text)]
+    begin = answer_begin(text)
+    text = text[: answer_end(text, begin)]
     helpers = _helpers(task_prompt, name)
-    groups = (
-        _completions(text, prompt, helpers)
-        if style == "completion"
-        else _chats(text, task_prompt, helpers, name)
-    )
+    if style == "completion":
+        groups = _completions(text, begin, prompt, helpers)
+    else:
+        groups = _chats(text, begin, task_prompt, helpers, name)
     first = None
     for group in groups:
         readings = list(group)
@@ -150,24 +158,26 @@ def _definition(name: str) -> re.Pattern:
     )
 
 
-def _completions(text: str, prompt: str, helpers: str) -> Iterator[list[Reading]]:
+def _completions(text: str, begin: int, prompt: str, helpers: str) -> Iterator[list[Reading]]:
     """An output that goes on behind the prompt, or begins anew."""
-    end = answer_end(text, fences=True)
-    found, outside = _texts(text)
-    head = Code((Piece(text[:end], 0),))
+    end = answer_end(text, begin, fences=True)
+    found, outside = _texts(text, begin)
+    head = Code((Piece(text[begin:end], begin),))
     # An instruction-tuned model closes a fence that it never opened, and then chats.
     yield [Reading(prompt, [head, *found], continues=True), Reading(helpers, found, outside)]
     column = len(prompt) - len(prompt.rstrip(" \t"))
     yield [
-        Reading(helpers, [begun_anew(text[:end], 0)]),
-        Reading(helpers, [begun_anew(text[:end], column)]),
-        *_bodies(text, prompt),
+        Reading(helpers, [begun_anew(text, begin, end, 0)]),
+        Reading(helpers, [begun_anew(text, begin, end, column)]),
+        *_bodies(text, begin, prompt),
     ]
 
 
-def _chats(text: str, task_prompt: str, helpers: str, name: str) -> Iterator[list[Reading]]:
+def _chats(
+    text: str, begin: int, task_prompt: str, helpers: str, name: str
+) -> Iterator[list[Reading]]:
     """An answer with the function in a fenced block, or in the text."""
-    found, outside = _texts(text)
+    found, outside = _texts(text, begin)
     yield [Reading(helpers, found, outside)]
     define = _definition(name).search(outside.text)
     if define and (width := len(define["indent"])):
@@ -176,20 +186,20 @@ def _chats(text: str, task_prompt: str, helpers: str, name: str) -> Iterator[lis
             for line in outside.pieces
         )
         yield [Reading(helpers, [Code(lines), *found])]
-    yield [*_bodies(text, task_prompt)]
+    yield [*_bodies(text, begin, task_prompt)]
 
 
-def _bodies(text: str, prompt: str) -> Iterator[Reading]:
+def _bodies(text: str, begin: int, prompt: str) -> Iterator[Reading]:
     """Fenced blocks that hold the function's body alone."""
     given = prompt.rstrip() + "\n"
-    for block in blocks(text)[0]:
+    for block in blocks(text, begin)[0]:
         if block.text.lstrip("\r\n")[:1] in (" ", "\t"):
             yield Reading(given, [block], continues=True)
 
 
-def _texts(text: str) -> tuple[list[Code], Code]:
-    found, outside = blocks(text)
-    return [without_fences(unindented(block)) for block in found], without_fences(outside)
+def _texts(text: str, begin: int) -> tuple[list[Code], Code]:
+    found, outside = blocks(text, begin)
+    return [separated(unprompted(unindented(block))) for block in found], separated(outside)
 
 
 def _gathered(reading: Reading, place: Place, helpers: str, name: str, length: int) -> Program:

@@ -16,6 +16,7 @@ LINE_BREAK = re.compile(r"\r\n|\r|\n")
 # A statement that begins in the first column, behind its indentation; a form feed starts the count
 # of columns anew. Brackets that close there belong to a statement above.
 FIRST_COLUMN = re.compile(r"(?<=[\r\n])(?:[ \t\f]*\f)?[^ \t\f\r\n#)\]}]")
+BLANKS = re.compile(r"(?:[ \t\f]*[\r\n])*")
 # Comments, texts in triple quotes and other texts, of whichever prefix.
 COMMENT = r"#[^\r\n]*"
 LONG_TEXT = r'"""(?:\\.|[^\\])*?"""' r"|'''(?:\\.|[^\\])*?'''"
@@ -28,7 +29,7 @@ class Statement:
     """A statement of the first column and where it stands in the text.
 
     Attributes:
-        start: Where it begins, with its decorators and the comments above the first.
+        start: Where it begins, with its decorators; the first also with the comments above it.
         stop: Just behind its last line.
         follows: Whether nothing but comments and blanks stands between it and the one above.
         cut_at: Where a line stands that was to go on with it and is no code; None for a statement
@@ -156,7 +157,9 @@ def _located(
             end = starts[line + 1] if line + 1 < len(starts) else len(source)
             raw = source[starts[line] : end].encode("utf-8")
             column = len(raw[: node.col_offset].decode("utf-8"))
-        begins.append(starts[first] if number == 0 else starts[line] + column)
+        begins.append(starts[line] + column)
+    if begins:
+        begins[0] = BLANKS.match(source, starts[first]).end()
     found = []
     for number, node in enumerate(nodes):
         line = first + node.end_lineno

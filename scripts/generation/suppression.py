@@ -2,7 +2,12 @@
 
 After Solovyeva and Castor (arXiv 2604.06755): at each boundary of a checking unit, test that the
 output so far compiles and passes. A check is only run where its outcome can have changed, that is
-where the program's syntax tree has.
+where the program's syntax tree is one that was not checked before.
+
+Nothing is lost by it: what an output is stopped at is the start of what it would have been, and
+both are judged as the program that `generation.program` finds in them. What passes unsuppressed is
+stopped where it passes, or stands whole at its end. The reverse is not promised: a model that goes
+on can still spoil what its answer uses; such a pair counts as a pass that suppression added.
 """
 
 from __future__ import annotations
@@ -70,7 +75,7 @@ class Suppressor:
         self._unit = unit
         self._check = check
         # What stands in the prompt has nothing of the output in it yet.
-        self._last = meaning(posed.program("").source)
+        self._seen = {meaning(posed.program("").source)}
         self.consultations: list[Consultation] = []
 
     def __call__(self, text: str, new: int, tokens: int) -> bool:
@@ -90,8 +95,8 @@ class Suppressor:
         key = meaning(program.source)
         if key is None:
             return "does not compile", False
-        if key == self._last:
+        if key in self._seen:
             return "unchanged", False
-        self._last = key
+        self._seen.add(key)
         verdict = self._check(self._posed.check(program))
         return verdict.result, verdict.passed

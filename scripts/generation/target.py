@@ -65,7 +65,7 @@ def _is_nothing(node: ast.stmt, name: str) -> bool:
         return node.name == name
     if isinstance(node, ast.Raise):
         return "NotImplemented" in ast.unparse(node)
-    return isinstance(node, ast.Pass) or (
+    return isinstance(node, ast.Pass | ast.Import | ast.ImportFrom) or (
         isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     )
 

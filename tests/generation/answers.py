@@ -23,10 +23,12 @@ def parts(task: FunctionTask, solution: str) -> dict[str, str]:
     `body` is the function's, `code` the whole function; `split` is a body that leaves the work to
     `work`, a function of its own that needs an import, a constant, a table and a class.
     """
-    solution = solution.strip("\n") + "\n"
     begin = re.search(rf"^def {task.entry_point}\b", task.prompt, re.MULTILINE).start()
     given = arguments(task)
-    signature = task.prompt[begin:].split('"""')[0].split("'''")[0].strip("\n ") + "\n"
+    before = task.prompt[begin:].split('"""')[0].split("'''")[0].strip("\n ") + "\n"
+    # One of the problems imports something above its docstring.
+    signature, _, more = before.partition("\n")
+    signature, solution = signature + "\n", more + solution.strip("\n") + "\n"
     work = (
         "import functools as _tools\n\n"
         "_TABLE = {}\n"
@@ -58,6 +60,7 @@ def parts(task: FunctionTask, solution: str) -> dict[str, str]:
         ),
         "crlf": (signature + solution).replace("\n", "\r\n"),
         "rest": solution.lstrip(),
+        "deco": "def _deco(f):\n    return _tools.wraps(f)(lambda *a: f(*a))\n\n",
         "given": given,
     }
 
@@ -91,10 +94,9 @@ COMPLETIONS = {
     "needs between prose": " {split_rest}\n\nHere's the helper (below\n\n{work}\nDone (so.\n",
     "overloads": "\n\nfrom typing import overload\n\n@overload\ndef {name}(*a: int) -> int: ...\n"
     "@overload\ndef {name}(*a: str) -> str: ...\n{short}",
-    "conditional": "\nimport sys\nif sys.version_info < (3,):\n    def {name}(): pass\nelse:\n{deep}",
-    "decorated": "\nimport functools\n\ndef _deco(f):\n    return functools.wraps(f)(lambda *a: f(*a))"
-    "\n\n@_deco\n{short}",
-    "wrapped below": " {rest}\n\ndef _deco(f):\n    return lambda *a: f(*a)\n\n{name} = _deco({name})\n",
+    "conditional": "\nimport sys\nif sys.version_info < (3,):\n    x = 1\nelse:\n{deep}",
+    "decorated": "\nimport functools as _tools\n\n{deco}@_deco\n{short}",
+    "wrapped below": " {rest}\nimport functools as _tools\n\n{deco}{name} = _deco({name})\n",
     "another name": "\ndef _solve({given}):\n{body}\n{name} = _solve\n",
     "signature again": "\n{short}",
     "signature again at once": "{short}",
@@ -127,10 +129,10 @@ CHATS = {
     "indented by tabs": "\t```python\n{tabbed}\t```\n",
     "quoted": "> As asked:\n>\n> ```python\n{quoted}> ```\n\nThat is it.\n",
     "CRLF": "Sure:\r\n\r\n```python\r\n{crlf}```\r\nIt works.\r\n",
-    "fence in the docstring": '```python\n{signature}    """So:\n\n    ```\n    x = 1\n    ```\n    """\n'
-    "{body}```\n",
-    "fence in the docstring's first column": '```python\n{signature}    """So:\n```python\nx = 1\n```\n'
-    '    """\n{body}```\nDone.\n',
+    "fence in the docstring": '```python\n{signature}    """So:\n\n    ```\n    x = 1\n    ```\n'
+    '    """\n{body}```\n',
+    "fence in the docstring's first column": '```python\n{signature}    """So:\n```python\nx = 1\n'
+    '```\n    """\n{body}```\nDone.\n',
     "end on the line": "```python\n{short!}<|im_end|>\n",
     "fence on the line": "```python\n{short!}```\nIt's (done.\n",
     "end behind the fence": "```python\n{short}```<|im_end|>\n<|im_start|>user\n```python\nx\n```",
@@ -159,15 +161,17 @@ CHATS = {
     "text first": "```text\n{name}(1) -> 2\n```\n```python\n{code}```\n",
     "forgotten closing": "```bash\nls\n```python\n{code}```\n",
     "future": "```python\nfrom __future__ import annotations\n{code}```\n",
-    "overloads": "```python\nimport typing as t\n\n@t.overload\ndef {name}(*a: int) -> int: ...\n{short}```",
-    "conditional": "```python\ntry:\n    from nowhere import {name}\nexcept ImportError:\n{deep}```\n",
-    "decorated": "```python\nfrom functools import wraps\ndef _deco(f):\n    return wraps(f)(lambda *a: f(*a))"
-    "\n\n@_deco\n{short}```\n",
+    "overloads": "```python\nimport typing as t\n\n@t.overload\ndef {name}(*a: int) -> int: ...\n"
+    "{short}```",
+    "conditional": "```python\ntry:\n    from nowhere import {name}\nexcept ImportError:\n{deep}"
+    "```\n",
+    "decorated": "```python\nimport functools as _tools\n{deco}@_deco\n{short}```\n",
     "method": "```python\nclass Solution:\n{method}```\n",
-    "method with a call": "```python\nclass Solution:\n{method}\nprint(Solution().{name}(input()))\n```\n",
+    "method with a call": "```python\nclass A:\n{method}\nprint(A().{name}(input()))\n```\n",
     "another name": "```python\ndef _solve({given}):\n{body}\n{name} = _solve\n```\n",
-    "global": "```python\ndef _fill():\n    global _STEP\n    _STEP = 1\n\n_fill()\n\n{signature}    assert"
-    " _STEP == 1\n{body}```\n",
+    "global": "```python\ndef _fill():\n    global _STEP\n    _STEP = 1\n\n_fill()\n\n{signature}"
+    "    assert _STEP == 1\n{body}```\n",
+    "body alone in a list": "1. The body is:\n   ```python\n{body_3}   ```\n",
     "body alone": "The body is:\n```python\n{body}```\n",
     "prose in the block": "```python\nHere's the code:\n{code}\nThat's all.\n```\n",
 }
@@ -218,6 +222,7 @@ def answer(style: str, task: FunctionTask, solution: str) -> str:
         "crlf_rest": known["body"].lstrip().replace("\n", "\r\n"),
         "tabbed": textwrap.indent(known["short"], "\t"),
         "short_2": textwrap.indent(known["short"], "  ").lstrip(),
+        "body_3": textwrap.indent(known["body"], "   "),
         "rest!": known["rest"].rstrip(),
         "short!": known["short"].rstrip(),
         "work_head": begin,

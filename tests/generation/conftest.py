@@ -1,10 +1,15 @@
-"""Small tasks and checks for outputs that no model wrote."""
+"""Small tasks and checks for outputs that no model wrote; lets tests import what lies beside."""
+
+import sys
+from pathlib import Path
 
 import pytest
 
 from generation.sandbox import Verdict
 from generation.workloads import WORKLOADS
 from generation.workloads.functions import FunctionTask
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 PROMPT = '''from typing import List
 

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from generation.program import cut, function_end, meaning, parsed, proposed
+from generation.program import meaning, parsed, proposed, whole
 
 GIVEN = "import re\n\n\ndef helper(x):\n    return x\n\n\n"
 TASK = GIVEN + 'def target(x):\n    """Doc."""\n'
@@ -21,19 +21,28 @@ def chat(text):
     return proposed(text, "Write it.", TASK, "target", "chat")
 
 
+def alone(text, name="target"):
+    """The program of a text that nothing was given for."""
+    return proposed(text, "", "", name, "completion")
+
+
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
         (" return x\n", " return x\n"),
         (" return x\n```\nThat was it.", " return x"),
         (" return x\n```", " return x"),
-        (" return x\n``", " return x\n``"),
+        (" return x\n``", " return x\n"),
         (" return x  # ```\n", " return x  # ```\n"),
+        (" return x\n    ```\nThat was it.", " return x"),
+        (" return x<|endoftext|>\nthat", " return x"),
+        (" return x\n    That was it.\n\nprint(", " return x\n"),
         ("```\nreturn x", ""),
+        ("\n\nprint(target(1))\n", ""),
         ("", ""),
     ],
 )
-def test_completion_continues_the_prompt_up_to_a_fence(text, kept):
+def test_completion_continues_the_prompt_up_to_what_is_no_answer(text, kept):
     program = completion(text)
     assert program.source == TASK + "   " + kept
     assert program.source[program.given :] == kept
@@ -71,6 +80,15 @@ def test_chat_without_the_function_gives_the_first_block():
 @pytest.mark.parametrize("text", ["", "Here is the answer:\n", "```python", "def targets(x): pass"])
 def test_chat_without_code_gives_what_was_given(text):
     assert chat(text).source == GIVEN
+
+
+def test_what_stands_as_it_is_has_examples_and_tests_too():
+    text = f"So:\n```python\n{CODE}print(target(1))\n```\n"
+    assert chat(text).source == GIVEN + CODE
+    assert whole(text, "", TASK, "target", "chat").source == GIVEN + CODE + "print(target(1))"
+    text = " return x\n\n\ndef other(x\n```\nx"
+    stands = whole(text, TASK + "   ", TASK, "target", "completion")
+    assert stands.source == TASK + "    return x\n\n\ndef other(x"
 
 
 def test_chat_is_given_what_stands_before_the_function_itself():
@@ -122,52 +140,44 @@ AFTER = {
 @pytest.mark.parametrize("after", AFTER)
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_function_ends_behind_its_last_line(function, after, before):
-    source = before + FUNCTIONS[function] + AFTER[after]
-    assert source[: function_end(source, "target")] == before + FUNCTIONS[function]
+    text = FUNCTIONS[function] + AFTER[after]
+    program = proposed(text, before, before, "target", "completion")
+    assert program.source == before + FUNCTIONS[function]
+    assert program.end == (len(FUNCTIONS[function]) if AFTER[after] else None)
 
 
 @pytest.mark.parametrize(
     "source",
     [
-        "",
         "x = 1\n",
         "def targets(x):\n    return x\n",
-        "class A:\n    def target(self): pass\n",
         "def target(x):\n    return (x,\n    1,\n",
         "def target(x):\n    '''never closed\n    text",
         "def target(x):\n",
     ],
 )
-def test_function_without_end_has_none(source):
-    assert function_end(source, "target") is None
+def test_what_does_not_hold_the_function_stays_as_it_is(source):
+    assert alone(source).source == source
+    assert alone(source).end is None
 
 
-def test_function_that_does_not_parse_ends_at_the_first_column():
-    source = "def target(x):\n    return return\n\nprint(1)\n"
-    assert source[: function_end(source, "target")] == "def target(x):\n    return return\n\n"
+def test_function_that_breaks_goes_up_to_the_line_that_broke_it():
+    program = alone("def target(x):\n    return x\n    return return\n\nprint(1)\n")
+    assert program.source == "def target(x):\n    return x\n"
+    assert program.end == len("def target(x):\n    return x\n    return return\n\n")
+    assert alone("def target(x):\n    return return\n\nprint(1)\n").source.startswith("def target")
 
 
-def test_cut_keeps_the_program_up_to_the_functions_end():
-    program = completion(" return 'é'\n\n\ndef other():\n    pass\n")
-    assert cut(program, "target").source == TASK + "    return 'é'\n"
-    assert cut(program, "target").given == program.given
+def test_an_answer_that_goes_to_the_end_has_not_ended():
+    assert completion(" return 'é'\n").end is None
+    assert completion(" return 'é'\n\n").end == len(" return 'é'\n")
 
 
-def test_cut_of_an_empty_body_keeps_nothing_of_the_output():
-    program = completion("\n\nprint(target(1))\n")
-    assert cut(program, "target").source == TASK + "   "
-
-
-def test_cut_without_end_keeps_all():
-    program = completion(" return (1,\n")
-    assert cut(program, "target") == program
-
-
-def test_cut_stands_in_the_output():
+def test_what_was_taken_stands_in_the_output():
     text = f"É voilà:\n```python\n{CODE}\nprint('ü')\n```\n"
-    done = cut(chat(text), "target")
-    assert text[done.start : done.text_offset(len(done.source))] == CODE
-    assert done.text_offset(0) == done.start
+    program = chat(text)
+    assert text[program.start : program.text_offset(len(program.source))] == CODE
+    assert program.text_offset(0) == program.start
 
 
 @pytest.mark.parametrize(
@@ -220,7 +230,7 @@ def test_warnings_about_generated_code_are_kept_back():
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         assert meaning("def target(x):\n    return x is 1, '\\d'\n") is not None
-        assert function_end("def target(x):\n    return x is 1, '\\d'\n", "target") is not None
+        assert alone("def target(x):\n    return x is 1, '\\d'\n").source
     assert not seen
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -234,8 +244,9 @@ def test_canonical_solutions_end_where_they_end():
     for problem in read_problems().values():
         source = (problem["prompt"] + problem["canonical_solution"]).rstrip() + "\n"
         more = randoms.choice(["\ndef more():\n  pass\n", "\nprint(", "Prose it's.\n", "```\n"])
-        end = function_end(source + more, problem["entry_point"])
-        assert (source + more)[:end] == source, problem["task_id"]
+        begin = source.index(f"def {problem['entry_point']}(")
+        program = alone(source[begin:] + more, problem["entry_point"])
+        assert program.source.rstrip("\n") == source[begin:-1], problem["task_id"]
 
 
 def test_nothing_of_the_body_is_dedented_away():
@@ -252,4 +263,4 @@ def test_nothing_of_the_body_is_dedented_away():
         x = 1
         """
     )
-    assert source[: function_end(source, "target")].endswith("    return target(x)\n")
+    assert alone(source).source.endswith("    return target(x)\n")
