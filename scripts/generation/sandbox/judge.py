@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable
 
 from . import candidate, errors, known, wire
+from .library import module_of
 from .peer import Peer
 from .wire import WireError
 
@@ -86,7 +87,7 @@ def _helpers(prompt: str, entry_point: str) -> tuple[dict, dict, bool]:
         classes = {
             name: value
             for name, value in names.items()
-            if isinstance(value, type) and value.__module__ == "builtins" and not _builtin(value)
+            if isinstance(value, type) and module_of(value) == "builtins" and not _builtin(value)
         }
         return (
             names,
