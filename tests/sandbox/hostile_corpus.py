@@ -55,6 +55,12 @@ HARMLESS = frozenset(
         "rename_outside",
         "search_objects",
         "send_datagram",
+        "bind_socket_pair",
+        "connect_socket_pair",
+        "filter_socket_pair",
+        "own_socket_pair",
+        "shared_memory_of_others",
+        "signal_thread_of_other",
         "socket_pair",
         "subprocess",
         "symlink_outside",
@@ -100,12 +106,19 @@ class World:
         self._unix = enter(socket.socket(socket.AF_UNIX))
         self._unix.bind(str(self.outside / "socket"))
         (self.outside / "socket").chmod(0o777)
+        self._datagrams = enter(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        self._datagrams.bind(str(self.outside / "datagrams"))
+        (self.outside / "datagrams").chmod(0o777)
+        self.memory = Path("/dev/shm") / f"sandbox-test-{os.getpid()}"
+        self._sockets.callback(self.memory.unlink, missing_ok=True)
+        self.memory.write_text(_SAFE)
+        self.memory.chmod(0o666)
         self.abstract = f"sandbox-test-{os.getpid()}"
         self._abstract = enter(socket.socket(socket.AF_UNIX))
         self._abstract.bind("\0" + self.abstract)
         for server in (self._unix, self._abstract):
             server.listen()
-        for server in (self._tcp, self._udp, self._unix, self._abstract):
+        for server in (self._tcp, self._udp, self._unix, self._abstract, self._datagrams):
             server.setblocking(False)
         self.victim = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
         self._before = self._files()
@@ -135,6 +148,9 @@ class World:
             ("CANARY", self.canary),
             ("PORT", self.port),
             ("SOCKET", self.outside / "socket"),
+            ("DATAGRAMS", self.outside / "datagrams"),
+            ("BOUND", self.outside / "bound"),
+            ("MEMORY", self.memory),
             ("ABSTRACT", self.abstract),
             ("VICTIM", self.victim.pid),
             ("PACKAGES", packages),
@@ -153,9 +169,12 @@ class World:
             with contextlib.suppress(BlockingIOError):
                 getattr(self, f"_{name}").accept()[0].close()
                 found.append(f"a connection: {name}")
-        with contextlib.suppress(BlockingIOError):
-            self._udp.recv(100)
-            found.append("a datagram")
+        for kind, received in (("UDP", self._udp), ("Unix", self._datagrams)):
+            with contextlib.suppress(BlockingIOError):
+                received.recv(100)
+                found.append(f"a datagram: {kind}")
+        if self.memory.read_text() != _SAFE:
+            found.append("shared memory was changed")
         return found
 
     def _files(self) -> list:

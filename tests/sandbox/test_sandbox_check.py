@@ -187,6 +187,51 @@ def test_protections_that_are_off_are_stated(folder, monkeypatch, capsys):
     assert any(line.startswith("not protected: files: ") for line in stated)
 
 
+UNFIT = (
+    "def check(candidate):\n    import time\n    time.sleep = print\n    assert candidate(1) == 9\n"
+)
+
+
+def test_what_cannot_be_judged_is_named_and_not_counted(folder):
+    problems = [
+        PROBLEMS[0] | {"canonical_solution": "    return 0\n"},
+        PROBLEMS[1] | {"canonical_solution": "    return 5\n"},
+        PROBLEMS[2] | {"test": UNFIT},
+        PROBLEMS[0]
+        | {"task_id": "T/3", "test": "def check(candidate):\n    candidate(1) == 3 or x"},
+    ]
+    write(folder / "problems.jsonl", problems)
+    doubt = "    class A: pass\n    return A()\n"
+    samples = [*(sample(n, n) for n in range(3)), sample(0, 5) | {"task_id": "T/3"}]
+    write(folder / "samples.jsonl", [*samples[:3], samples[3] | {"completion": doubt}])
+    done = check(folder, "samples.jsonl", "--k", "1")
+    assert done.returncode == 0, done.stderr
+    said = done.stderr.splitlines()
+    assert any("not judged: T/1: its own solution does not pass here" in line for line in said)
+    assert any("not judged: T/2: its test changes time.sleep" in line for line in said)
+    assert any("in doubt: T/3" in line for line in said)
+    assert [r["passed"] for r in results(folder)] == [True, None, None, False]
+    assert ast.literal_eval(done.stdout) == {"pass@1": 0.5}
+
+
+def test_nothing_is_counted_where_nothing_can_be_judged(folder):
+    write(folder / "problems.jsonl", [PROBLEMS[0] | {"test": "def check(:"}])
+    write(folder / "samples.jsonl", [sample(0, 0)])
+    done = check(folder, "samples.jsonl")
+    assert done.returncode == 0 and "its test is not Python" in done.stderr
+    assert ast.literal_eval(done.stdout) == {}
+
+
+def test_packages_are_those_that_are_asked_for(folder):
+    problem = PROBLEMS[1] | {"prompt": "import numpy as np\ndef f(n):\n"}
+    write(folder / "problems.jsonl", [problem])
+    write(folder / "samples.jsonl", [sample(1, "int(np.ones(1).sum())")])
+    assert ast.literal_eval(check(folder, "samples.jsonl").stdout) == {"pass@1": 1.0}
+    done = check(folder, "samples.jsonl", "--packages", "no_such_package")
+    assert "not there: the package no_such_package" in done.stderr
+    assert "No module named 'numpy'" in results(folder)[0]["result"]
+
+
 def test_help_runs_from_anywhere(tmp_path):
     done = check(tmp_path, "--help", problems=None)
     assert done.returncode == 0 and "--ignore-incomplete" in done.stdout

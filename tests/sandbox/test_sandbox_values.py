@@ -1,12 +1,18 @@
 """Values that cross between the processes compare as they did before."""
 
+import array
 import collections
+import datetime
 import decimal
 import enum
 import fractions
 import json
 import math
 import os
+import pathlib
+import re
+import uuid
+import zoneinfo
 
 import pytest
 
@@ -71,6 +77,17 @@ Point = collections.namedtuple("Point", "x y")
         collections.OrderedDict(a=1, b=2),
         collections.Counter("aab"),
         collections.defaultdict(list, a=[1]),
+        datetime.date(2024, 2, 29),
+        datetime.datetime(2024, 2, 29, 1, 2, 3, 4, datetime.UTC, fold=1),
+        datetime.time(1, 2, 3, 4, datetime.timezone(datetime.timedelta(hours=2), "x")),
+        datetime.timedelta(days=-1, microseconds=5),
+        datetime.datetime(2024, 7, 1, tzinfo=zoneinfo.ZoneInfo("UTC")),
+        uuid.UUID(int=5),
+        pathlib.PurePosixPath("a/b"),
+        slice(1, None, 2),
+        re.compile("a+", re.I),
+        array.array("d", [1.5]),
+        memoryview(b"x"),
         Point(1, 2),
         Colour.RED,
     ],
@@ -160,20 +177,37 @@ def nested(depth):
     return value
 
 
-def test_what_is_too_deep_or_holds_itself_is_refused():
+def depth_of(value):
+    found = 0
+    while value:
+        (value,) = value
+        found += 1
+    return found
+
+
+def test_depth_and_cycles_cross():
     assert copy(nested(100)) == nested(100)
+    assert depth_of(copy(nested(100_000))) == 100_000
     cycle = []
-    cycle.extend([cycle, cycle])
-    for value in (nested(1000), nested(100000), cycle):
-        with pytest.raises(wire.WireError, match="deep"):
-            values.encode(value)
+    cycle.extend([cycle, (cycle, {"again": cycle})])
+    arrived = copy(cycle)
+    assert arrived[0] is arrived and arrived[1][0] is arrived and arrived[1][1]["again"] is arrived
+
+
+def test_what_is_the_same_object_stays_so():
+    row = [1]
+    arrived = copy([row, row, [1]])
+    assert arrived[0] is arrived[1] and arrived[0] is not arrived[2]
 
 
 def test_what_is_too_large_is_refused():
+    most = values.MAX_BYTES
     part = ["x" * 1000] * 1000
-    for value in ("x" * (17 << 20), b"x" * (9 << 20), [part] * 20, 1 << (1 << 28)):
+    rows = [list(part) for _ in range(most // 1_000_000 + 1)]
+    for value in ("x" * (most + 1), b"x" * (most // 2 + 1), rows, 1 << (4 * most + 4)):
         with pytest.raises(wire.WireError, match="more than"):
             values.encode(value)
+    assert copy("x" * (20 << 20)) == "x" * (20 << 20)
 
 
 @pytest.mark.parametrize(
@@ -198,6 +232,23 @@ def test_what_is_too_large_is_refused():
         ["bytes", "0"],
         ["iterator", 1],
         ["opaque", 1],
+        [[[0, "list", None, [[1]]]], [0]],
+        [[[0, "list", None, []]], [1]],
+        [[[0, "list", None, [{}]]], [0]],
+        [[[0, "plain", [], []]], [0]],
+        [[[0, "plain", {}, []]], [0]],
+        [[[0, "unknown", None, []]], [0]],
+        [[[0, "int", "z", []]], [0]],
+        [[[0, "set", None, [[1]]], [1, "list", None, []]], [0]],
+        [[[0, "dict", None, [1]]], [0]],
+        [[[0, "range", None, [1.5]]], [0]],
+        [[[0, "fraction", None, [1, 0]]], [0]],
+        [[[0, "numpy", ["O", [1], False, ""], []]], [0]],
+        [[[0, "numpy", ["<f8", [1 << 40], False, ""], []]], [0]],
+        [[[0, "path", None, ["object", "x"]]], [0]],
+        [[[0, "pattern", None, ["(", 0]]], [0]],
+        [[[0, "mine", [1, ["x", [], None, "object"]], []]], [0]],
+        [[[0, "library", "os:system", []]], [0]],
         ["counter", [[["dict", []], 1]]],
     ],
     ids=str,

@@ -5,7 +5,9 @@ right: see `pool` for what a caller uses, `worker` for how the processes are lai
 for what stands between a program and the machine.
 """
 
+from .errors import doubtful
+from .fitness import unfit
 from .jail import LAYERS, Protection
 from .pool import Check, Pool, SandboxError, Verdict
 
-__all__ = ["LAYERS", "Check", "Pool", "Protection", "SandboxError", "Verdict"]
+__all__ = ["LAYERS", "Check", "Pool", "Protection", "SandboxError", "Verdict", "doubtful", "unfit"]

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 
 from . import wire
-from .known import Instances
+from .known import Instances, library_name
 from .peer import Peer
 
 
@@ -38,7 +38,10 @@ def serve(requests: int, calls: int, results: int, confine: Callable[[], None]) 
     def look_up(_: Peer, entry_point: str, others: list) -> tuple:
         if entry_point not in names:
             raise NameError(f"name {entry_point!r} is not defined")
-        return names[entry_point], {name: names[name] for name in others if name in names}
+        there = {name: names[name] for name in others if name in names}
+        library = {name: library_name(value, to_tests=False) for name, value in there.items()}
+        own = {name: value for name, value in there.items() if library[name] is None}
+        return names[entry_point], own, {name: text for name, text in library.items() if text}
 
     peer = Peer(results, calls, False, {}, _Gone, {"load": load, "look up": look_up})
     peer.ahead = False  # an iterator of the tests goes on no further than it is asked to

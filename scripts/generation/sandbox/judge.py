@@ -6,6 +6,7 @@ there, see `peer`. The verdict goes through a pipe that the candidate never hold
 
 import ast
 import builtins
+import contextlib
 import dis
 import os
 import random
@@ -13,8 +14,10 @@ import re
 import types
 from collections.abc import Callable
 
-from . import candidate, errors, wire
+from . import candidate, errors, known, wire
+from .library import module_of
 from .peer import Peer
+from .wire import WireError
 
 # The verdict's pipe carries this byte first: both requests are read, the stream is in step.
 IN_STEP = b"R"
@@ -54,8 +57,12 @@ def _run(entry_point: str, test: str, prompt: str, calls: int, results: int, not
     output = "stdout" in test or "capture" in test  # costs time where nobody looks
     peer.instances.keep(peer.request("load", in_task, peer.instances.names, output))
     unknown = sorted(_unknown(code) - {*names, *vars(builtins), entry_point})
-    judged, others = peer.request("look up", entry_point, unknown)
+    judged, others, library = peer.request("look up", entry_point, unknown)
     names.update({name: others[name] for name in unknown if name in others})
+    for name in unknown:
+        if name in library:
+            with contextlib.suppress(ImportError, AttributeError, WireError):
+                names[name] = known.imported(name, library[name])
     names[entry_point] = judged
     random.seed(0)  # tests draw from it, and a verdict should repeat
     exec(code, names)
@@ -80,7 +87,7 @@ def _helpers(prompt: str, entry_point: str) -> tuple[dict, dict, bool]:
         classes = {
             name: value
             for name, value in names.items()
-            if isinstance(value, type) and value.__module__ == "builtins" and not _builtin(value)
+            if isinstance(value, type) and module_of(value) == "builtins" and not _builtin(value)
         }
         return (
             names,

@@ -26,6 +26,7 @@ HEAP_TYPE = 1 << 9  # of the flags of a class: made by a program, not by the int
 _BASES = (list, dict, set, tuple, str, int, float, bytes, frozenset)
 _CHANGE_IN_PLACE = (list, dict, set)
 _CALLABLES = (types.BuiltinFunctionType, types.FunctionType, type, types.MethodDescriptorType)
+_USUAL = {"numpy": ("np",), "datetime": ("dt",), "itertools": ("it",), "functools": ("ft",)}
 # What a candidate may name to the tests: types and functions that read their arguments only.
 _TO_TESTS = frozenset(
     f"builtins.{name}"
@@ -61,13 +62,12 @@ _TO_TESTS = frozenset(
 def library_name(value, to_tests: bool) -> str | None:
     """`module.name` of a class, function or module of the library; None for anything else."""
     if isinstance(value, types.ModuleType):
-        root = value.__name__.partition(".")[0]
-        return value.__name__ + ":" if root in sys.stdlib_module_names and not to_tests else None
+        return value.__name__ + ":" if _of_library(value.__name__) and not to_tests else None
     if not isinstance(value, _CALLABLES):
         return None
     owner = getattr(value, "__objclass__", value)
     module, name = getattr(owner, "__module__", None), getattr(value, "__qualname__", "")
-    if not isinstance(module, str) or module.partition(".")[0] not in sys.stdlib_module_names:
+    if not isinstance(module, str) or not _of_library(module):
         return None
     if to_tests and f"{module}.{name}" not in _TO_TESTS:
         return None
@@ -82,6 +82,24 @@ def library_value(name: str, from_candidate: bool):
     if from_candidate and f"{module}.{attribute}" not in _TO_TESTS:
         raise WireError("not a name for the tests")
     return _look_up(module, attribute)
+
+
+def imported(name: str, library: str):
+    """What a test means by `name` if the program has imported it under that name.
+
+    The side of the tests imports it itself: the candidate only says from which module.
+    Raises WireError for what is not of the library, or is there under another name.
+    """
+    module, _, attribute = library.partition(":")
+    usual = (attribute or module.rpartition(".")[2], *_USUAL.get(module, ()))
+    if not _of_library(module) or name not in usual:
+        raise WireError("not what is usually imported under this name")
+    return _look_up(module, attribute)
+
+
+def _of_library(module: str) -> bool:
+    root = module.partition(".")[0]
+    return root in sys.stdlib_module_names or root == "numpy"
 
 
 def _look_up(module: str, name: str):

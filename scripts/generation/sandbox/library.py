@@ -25,10 +25,16 @@ _PATHS = {
 }
 
 
+def module_of(kind: type) -> str:
+    """The module that a class says it is of; a class made by a program need not say."""
+    found = getattr(kind, "__module__", None)
+    return found if isinstance(found, str) else "builtins"
+
+
 def write(value, spend):
     """`(tag, meta, children)`, or None for a value that has no writer here; `spend` bounds it."""
     kind = type(value)
-    if kind.__module__ == "numpy":
+    if module_of(kind) == "numpy":
         return _write_numpy(value, spend)
     for base, writer in _WRITERS:
         if issubclass(kind, base):

@@ -23,6 +23,7 @@ import weakref
 from collections.abc import Callable, Mapping
 
 from . import errors, known, remote, shared, streams, values, wire
+from .library import module_of
 
 _AHEAD_ITEMS, _AHEAD_S = 1024, 0.01
 _RAISED = (SystemExit, KeyboardInterrupt, GeneratorExit)
@@ -82,7 +83,7 @@ class Peer:
             except Malformed:
                 raise self._fatal("the program's answer is malformed") from None
             except wire.WireError as error:
-                raise self._fatal(f"a value cannot cross: {error}") from None
+                raise self._fatal(f"{errors.NOT_CROSSED}: {error}") from None
         (answer,) = answers
         if kind == "value":
             return answer
@@ -186,12 +187,12 @@ class Peer:
         if kind is types.SimpleNamespace:
             pairs = itertools.chain.from_iterable(vars(value).items())
             return "namespace", None, pairs
-        if kind.__name__ == "defaultdict" and kind.__module__ == "collections":
+        if kind.__name__ == "defaultdict" and module_of(kind) == "collections":
             pairs = itertools.chain.from_iterable(dict.items(value))
             return "defaultdict", None, (value.default_factory, *pairs)
         if self._is_plain_subclass(kind):
             return None
-        if kind.__module__ == "numpy" and values.library.write(value, lambda size: None):
+        if module_of(kind) == "numpy" and values.library.write(value, lambda size: None):
             return None
         return self._mine_row(self.number(value), value)
 
@@ -201,7 +202,7 @@ class Peer:
     def _is_plain_subclass(self, kind: type) -> bool:
         """Of these only the plain base crosses, unless they are what the task is about."""
         plain = any(issubclass(kind, base) for base in values.PLAIN)
-        return plain and (self.tests or not self.in_task or kind.__module__ != "builtins")
+        return plain and (self.tests or not self.in_task or module_of(kind) != "builtins")
 
     def number(self, value) -> int:
         """The name of an object of this side, from now on kept for the other one."""
@@ -352,7 +353,7 @@ class Peer:
             if not self.tests:
                 return self.request("eq", stand, other) is True
             if other is not None:
-                self.note(stand, " == a value")
+                self.note(stand, "== with a value of the tests")
             return False
         if not self.tests or self.in_task:
             return self.request("eq", stand, other) is True
@@ -362,7 +363,7 @@ class Peer:
     def note(self, stand, what: str) -> None:
         """Remember what was not asked of an object, for the verdict to tell."""
         name = type(stand).__name__
-        self.notes.append(f"an object of the program's own class {name} was not asked for {what}")
+        self.notes.append(f"an object of the program's own class {name} {errors.NOT_ASKED} {what}")
 
     # What this side answers
 
@@ -377,8 +378,8 @@ class Peer:
         if not self.tests:
             return value
         own = type(value)
-        mock = own.__module__ == "unittest.mock"
-        made_here = own.__module__ == "builtins" and own.__flags__ & known.HEAP_TYPE
+        mock = module_of(own) == "unittest.mock"
+        made_here = module_of(own) == "builtins" and own.__flags__ & known.HEAP_TYPE
         if name.startswith("_") or not (made_here or mock or isinstance(value, _OPEN)):
             raise AttributeError(name)
         return self._given(value)

@@ -74,8 +74,8 @@ class Pool:
         workers: int = 1,
         timeout_s: float = 3.0,
         memory_mb: int = 1024,
-        layers: Sequence[str] = LAYERS,
         packages: Sequence[str] = third_party.DEFAULT,
+        layers: Sequence[str] = LAYERS,
     ):
         if sys.platform != "linux":
             raise SandboxError(f"the sandbox needs Linux, this is {sys.platform}")

@@ -5,6 +5,7 @@ to offer is what `multiprocessing.synchronize` takes of `_multiprocessing.SemLoc
 """
 
 import _multiprocessing
+import multiprocessing.heap
 import threading
 
 
@@ -72,3 +73,4 @@ class SemLock:
 def offer() -> None:
     """Put it in the place of the kernel's, in this process and its children."""
     _multiprocessing.SemLock = SemLock
+    multiprocessing.heap.Arena._dir_candidates = []  # shared values lie where the program works

