@@ -1,18 +1,15 @@
 """Ctrl-C ends a program with one line: its first import, so that this holds while it imports the
 rest, some of which take seconds."""
 
+import os
 import sys
-from pathlib import Path
-from types import TracebackType
 
 _report = sys.excepthook
 
 
-def _one_line(
-    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
-) -> None:
+def _one_line(kind, error, traceback) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        print(f"{Path(sys.argv[0]).name}: interrupted", file=sys.stderr)
+        print(f"{os.path.basename(sys.argv[0])}: interrupted", file=sys.stderr)
     else:
         _report(kind, error, traceback)
 

@@ -1,13 +1,15 @@
 """A session's files: a killed session goes on where it was, and a finished one is whole."""
 
 import json
+import os
+import resource
 import shutil
 
 import pytest
 
 from metering.meter import Reading
 from metering.recording import Recording
-from metering.torn import RecordingError
+from metering.torn import RecordingError, TornError, read_facts, refuse_copies
 from metering.trace import TraceWriter, read_trace
 
 SPEC = {"session": "small", "seed": 1}
@@ -266,3 +268,134 @@ def test_each_segment_says_how_long_it_took_to_its_first_measured_window(start):
     recording.finish({})
     segments = json.loads((start.final / "session.json").read_text())["segments"]
     assert [s["first_window_s"] for s in segments] == [700e-9, 700e-9, None]
+
+
+@pytest.fixture
+def small_disk():
+    """Gives a limit to the size of files, above which writing fails as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("room", [0, 30, 700])
+def test_a_full_disk_is_one_line_and_loses_nothing_finished(start, small_disk, room):
+    recording = start()
+    run(recording, ["a"])
+    size = (start.partial / "windows.jsonl").stat().st_size
+    small_disk(size + room)
+    with pytest.raises(
+        RecordingError, match=r"cannot be written.*what is finished is kept"
+    ) as told:
+        for number in range(9):
+            recording.append(generation(f"b{number}", 10, 20))
+    assert "\n" not in str(told.value)
+    small_disk(resource.RLIM_INFINITY)
+    # As much of it as has found room: whole generations only.
+    again = start()
+    assert "a" in again.finished
+    assert {w["generation"] for w in windows(start.partial) if "generation" in w} == again.finished
+
+
+def test_a_full_disk_at_the_end_leaves_the_session_unfinished_and_whole(start, small_disk):
+    recording = start()
+    run(recording, ["a"])
+    small_disk(100)
+    with pytest.raises(RecordingError, match="what is finished is kept"):
+        recording.finish({"long": "x" * 1000})
+    small_disk(resource.RLIM_INFINITY)
+    assert not start.final.exists() and start().finished == {"a"}
+    start().finish({})
+    assert {path.name for path in start.final.iterdir()} == FILES
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("windows.jsonl", '{"segment": 1, "ki\n'),
+        ("windows.jsonl", "\0" * 40 + "\n"),
+        ("windows.jsonl", "[1]\n"),
+        ("windows.jsonl", "{}\n"),
+        ("windows.jsonl", "\n"),
+        ("segments.jsonl", "?\n"),
+        ("trace.csv", "1,12,gpu:0\n"),
+        ("trace.csv", "\0" * 4000 + "\n"),
+        ("trace.csv", "\xff\xfe\n"),
+    ],
+)
+def test_what_is_damaged_before_its_last_line_is_named_in_one_line(start, name, text):
+    run(start(), ["a"])
+    with (start.partial / name).open("ab") as file:
+        file.write(text.encode("latin-1"))
+    with pytest.raises(TornError) as told:
+        start().segments  # noqa: B018
+    assert str(start.partial / name) in str(told.value) and "delete" in str(told.value)
+    assert "\n" not in str(told.value) and len(str(told.value)) < 1000
+
+
+def test_zeros_of_a_power_cut_cost_what_they_are_of(start):
+    run(start(), ["a"])
+    for name in ("windows.jsonl", "trace.csv", "segments.jsonl"):
+        with (start.partial / name).open("ab") as file:
+            file.write(bytes(500))
+    assert start().finished == {"a"}
+
+
+def test_windows_of_a_segment_that_was_not_taken_down_are_measured_again(start):
+    run(start(), ["a"])
+    (start.partial / "segments.jsonl").write_bytes(b"")
+    again = start()
+    assert (again.segment, again.finished, windows(start.partial)) == (2, set(), [])
+
+
+def test_what_was_measured_is_not_replaced(start):
+    recording, late = start(), start()
+    run(recording, ["a"])
+    shutil.copytree(start.partial, aside := start.partial.with_name("aside"))
+    recording.finish({})
+    aside.rename(start.partial)
+    before = {path.name: path.read_bytes() for path in start.final.iterdir()}
+    with pytest.raises(RecordingError, match="it stays"):
+        late.finish({})
+    assert before == {path.name: path.read_bytes() for path in start.final.iterdir()}
+
+
+def test_an_exclusion_keeps_what_was_measured_and_is_replaced(start):
+    run(start(), ["a"])
+    start().finish({"excluded": {"why": "a gate"}}, measured=False)
+    assert read_facts(start.final)["segments"] == []
+    assert os.access(start.final / "session.json", os.W_OK)
+    again = start()
+    assert again.finished == {"a"}
+    again.finish({"excluded": None})
+    assert read_facts(start.final)["segments"][0]["host"] == "a"
+    assert not os.stat(start.final / "trace.csv").st_mode & 0o222
+
+
+def test_the_end_stands_beside_what_else_is_there(start):
+    start.final.mkdir(parents=True)
+    (start.final / "page.md").write_text("made from it")
+    recording = start()
+    run(recording, ["a"])
+    recording.finish({})
+    assert {path.name for path in start.final.iterdir()} == FILES | {"page.md"}
+    assert read_facts(start.final)
+
+
+def folders(*names, starts=((1, 1),)):
+    return {
+        f"raw/{name}": {
+            "spec": {"session": name},
+            "segments": [{"started_utc": a, "process_start_ns": b} for a, b in starts],
+        }
+        for name in names
+    }
+
+
+def test_copies_are_refused_and_others_are_not():
+    refuse_copies(folders("a") | folders("b", starts=((1, 2), (2, 1))))
+    refuse_copies(folders("a", "b", starts=((1, None),)))  # an old session does not say
+    with pytest.raises(RecordingError, match="same measurement"):
+        refuse_copies(folders("a", "b"))
+    with pytest.raises(RecordingError, match="raw/copy holds the session a"):
+        refuse_copies({"raw/copy": folders("a")["raw/a"]})

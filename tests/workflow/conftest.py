@@ -38,6 +38,22 @@ phases:
   warmup_s: 0
   probe: {prompts: 1, output_tokens: 4, window_s: 0.2, repetitions: 2}
 """
+# One session as short as can be.
+QUICK = """
+campaign: small
+device: cpu
+studies: [phases]
+metering: {idle_s: 0.3}
+protocol: {stable_within: null, settle_s: 0}
+phases:
+  models: [smollm2-135m-instruct]
+  workloads: [humaneval-0shot]
+  tasks: [HumanEval/23]
+  max_new_tokens: 8
+  threads: 1
+  warmup_s: 0
+  probe: {prompts: 0}
+"""
 # The same beside every other workload of the study, on a LongBench of two tasks.
 WHOLE = """
 campaign: small
@@ -275,7 +291,7 @@ def clone(ready, tmp_path):
 @pytest.fixture(scope="module")
 def finished(ready, tmp_path_factory):
     """A clone in which one session was measured, and all that is made from it."""
-    clone = Clone(tmp_path_factory.mktemp("finished"))
+    clone = Clone(tmp_path_factory.mktemp("finished"), QUICK)
     clone.run()
     return clone
 
