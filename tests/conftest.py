@@ -24,6 +24,12 @@ def analysis_python():
     return interpreter("analysis")
 
 
+@pytest.fixture(scope="session")
+def onnxruntime_python():
+    """The interpreter of envs/onnxruntime.yaml."""
+    return interpreter("onnxruntime")
+
+
 def interpreter(environment):
     """Of an environment, made by the workflow's own rule where it is missing."""
     folder = ROOT / ".software" / environment

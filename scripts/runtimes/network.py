@@ -173,11 +173,17 @@ def _most(dtype: str) -> int:
 
 def check_reference(output: np.ndarray, batch: int) -> None:
     """Raises ValueError where an output cannot be what others are compared with."""
-    if not output.size or not np.isfinite(output).all():
+    what = None
+    if not output.size:
+        what = "empty"
+    elif not np.isfinite(output).all():
+        what = "not all numbers"
+    elif not output.any():
+        what = "zero everywhere"
+    if what is not None:
         raise ValueError(
-            f"its output of batch {batch} on random inputs is"
-            f" {'not all numbers' if output.size else 'empty'}, so nothing can be compared with it;"
-            " say what it reads (inputs: below, range or value)"
+            f"its output of batch {batch} on random inputs is {what}, so nothing can be compared"
+            " with it; say what it reads (inputs: below, range or value)"
         )
 
 

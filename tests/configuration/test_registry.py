@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 
-from configuration import validated
-from configuration.registry import with_copies, with_twins
+from configuration import ConfigurationError, validated
+from configuration.registry import check_own, with_copies, with_twins
 
 CONFIG = Path(__file__).parents[2] / "config"
 SCHEMA = yaml.safe_load((CONFIG / "schemas/models.schema.yaml").read_text())
@@ -106,3 +107,50 @@ def test_the_campaign_at_scale_still_finds_its_model():
         "tie_word_embeddings": False,
         "vocab_size": 152064,
     }
+
+
+TORCH = {"source": "torch", "licence": "MIT", "factory": "timm:create_model"}
+ONNX = {"source": "onnx", "licence": "MIT", "path": "~/m.onnx"}
+FOLDER = {"source": "folder", "licence": "MIT", "path": "~/m"}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {**TORCH, "kwargs": {"model_name": "x"}, "packages": ["timm==1.0.31"], "output": 1},
+        {**TORCH, "factory": "make", "path": "$HOME/m.py", "weights": "w.pt", "sha256": "0" * 64},
+        {**TORCH, "inputs": {"x": {"shape": [], "dtype": "bool", "batch": False}}},
+        {**TORCH, "inputs": {"x": {"shape": [3], "range": [-1, 1]}, "y": {"value": 1}}},
+        {**ONNX, "inputs": {"ids": {"shape": [8], "below": 9}}, "output": "logits"},
+        {**ONNX, "sha256": {"m.onnx": "0" * 64, "m.bin": "0" * 64}},
+    ],
+)
+def test_a_model_of_ones_own(entry):
+    check_own("one", validated({"one": entry}, SCHEMA, "models.yaml")["one"])
+    assert list(with_twins({"one": entry})) == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({**TORCH, "factory": "resnet18"}, ["one.factory", "names no module", "MODULE:FUNCTION"]),
+        ({**TORCH, "path": "m.py"}, ["one.factory", "beside the file of path"]),
+        ({**TORCH, "factory": "a b:c"}, ["one.factory", "MODULE:FUNCTION or FUNCTION"]),
+        ({**TORCH, "task": "image-classification"}, ["source torch takes no 'task'", "factory"]),
+        ({**TORCH, "sha256": "0" * 64}, ["one.sha256", "no `weights`"]),
+        ({**TORCH, "packages": ["timm"]}, ["one.packages.0", "NAME==VERSION"]),
+        ({**TORCH, "inputs": {"x": {"shape": [0]}}}, ["inputs.x.shape.0", "at least 1"]),
+        ({**TORCH, "inputs": {"x": {"shap": [3]}}}, ["unknown key 'one.inputs.x.shap'", "shape"]),
+        ({**TORCH, "inputs": {"x": {"dtype": "float"}}}, ["inputs.x.dtype", "float32"]),
+        ({"source": "torch", "licence": "MIT"}, ["'factory' is missing"]),
+        ({"source": "onnx", "licence": "MIT"}, ["'path' is missing"]),
+        ({**ONNX, "factory": "a:b"}, ["source onnx takes no 'factory'", "it takes: inputs"]),
+        ({**ONNX, "sequence_length": 8}, ["source onnx takes no 'sequence_length'"]),
+        ({**FOLDER, "inputs": {"x": {"shape": [3]}}}, ["source folder takes no 'inputs'"]),
+    ],
+)
+def test_a_model_of_ones_own_that_is_wrong_is_one_line(entry, words):
+    with pytest.raises(ConfigurationError) as caught:
+        check_own("one", validated({"one": entry}, SCHEMA, "models.yaml")["one"])
+    line = str(caught.value)
+    assert "\n" not in line and [word for word in words if word not in line] == [], line

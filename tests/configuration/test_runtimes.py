@@ -10,9 +10,11 @@ import yaml
 from configuration import ConfigurationError, validated
 from configuration.runtimes import (
     RuntimeSession,
+    builds,
     environment_of,
     plan_runtimes,
     providers_of,
+    reference_environment,
     runtime_spec,
     unmet,
 )
@@ -25,8 +27,10 @@ def schema(name):
     return yaml.safe_load((CONFIG / "schemas" / name).read_text())
 
 
-def module(title, source, providers, *, exports=False):
+def module(title, source, providers, *, exports=False, builds=None):
     made = types.SimpleNamespace(TITLE=title, SOURCE=source, PROVIDERS=providers)
+    if builds is not None:
+        made.BUILDS = builds
     if exports:
         made.export = lambda *_: {}
     return made
@@ -34,10 +38,13 @@ def module(title, source, providers, *, exports=False):
 
 BACKENDS = {
     "alpha": module("Alpha", "network", ("cpu", "cuda"), exports=True),
+    "all": module(
+        "All", "network", ("cpu",), exports=True, builds=("family", "transformers", "factory")
+    ),
     "beta": module("Beta", "network", ("cpu", "cuda"), exports=True),
     "engine": module("Engine", "onnx", ("cpu", "cuda", "tensorrt")),
 }
-ENVIRONMENTS = {"alpha", "beta", "beta-cuda", "engine", "engine-cuda", "engine-tensorrt"}
+ENVIRONMENTS = {"all", "alpha", "beta", "beta-cuda", "engine", "engine-cuda", "engine-tensorrt"}
 INIT = {"source": "init", "licence": "none"}
 REGISTRY = validated(
     {
@@ -55,6 +62,20 @@ REGISTRY = validated(
             **INIT,
             "task": "feature-extraction",
             "architecture": {"model_type": "resnet"},
+        },
+        "mine": {
+            "source": "torch",
+            "licence": "none",
+            "factory": "torchvision.models:resnet18",
+            "inputs": {"x": {"shape": [3, 224, 224]}},
+        },
+        "file": {"source": "onnx", "licence": "none", "path": "~/model.onnx"},
+        "far": {
+            "source": "hub",
+            "licence": "none",
+            "task": "image-classification",
+            "repo": "owner/vit",
+            "revision": "main",
         },
         "vit": {**INIT, "task": "image-classification", "architecture": {"model_type": "vit"}},
         "speaks": {
@@ -96,6 +117,49 @@ def test_each_framework_and_each_export_in_the_engine_for_each_model():
         "small__engine.alpha__cpu__r1",
         "small__engine.beta__cpu__r1",
     ]
+
+
+def names(**study):
+    found = planned(onnx_from=["all", "alpha"], systems=["all", "alpha", "engine"], **study)
+    return sorted(session.name for session in found)
+
+
+@pytest.mark.parametrize("model", ["mine", "vit"])
+def test_what_one_framework_builds_is_planned_there_and_absent_elsewhere_once(model):
+    found = names(models=[model], rounds=2)
+    measured = [f"{model}__all__cpu", f"{model}__engine.all__cpu"]
+    absent = [f"{model}__alpha__cpu__r1", f"{model}__engine.alpha__cpu__r1"]
+    assert found == sorted([f"{name}__r{n}" for name in measured for n in (1, 2)] + absent)
+    for session in planned(models=[model], systems=["all", "alpha"]):
+        assert builds(session, REGISTRY, BACKENDS) == (session.system == "all")
+
+
+def test_a_file_is_planned_in_each_engine_and_absent_in_each_framework():
+    assert names(models=["file"]) == [
+        "file__all__cpu__r1",
+        "file__alpha__cpu__r1",
+        "file__engine.file__cpu__r1",
+    ]
+    (session,) = planned(models=["file"], systems=["engine"], onnx_from=[])
+    assert session.origin == "file" and RuntimeSession.parse(session.name) == session
+    assert builds(session, REGISTRY, BACKENDS)
+    spec = json.loads(runtime_spec(session, configured(), REGISTRY, BACKENDS))
+    assert spec["title"] == "Engine from file"
+
+
+def test_what_only_its_weights_tell_is_planned_everywhere():
+    assert len(names(models=["far"])) == 4
+
+
+def test_models_of_several_sources_stand_in_one_plan():
+    found = {s.name for s in planned(models=["small", "mine", "file"], systems=["all", "engine"])}
+    assert {"small__engine.beta__cpu__r1", "file__engine.file__cpu__r1"} <= found
+    assert not [name for name in found if name.startswith(("small__engine.file", "mine__engine.f"))]
+
+
+def test_the_environment_of_a_file_is_that_of_the_engine_that_holds_it_to_account():
+    assert reference_environment(REGISTRY["file"]) == "onnxruntime"
+    assert {reference_environment(REGISTRY[n]) for n in ("small", "mine", "far")} == {"pytorch"}
 
 
 def test_rounds_follow_each_other_each_in_an_order_of_its_own():
@@ -143,7 +207,12 @@ def test_a_provider_is_planned_for_the_runtimes_that_have_it():
     [
         ({"models": ["smal"]}, ["no model 'smal'", "did you mean 'small'"]),
         ({"models": ["speaks"]}, ["'speaks' is for text-generation", "feature-extraction"]),
-        ({"models": ["vit"]}, ["models.vit.architecture.model_type", "no family 'vit'"]),
+        ({"models": ["vit"]}, ["none of alpha, beta, engine can run 'vit'", "takes pytorch"]),
+        ({"models": ["mine"]}, ["none of alpha, beta, engine can run 'mine'", "source: torch"]),
+        (
+            {"models": ["small", "file"], "systems": ["alpha", "all"]},
+            ["none of alpha, all can run 'file'", "an engine that reads ONNX"],
+        ),
         ({"models": ["blind"]}, ["models.blind.task", "a resnet is for image-classification"]),
         ({"systems": ["alhpa"]}, ["no runtime 'alhpa'", "did you mean 'alpha'"]),
         ({"onnx_from": ["engine"]}, ["onnx_from: 'engine' runs the exports of others"]),

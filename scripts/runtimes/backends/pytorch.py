@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ SOURCE = "network"
 PROVIDERS = ("cpu", "cuda")
 # See `runtimes.network`.
 BUILDS = ("family", "transformers", "factory")
-OPSET = 18
+OPSET, OPSET_OF_TRACE = 18, 17
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -107,30 +108,92 @@ class TorchExecutable:
 
 
 def export(executable: TorchExecutable, network: Network, path: Path) -> dict[str, Any]:
-    """Writes the ONNX file by torch.onnx (torch.export), the batch axis dynamic."""
+    """Writes the ONNX file by torch.onnx, the batch axis dynamic: from what torch.export captures,
+    or where that fails, from a trace.
+
+    Raises:
+        ValueError: Neither can be made; the message is why the first cannot.
+    """
     import torch
 
-    # Two, because torch.export takes an axis of length one for a constant.
-    example = executable.stage(network.random_inputs(2, seed=0))
+    try:
+        _captured(executable, network, path)
+        opset, notes = OPSET, None
+    except Exception as error:  # its many stages raise what they like
+        why = _cause(error)
+        try:
+            _traced(executable, network, path)
+        except Exception:
+            raise ValueError(f"torch.onnx cannot export it: {why}") from None
+        opset, notes = OPSET_OF_TRACE, f"from a trace, as torch.export fails: {why}"
+    return {"exporter": f"torch.onnx {torch.__version__}", "opset": opset, "notes": notes}
+
+
+def _captured(executable: TorchExecutable, network: Network, path: Path) -> None:
+    import torch
+
     batch = torch.export.Dim("batch", min=1, max=4096)
     axes = [{0: batch} if told.get("batch", True) else None for told in network.inputs.values()]
-    outputs = network.built.get("outputs", [network.output])
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        # The exporter warns of its own parts: operators of torchvision, names of axes.
-        warnings.simplefilter("ignore")
+    with _quiet():
         torch.onnx.export(
             executable.module,
-            example,
+            _example(executable, network),
             path,
             dynamo=True,
             input_names=executable.names,
-            output_names=[
-                name if name not in executable.names else f"{name}_out" for name in outputs
-            ],
+            output_names=_outputs(network),
             opset_version=OPSET,
             dynamic_shapes=(tuple(axes),),
             external_data=False,
             verbose=False,
         )
-    return {"exporter": f"torch.onnx {torch.__version__}", "opset": OPSET, "notes": None}
+
+
+def _traced(executable: TorchExecutable, network: Network, path: Path) -> None:
+    import torch
+
+    batched = [name for name, told in network.inputs.items() if told.get("batch", True)]
+    outputs = _outputs(network)
+    with _quiet():
+        torch.onnx.export(
+            executable.module,
+            _example(executable, network),
+            path,
+            dynamo=False,
+            input_names=executable.names,
+            output_names=outputs,
+            opset_version=OPSET_OF_TRACE,
+            dynamic_axes={name: {0: "batch"} for name in (*batched, *outputs)},
+        )
+
+
+def _example(executable: TorchExecutable, network: Network) -> tuple:
+    # Two, because torch.export takes an axis of length one for a constant.
+    return executable.stage(network.random_inputs(2, seed=0))
+
+
+def _outputs(network: Network) -> list[str]:
+    # A name is one value of a graph, and a module may return what it read.
+    names = network.built.get("outputs", [network.output])
+    return [f"{name}_out" if name in network.inputs else name for name in names]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporters warn of their own parts: operators of torchvision, names of axes."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _cause(error: BaseException) -> str:
+    """What an exporter failed of, in one line: the first cause, without its advice."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    told = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().partition("\n\n")[0]
+    return " ".join(f"{type(error).__name__}: {told}".split())[:200]
