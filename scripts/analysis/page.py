@@ -33,7 +33,7 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     made.filters |= {"number": number, "percent": percent}
-    made.globals |= {"few": FEW}
+    made.globals |= {"few": FEW, "counted": count}
     return made
 
 

@@ -13,7 +13,7 @@ from configuration.devices import nvidia_devices
 
 FRAMEWORKS = {"pytorch": "PyTorch", "tensorflow": "TensorFlow", "mxnet": "MXNet"}
 MODELS = ("tiny-resnet", "tiny-mobilenet", "tiny-bert")
-FIGURES = ("energy", "correlation", "onnx", "providers", "parity")
+FIGURES = ("energy", "engines", "correlation", "onnx", "parity")
 CELLS = [
     *FRAMEWORKS,
     *(f"onnxruntime.{framework}" for framework in FRAMEWORKS),
@@ -74,7 +74,10 @@ def test_figures_and_page_are_there(compared):
         for suffix, magic in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
             file = compared.results / f"figures/runtimes-{name}.{suffix}"
             assert file.read_bytes().startswith(magic)
+    # One provider is none against another: no picture, and why.
+    assert not (compared.results / "figures/runtimes-providers.png").read_bytes()
     page = (compared.results / "runtimes.html").read_text()
+    assert "left out, ONNX Runtime was measured on one provider only: CPU" in page
     assert "ONNX Runtime from MXNet" in page
     assert not list((compared.results / "partial").iterdir())
 

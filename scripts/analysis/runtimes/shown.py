@@ -45,8 +45,16 @@ def verdicts(comparisons: pd.DataFrame, question: str) -> list[dict[str, Any]]:
             for row, kind in zip(rows, kinds, strict=True)
             if kind in ("told", words.EQUIVALENT)
         ]
+        common = {
+            name: lines[0][name]
+            for name in ("flags_words", "order_words")
+            if len(lines) > 1 and len({line[name] for line in lines}) == 1
+        }
+        lines = [line | dict.fromkeys(common, "") for line in lines]
         family = next((row["family"] for row in rows if row["family"]), f"{question}, {metric}")
-        found.append({"family": family, "counts": ", ".join(counts), "lines": lines})
+        said = [text for text in common.values() if text]
+        row = {"family": family, "counts": ", ".join(counts), "lines": lines}
+        found.append(row | {"common": "; ".join(said)})
     return found
 
 
@@ -95,13 +103,16 @@ def pairs(comparisons: pd.DataFrame, question: str) -> list[dict[str, Any]]:
 
 
 def in_common(rows: list[dict[str, Any]]) -> list[str]:
-    """The reasons that all rows of several have, which are then said once and not in each."""
+    """The remarks that all rows of several have, which are then said once and not in each."""
     if len(rows) < 2:
         return []
-    common = [why for why in rows[0]["reasons"] if all(why in row["reasons"] for row in rows)]
-    for row in rows:
-        row["reasons"] = [why for why in row["reasons"] if why not in common]
-    return common
+    found = []
+    for name in ("reasons", "flags", "drift"):
+        common = [text for text in rows[0][name] if all(text in row[name] for row in rows)]
+        for row in rows:
+            row[name] = [text for text in row[name] if text not in common]
+        found += common
+    return found
 
 
 def not_compared(comparisons: pd.DataFrame, question: str) -> list[dict[str, Any]]:
