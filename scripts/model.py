@@ -18,7 +18,17 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")
 
-from weights import WeightsError, architecture, factories, folder, hub, package, seeded
+from weights import (
+    TEXT_GENERATION,
+    WeightsError,
+    architecture,
+    factories,
+    folder,
+    hub,
+    package,
+    seeded,
+    task_of,
+)
 
 
 def main() -> None:
@@ -64,6 +74,11 @@ def prepare(name: str, entry: dict, out: Path, tokenizer: Path | None) -> None:
                 record = graphs.prepare(entry, partial)
             case "init":
                 record = seeded.prepare(entry, partial, tokenizer and _weights_of(tokenizer))
+        if task_of(entry) == TEXT_GENERATION:
+            # Here, since it takes seconds to import and a wrong path or digest should not.
+            from weights.loadable import check_loadable
+
+            check_loadable(Path(partial, record["weights"]), entry)
         if entry["source"] != "init" and "architecture" in entry:
             _warn(name, entry, Path(partial, record["weights"]))
         record = {"name": name, **entry, **record}

@@ -206,25 +206,33 @@ def probes(
     ]
 
 
-def swept_lengths(sweep: Mapping[str, Any], limit: int) -> list[int]:
+def swept_lengths(sweep: Mapping[str, Any], limit: int | None) -> list[int]:
     """The prompt lengths of a sweep, in tokens.
 
     Args:
         sweep: `phases.sweep` of the configuration.
-        limit: The most tokens that the model takes, those of the output included.
+        limit: The most tokens that the model takes, those of the output included; None where
+            nothing limits them.
 
     Raises:
-        AgendaError: A length that is asked for is more than the model takes.
+        AgendaError: A length that is asked for is more than the model takes, or nothing says which
+            is the longest.
     """
-    room = limit - max(sweep["output_tokens"])
+    room = None if limit is None else limit - max(sweep["output_tokens"])
     if sweep["prompt_tokens"] == "auto":
-        most = min(room, sweep["longest"] or room)
-        lengths = [SHORTEST << k for k in range(32) if SHORTEST << k <= most]
+        bounds = [bound for bound in (room, sweep["longest"]) if bound is not None]
+        if not bounds:
+            raise AgendaError(
+                "phases.sweep.longest: null, and the model has no limit of its own; give a number"
+            )
+        lengths = [SHORTEST << k for k in range(32) if SHORTEST << k <= min(bounds)]
         if not lengths:
-            raise AgendaError(f"phases.sweep: no prompt of {SHORTEST} tokens or more fits {limit}")
+            raise AgendaError(
+                f"phases.sweep: no prompt of {SHORTEST} tokens or more fits {min(bounds)}"
+            )
         return lengths
     for length in sweep["prompt_tokens"]:
-        if length > room:
+        if room is not None and length > room:
             raise AgendaError(
                 f"phases.sweep.prompt_tokens: {length} and the output are more than the {limit}"
                 " tokens that the model takes"

@@ -7,12 +7,14 @@ one forward pass a token over a key-value cache.
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Callable, Sequence
 
 import torch
 from tokenizers.decoders import DecodeStream
 from transformers import (
+    GenerationConfig,
     LogitsProcessorList,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -26,12 +28,15 @@ from generation.steps import Context, Steps
 # Returns whether to stop.
 Watcher = Callable[[str, int, int], bool]
 
-# Fields of a generation configuration that change which token is chosen.
-LOGITS_FIELDS = (
-    *("repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngram_size", "bad_words_ids"),
-    *("suppress_tokens", "begin_suppress_tokens", "forced_bos_token_id", "forced_eos_token_id"),
-    *("top_k", "min_p", "typical_p", "min_length", "min_new_tokens", "sequence_bias"),
-)
+# What a generation configuration may say without asking for what is not done here: how to sample
+# and for how long is the session's, ends of a sequence are heeded, the rest is about what
+# `generate` gives back.
+HEEDED = {
+    *("do_sample", "temperature", "top_p", "max_length", "max_new_tokens"),
+    *("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id"),
+    *("output_attentions", "output_hidden_states", "output_scores", "output_logits"),
+    *("return_dict_in_generate", "disable_compile", "transformers_version"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,6 +187,31 @@ class Engine:
         repeated.marks = marks
         return repeated
 
+    def first_steps(self, prompt: Sequence[int], count: int, batch: int) -> torch.Tensor:
+        """See `agreement.Stepping`."""
+        pick = _Picker(Settings(count), self._device)
+        with torch.inference_mode():
+            context, first = self._steps.prefill(self._ids(prompt, batch))
+            kept = self._steps.copied(context)
+            rounds = []
+            for begun in (context, None):
+                context = begun or self._steps.resumed(kept)
+                logits = [first]
+                with self._steps.decoding():
+                    for _ in range(count):
+                        chosen = pick(context.ids, logits[-1])
+                        logits.append(self._steps.step(context, chosen))
+                rounds.append(torch.stack([one[0] for one in logits]))
+            return torch.stack(rounds)
+
+    def recomputed(self, tokens: Sequence[int]) -> torch.Tensor:
+        """See `agreement.Stepping`."""
+        with torch.inference_mode():
+            return self._steps.whole(self._ids(tokens, 1))[0]
+
+    def _ids(self, tokens: Sequence[int], batch: int) -> torch.Tensor:
+        return torch.tensor([list(tokens)] * batch, device=self._device)
+
     def _repeat(self, once: Callable[[], None], window_s: float) -> Repeated:
         self._synchronize()
         cpu_ns = time.process_time_ns()
@@ -201,7 +231,7 @@ class Engine:
         self, prompt: Sequence[int], pick: _Picker, settings: Settings
     ) -> tuple[Context, torch.Tensor]:
         """The context, and the first token, which the device may still be computing."""
-        ids = torch.tensor([list(prompt)] * settings.batch, device=self._device)
+        ids = self._ids(prompt, settings.batch)
         context, logits = self._steps.prefill(ids)
         return context, pick(ids, logits)
 
@@ -286,9 +316,21 @@ class _Picker:
 
 
 def left_out(model: PreTrainedModel) -> dict[str, object]:
-    """What the model's generation configuration would do to the logits and this engine does not."""
-    asked = model.generation_config.to_diff_dict()
-    return {name: asked[name] for name in LOGITS_FIELDS if asked.get(name)}
+    """What the model's generation configuration asks for and this engine does not do: any field
+    with a value of its own but for those that are heeded, also one that only a later transformers
+    or code of the model's own knows."""
+    asked = json.loads(model.generation_config.to_json_string(use_diff=False))
+    neutral = {
+        **GenerationConfig._get_default_generation_params(),
+        **{"guidance_scale": 1.0, "use_cache": None, "top_k": None},
+    }
+    return {
+        name: value
+        for name, value in asked.items()
+        if name not in HEEDED and not name.startswith("_")
+        # A cache is used whatever it says.
+        if (value is False if name == "use_cache" else value and value != neutral.get(name))
+    }
 
 
 def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 
 from generation import agenda
 from generation.agenda import SWEEP, Item, Output, Probe
+from generation.agreement import disagreement
 from generation.decode import Engine, Generation, Settings, left_out
 from generation.lines import LineStop
 from generation.replay import Recorded, in_tokens_of, recorded_windows
@@ -24,6 +26,7 @@ from generation.workloads import WORKLOADS, Posed, WorkloadError, read_tasks
 from preparation import STRETCH_S, rest_and_idle, unsettled, warm_up
 from progress import Progress
 from weights import fold
+from weights.decoders import context_limit
 from weights.load import load
 
 # Its texts are cut to the lengths of a sweep.
@@ -73,7 +76,7 @@ class Lab:
         self._tokenizer = tokenizer
         self._vocabulary = model.get_input_embeddings().num_embeddings
         self._on_gpu = device.type == "cuda"
-        self._limit = model.config.get_text_config().max_position_embeddings
+        self._limit = context_limit(model)
         self._posed: dict[str, Posed] = {}
         self._prompts: dict[str, list[int]] = {}
         self._recorded: dict[Output, Recorded] = {}
@@ -86,6 +89,7 @@ class Lab:
             )
         except (ValueError, WorkloadError) as error:
             raise SessionError(f"{spec['model']}: {error}") from None
+        self._check(model.dtype)
         self.facts = {
             "dtype": dtype,
             "parameters": sum(p.numel() for p in model.parameters()),
@@ -121,12 +125,13 @@ class Lab:
         for task in chosen:
             posed = workload.pose(known[task], spec["prompt"], spec.get("prompt_tokens"))
             self._posed[task] = posed
-            self._prompts[task] = self._folded(posed.tokens(self._tokenizer, self._limit - longest))
+            self._prompts[task] = self._folded(posed.tokens(self._tokenizer, self._room(longest)))
         if replayed is not None:
-            self._recorded = {
-                output: in_tokens_of(self._tokenizer, self._prompts[output.task], windows[output])
-                for output in outputs
-            }
+            for output in outputs:
+                prompt = self._prompts[output.task]
+                recorded = in_tokens_of(self._tokenizer, prompt, windows[output])
+                tokens = tuple(self._folded(list(recorded.tokens)))
+                self._recorded[output] = dataclasses.replace(recorded, tokens=tokens)
         probe = spec["probe"]
         length = min(probe["output_tokens"], longest)
         probed = []
@@ -142,16 +147,47 @@ class Lab:
         task = next(iter(read_tasks(tasks, SWEPT).values()))
         for length in agenda.swept_lengths(sweep, self._limit):
             posed = SWEPT.pose(task, "completion", length)
-            prompt = posed.tokens(self._tokenizer, self._limit - max(sweep["output_tokens"]))
+            prompt = posed.tokens(self._tokenizer, self._room(max(sweep["output_tokens"])))
             self._prompts[f"{SWEEP}/{length}"] = self._folded(prompt)
         repetitions = self._spec["probe"]["repetitions"]
         probes = agenda.probes(self._prompts, sweep["output_tokens"], repetitions)
         return agenda.in_order(self._spec, [], probes)
 
+    def _room(self, output_tokens: int) -> int:
+        """The most tokens of a prompt beside so many of an output."""
+        return sys.maxsize if self._limit is None else self._limit - output_tokens
+
     def _folded(self, tokens: list[int]) -> list[int]:
-        """The tokens, where a lent tokenizer knows more words than the model: within its
-        vocabulary. The length stays; under random weights the words mean nothing anyway."""
+        """The tokens; of seeded weights those within their vocabulary, where a lent tokenizer knows
+        more words. The length stays, and under random weights the words mean nothing anyway.
+
+        Raises:
+            ValueError: Weights of a true model know no such word.
+        """
+        if self._spec["source"] != "init" and max(tokens, default=0) >= self._vocabulary:
+            raise ValueError(
+                f"its tokenizer gives token {max(tokens)}, its weights know {self._vocabulary}"
+                " words: the tokenizer is another model's"
+            )
         return fold(tokens, self._vocabulary)
+
+    def _check(self, dtype: torch.dtype) -> None:
+        """Refuses a model whose decoding is not what it computes; see `agreement`.
+
+        Raises:
+            SessionError: It is not, or cannot be told.
+        """
+        prompt = next(iter(self._prompts.values()))
+        try:
+            why = disagreement(self._engine, prompt, dtype, self._spec["batch_size"])
+        except (RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            why = (
+                f"it does not decode: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            )
+        if why is not None:
+            raise SessionError(f"{self._spec['model']}: {why}")
 
     @contextlib.contextmanager
     def checker(self) -> Iterator[Pool | None]:
@@ -259,7 +295,7 @@ class Lab:
         recorded = self._recorded.get(output)
         suppressor = None
         if recorded is not None:
-            settings = self._settings(replay=tuple(self._folded(list(recorded.tokens))))
+            settings = self._settings(replay=tuple(recorded.tokens))
         else:
             settings = self._settings(
                 self._spec["max_new_tokens"],

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel
+from transformers import DynamicCache, GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.generation.configuration_utils import GenerationMode
+from transformers.generation.utils import GenerationMixin
 
 from weights.decoders import no_decoder
 
@@ -33,13 +34,17 @@ class Context:
     """Where decoding stands.
 
     Attributes:
-        ids: All tokens so far, shape (batch, length).
-        keywords: What `generate` carries from pass to pass: cache, positions, flags.
+        ids: All tokens so far, shape (batch, length); of a plain context those of the last pass.
+        keywords: What `generate` carries from pass to pass: cache, positions, flags; of a plain
+            context what the last pass was given.
+        plain: The next pass takes the new tokens, their positions and the same cache, as for most
+            families, and needs no preparation.
         held: What the model's modules keep themselves, in a copy: see `Steps.copied`.
     """
 
     ids: torch.Tensor
     keywords: dict[str, Any]
+    plain: bool = False
     held: Sequence[Place] = ()
 
 
@@ -63,6 +68,15 @@ class Steps:
         # Only the last position's logits are needed: over a large vocabulary the others cost more
         # than a layer.
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
+        # Prepared and carried on as by default: see `Context.plain`.
+        self._usual = (
+            self._masked
+            and self._placed
+            and all(
+                getattr(type(model), name) is getattr(GenerationMixin, name)
+                for name in ("prepare_inputs_for_generation", "_update_model_kwargs_for_generation")
+            )
+        )
         self._asked = GenerationConfig(use_cache=True)
         self._rotary = [place for module in model.modules() for place in _stretched(module)]
         # Where modules could keep a state of the context; after the first pass, where they do.
@@ -83,20 +97,10 @@ class Steps:
         Returns:
             The context after it, and the logits of the last position, shape (batch, vocabulary).
         """
-        if self._met:
-            _put([*self._rotary, *self._kept])
+        self._begin()
         batch, length = ids.shape
-        keywords: dict[str, Any] = {}
-        if self._masked:
-            keywords["attention_mask"] = torch.ones_like(ids)
-        if self._placed:
-            prepare = self._model._prepare_position_ids_for_generation
-            keywords["position_ids"] = prepare(ids, keywords)
-        if self._masked:
-            # As generate does with a mask that hides nothing.
-            keywords["attention_mask"] = None
-            self._asked._mask_length = length
-        keywords |= self._last_only
+        keywords = self._keywords(ids)
+        self._asked._mask_length = length if self._masked else -1
         self._model._prepare_cache_for_generation(
             self._asked, keywords, GenerationMode.GREEDY_SEARCH, batch, length
         )
@@ -106,15 +110,34 @@ class Steps:
             self._met = True
             self._kept = [place for place in self._kept if place[0][place[1]] is not place[2]]
         context = Context(ids, keywords)
+        if self._usual and _steady(keywords, outputs):
+            del keywords["attention_mask"]
+            keywords["position_ids"] = keywords["position_ids"][:, -1:]
+            context.plain = True
+            return context, outputs.logits[:, -1]
         return context, self._after(context, outputs)
 
     def step(self, context: Context, tokens: torch.Tensor) -> torch.Tensor:
         """The pass after new tokens, shape (batch, 1), were chosen; logits as above."""
+        if context.plain:
+            context.ids = tokens
+            keywords = context.keywords
+            keywords["position_ids"] = keywords["position_ids"] + 1
+            return self._model(input_ids=tokens, **keywords, return_dict=True).logits[:, -1]
         context.ids = torch.cat([context.ids, tokens], dim=-1)
         inputs = self._model.prepare_inputs_for_generation(
             context.ids, next_sequence_length=1, **context.keywords
         )
         return self._after(context, self._model(**inputs, return_dict=True))
+
+    def whole(self, ids: torch.Tensor) -> torch.Tensor:
+        """The logits after some tokens, shape as above, by one pass that keeps nothing."""
+        self._begin()
+        keywords = self._keywords(ids)
+        inputs = self._model.prepare_inputs_for_generation(
+            ids, is_first_iteration=True, use_cache=False, **keywords
+        )
+        return self._model(**inputs, return_dict=True).logits[:, -1]
 
     def decoding(self) -> contextlib.AbstractContextManager[None]:
         """Around steps: on a GPU, `generate` computes experts in another way in decoding."""
@@ -124,18 +147,47 @@ class Steps:
         """A context to go on from, again and again: `resume` begins it anew each time."""
         places = [*self._rotary, *self._kept]
         held = [(where, name, _copy(where[name])) for where, name, _ in places]
-        return Context(context.ids, _copy(context.keywords), held)
+        return Context(context.ids, _copy(context.keywords), context.plain, held)
 
     def resumed(self, kept: Context) -> Context:
         """A copied context as it was, ready for its next step, which leaves the copy alone."""
         _put([(where, name, _copy(value)) for where, name, value in kept.held])
-        return Context(kept.ids, _copy(kept.keywords))
+        return Context(kept.ids, _copy(kept.keywords), kept.plain)
+
+    def _begin(self) -> None:
+        """Nothing of another context is left in the model's modules."""
+        if self._met:
+            _put([*self._rotary, *self._kept])
+
+    def _keywords(self, ids: torch.Tensor) -> dict[str, Any]:
+        """What `generate` makes for a prompt, but for the cache."""
+        keywords: dict[str, Any] = {}
+        if self._masked:
+            keywords["attention_mask"] = torch.ones_like(ids)
+        if self._placed:
+            prepare = self._model._prepare_position_ids_for_generation
+            keywords["position_ids"] = prepare(ids, keywords)
+        if self._masked:
+            # As generate does with a mask that hides nothing.
+            keywords["attention_mask"] = None
+        return keywords | self._last_only
 
     def _after(self, context: Context, outputs: Any) -> torch.Tensor:
         context.keywords = self._model._update_model_kwargs_for_generation(
             outputs, context.keywords
         )
         return outputs.logits[:, -1]
+
+
+def _steady(keywords: dict[str, Any], outputs: Any) -> bool:
+    """Whether a cache that grows was filled and given back, and positions are one a token."""
+    cache = keywords.get("past_key_values")
+    return (
+        type(cache) is DynamicCache
+        and not cache.is_compileable
+        and getattr(outputs, "past_key_values", None) is cache
+        and keywords["position_ids"].ndim == 2
+    )
 
 
 def _stretched(module: torch.nn.Module) -> list[Place]:

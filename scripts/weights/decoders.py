@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 
+import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.generation.utils import GenerationMixin
 
@@ -33,14 +34,24 @@ def no_decoder(kind: type[PreTrainedModel], config: PreTrainedConfig) -> str | N
     return None
 
 
-def context_limit(config: PreTrainedConfig) -> int | None:
-    """The most tokens of prompt and output that a model takes; None where nothing limits them, as
-    in recurrent models and where a bias by distance stands for positions (ALiBi)."""
+def stated_limit(config: PreTrainedConfig) -> int | None:
+    """The most tokens of prompt and output that a configuration states; None where it states none,
+    as of recurrent models, and where a bias by distance stands for positions (ALiBi)."""
     config = config.get_text_config(decoder=True)
     if config.model_type == "bloom" or getattr(config, "alibi", False):
         return None
-    for name in LIMITS:
-        limit = getattr(config, name, None)
-        if isinstance(limit, int) and limit > 0:
-            return limit
-    return None
+    stated = (getattr(config, name, None) for name in LIMITS)
+    return next((limit for limit in stated if isinstance(limit, int) and limit > 0), None)
+
+
+def context_limit(model: PreTrainedModel) -> int | None:
+    """The most tokens of prompt and output that a model takes; None where nothing limits them."""
+    limit = stated_limit(model.config)
+    tables = [
+        module
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding)
+    ]
+    # As RoBERTa: positions are counted from behind the one that stands for padding.
+    behind = [t.num_embeddings - t.padding_idx - 1 for t in tables if t.padding_idx is not None]
+    return limit and min([limit, *behind])

@@ -16,6 +16,7 @@ from transformers import (
 )
 
 from weights import WeightsError
+from weights.loadable import whole
 
 
 def load(
@@ -39,20 +40,17 @@ def load(
         if record["source"] == "init":
             model = _seeded(folder, record["seed"], device, dtype)
         else:
-            model, info = AutoModelForCausalLM.from_pretrained(
-                folder,
-                output_loading_info=True,
-                dtype=dtype,
-                local_files_only=True,
-                use_safetensors=True,
-                trust_remote_code=False,
-            )
-            model = model.to(device)
-            if info["missing_keys"]:
-                # transformers fills them with random numbers and goes on.
-                first = sorted(info["missing_keys"])[0]
-                raise ValueError(f"{len(info['missing_keys'])} tensors are missing, as {first}")
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            model = whole(
+                AutoModelForCausalLM.from_pretrained(
+                    folder,
+                    output_loading_info=True,
+                    dtype=dtype,
+                    local_files_only=True,
+                    use_safetensors=True,
+                    trust_remote_code=False,
+                )
+            ).to(device)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         why = " ".join(str(error).split())[:300]
         raise WeightsError(
             f"{record['name']}: cannot be loaded from {folder}: {why}; if files are missing there,"

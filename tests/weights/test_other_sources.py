@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -106,53 +105,56 @@ def test_pickles_in_a_folder_are_not_read(program, tiny):
     program.refused(program.prepare(folder_of(tiny)), "no *.safetensors")
 
 
-def test_what_loading_refuses(program, made_once, tmp_path):
-    """Code of a model's own, an incomplete model, a broken file: one load each, one process."""
+def edit(file, **changed):
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changed}))
+
+
+def remote(folder, canary="", **changed):
+    """Code of the model's own, which would leave a trace if it ran."""
+    (folder / "own.py").write_text(f"open({str(canary)!r}, 'w').write('ran')\n")
+    names = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
+    edit(folder / "config.json", auto_map=names, **changed)
+    names = {"AutoTokenizer": ["own.Tokenizer", "own.Tokenizer"]}
+    edit(folder / "tokenizer_config.json", auto_map=names)
+
+
+def foreign(folder, canary=""):
+    remote(folder, canary, model_type="own")
+    edit(folder / "tokenizer_config.json", tokenizer_class="OwnTokenizer")
+
+
+def test_code_of_a_models_own_never_runs(program, tiny, made_once, tmp_path):
     canary = tmp_path / "canary"
-    code = f"open({str(canary)!r}, 'w').write('ran')\n"
-
-    def spoilt(name, change):
-        folder = tmp_path / "spoilt" / name
-        shutil.copytree(made_once, folder)
-        change(folder)
-        ready = under(program, name)
-        done = program.prepare(folder_of(folder), out=ready)
+    remote(tiny, canary)
+    ready = [under(program, "remote"), under(program, "whole")]
+    for out, folder in zip(ready, (tiny, made_once), strict=True):
+        done = program.prepare(folder_of(folder), out=out)
         assert done.returncode == 0, done.stderr
-        return ready
-
-    def edit(file, **changed):
-        file.write_text(json.dumps({**json.loads(file.read_text()), **changed}))
-
-    def remote(folder, **changed):
-        (folder / "own.py").write_text(code)
-        names = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
-        edit(folder / "config.json", auto_map=names, **changed)
-        names = {"AutoTokenizer": ["own.Tokenizer", "own.Tokenizer"]}
-        edit(folder / "tokenizer_config.json", auto_map=names)
-
-    def foreign(folder):
-        remote(folder, model_type="own")
-        edit(folder / "tokenizer_config.json", tokenizer_class="OwnTokenizer")
-
-    def deeper(folder):
-        edit(folder / "config.json", num_hidden_layers=3)
-
-    def truncated(folder):
-        data = (folder / WEIGHTS).read_bytes()
-        (folder / WEIGHTS).write_bytes(data[: len(data) // 2])
-
-    changes = {"whole": lambda _: None, "remote": remote, "foreign": foreign}
-    changes |= {"deeper": deeper, "truncated": truncated}
-    found = dict(
-        zip(changes, program.load(*(spoilt(*item) for item in changes.items())), strict=True)
-    )
-    assert not canary.exists()
     # transformers has its own code for a llama; that of the folder is left alone.
-    assert found["remote"] == found["whole"]
-    for name in ("foreign", "deeper", "truncated"):
-        error = found[name]["error"]
-        assert error.startswith("tiny: cannot be loaded from ") and "\n" not in error
-    assert "tensors are missing, as model.layers.2." in found["deeper"]["error"]
+    one, other = program.load(*ready)
+    assert one == other
+    foreign(tiny, canary)
+    program.refused(program.prepare(folder_of(tiny), out=under(program, "own")), "custom code")
+    assert not canary.exists()
+
+
+def deeper(folder):
+    edit(folder / "config.json", num_hidden_layers=3)
+
+
+def test_a_folder_that_cannot_be_loaded_is_refused_when_it_is_prepared(program, tiny):
+    """Of which there are many kinds: tests/pytorch/test_loadable.py."""
+    deeper(tiny)
+    words = [str(tiny), "tensors are missing, as model.layers.2."]
+    program.refused(program.prepare(folder_of(tiny)), *words)
+
+
+def test_what_is_spoilt_after_it_was_prepared_is_one_line_too(program, tiny):
+    assert program.prepare(folder_of(tiny)).returncode == 0
+    deeper(tiny)
+    (found,) = program.load(program.out)
+    assert found["error"].startswith("tiny: cannot be loaded from ")
+    assert "tensors are missing, as model.layers.2." in found["error"]
 
 
 def test_seeded_weights_are_the_same_for_a_seed_only(program, lender):
