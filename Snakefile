@@ -27,6 +27,7 @@ include: "rules/report_runtimes.smk"
 
 onstart:
     refuse_unmet()
+    tell_plan()
 
 
 rule all:

@@ -11,6 +11,7 @@ localrules:
 rule model:
     input:
         software=software("pytorch"),
+        folder=folder_of,
         tokenizer=tokenizer_model,
     output:
         ready="resources/models/{model}/model.json",

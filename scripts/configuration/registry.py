@@ -6,12 +6,39 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from configuration.validation import ConfigurationError
 from weights import TEXT_GENERATION, task_of
 
+INIT = "init"
 SEEDED = "-init"
 # What a twin keeps of its entry.
 KEPT = ("architecture", "parameters", "published", "tokenizer", "task", "seed", "sequence_length")
 LENDER = "smollm2-135m-instruct"
+
+
+def check_keys(
+    entries: Mapping[str, Mapping[str, Any]], schema: Mapping[str, Any], where: str
+) -> None:
+    """Refuses a key that an entry's source does not read: it would look as if it counted.
+
+    Args:
+        entries: As they were written, without defaults.
+        schema: models.schema.yaml, whose keys name in `sources` those that read them.
+
+    Raises:
+        ConfigurationError: An entry has such a key.
+    """
+    keys = schema["additionalProperties"]["properties"]
+    for name, entry in entries.items():
+        # An entry with an architecture is a seeded model, too.
+        read_by = {entry["source"], *([INIT] if "architecture" in entry else [])}
+        for key in entry:
+            sources = keys.get(key, {}).get("sources", read_by)
+            if not read_by & set(sources):
+                raise ConfigurationError(
+                    f"{where}: {name}.{key}: a model of source '{entry['source']}' does not take it"
+                    f" (it is for source: {', '.join(sources)})"
+                )
 
 
 def with_twins(models: Mapping[str, Any]) -> dict[str, Any]:
