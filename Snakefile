@@ -28,6 +28,7 @@ include: "rules/report_runtimes.smk"
 onstart:
     refuse_unmet()
     hold_campaign()
+    tell_plan()
 
 
 rule all:

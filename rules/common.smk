@@ -1,5 +1,6 @@
 # Takes: config, the registry of models, the schemas.
 # Gives: both validated, the sessions of both studies, and the software of a rule.
+import atexit
 import json
 import re
 import shlex
@@ -8,10 +9,10 @@ import shutil
 import yaml
 from snakemake.settings.types import DeploymentMethod
 
-from configuration import ConfigurationError, plan, strict, validated
+from configuration import ConfigurationError, estimates, plan, strict, validated
 from configuration.devices import check_device, nvidia_devices
 from configuration.paths import expanded
-from configuration.registry import with_copies, with_twins
+from configuration.registry import check_keys, with_copies, with_twins
 from configuration.runtimes import plan_runtimes, unmet
 from generation.workloads import WORKLOADS, WorkloadError
 from generation.workloads.longbench import files_in
@@ -32,9 +33,15 @@ def checked_configuration():
     if Path(sys.argv[0]).name in ("snakemake", "__main__.py"):
         strict.check_settings(sys.argv[1:])
     checked = validated(config, schema("config.schema.yaml"), "configuration")
+    if checked["campaign"] == "doctor" or Path("results", checked["campaign"]).is_file():
+        raise ConfigurationError(
+            f"campaign: results/{checked['campaign']} is no campaign's; choose another name"
+            " (--config campaign=NAME)"
+        )
     registry = Path(expanded(checked["models_file"], "models_file"))
     entries = strict.read(registry, "models_file")
     models = validated(entries, schema("models.schema.yaml"), checked["models_file"])
+    check_keys(entries, schema("models.schema.yaml"), checked["models_file"])
     copies = checked["models_folder"] and expanded(checked["models_folder"], "models_folder")
     if copies is not None and not os.path.isdir(copies):
         raise ConfigurationError(f"models_folder: there is no folder '{copies}'")
@@ -132,6 +139,29 @@ def sources(*patterns):
     return sorted(str(p) for pattern in patterns for p in Path("scripts").glob(pattern))
 
 
+# By source of a model, the keys that hold the user's own paths.
+OWN_PATHS = {"folder": ("path",), "torch": ("path", "weights"), "onnx": ("path",)}
+
+
+def own_files(wildcards):
+    """The user's files that a model is made from: a change of them makes it anew. One that is not
+    there is refused before the first job. Of a folder only that it is there counts."""
+    entry = MODELS[wildcards.model]
+    found = []
+    for key in OWN_PATHS.get(entry["source"], ()):
+        if entry.get(key) is not None:
+            where = f"{config['models_file']}: {wildcards.model}.{key}"
+            try:
+                path = expanded(entry[key], where)
+            except ConfigurationError as error:
+                refuse(error)
+            if not os.path.exists(path):
+                what = "folder" if entry["source"] == "folder" else "file"
+                refuse(f"{where}: there is no {what} '{path}'")
+            found.append(path)
+    return [path for path in found if entry["source"] != "folder" and os.path.isfile(path)]
+
+
 MEASURING = ("phases_session", "runtime_session", "metering_session")
 
 
@@ -154,3 +184,71 @@ def refuse_unmet():
         refuse(error)
     if "runtime_session" in measuring() and (lacking := unmet(config, nvidia_devices())):
         refuse(lacking)
+
+
+def measured_seconds():
+    """By name without round, what the campaign's measured sessions took: `estimates` goes by it."""
+    found = {}
+    for file in Path("results", CAMPAIGN, "raw").glob("*/windows.jsonl"):
+        lines = file.read_text(encoding="utf-8").splitlines()
+        if lines:
+            first, last = json.loads(lines[0]), json.loads(lines[-1])
+            spent_s = (last["end_ns"] - first["start_ns"]) / 1e9
+            found.setdefault(estimates.without_round(file.parent.name), []).append(spent_s)
+    return {name: sum(each) / len(each) for name, each in found.items()}
+
+
+def planned_lines():
+    """How long the jobs to run take, what they fetch and keep."""
+    by_rule = {}
+    # A dry run has finished them all.
+    for job in workflow.dag.needrun_jobs(exclude_finished=False):
+        by_rule.setdefault(job.rule.name, []).append(job.wildcards_dict)
+    asked = {
+        wildcards["session"]
+        for name, jobs in by_rule.items()
+        if name.endswith(MEASURING[:2])
+        for wildcards in jobs
+    }
+    sessions = [s for study in SESSIONS.values() for s in study if s.name in asked]
+    device = config["device"]
+    where = "gpu" if device.startswith("cuda") or (device == "auto" and nvidia_devices()) else "cpu"
+    span, assumed = estimates.total_seconds(sessions, config, MODELS, where, measured_seconds())
+    meters = [name for name in by_rule if name.endswith(MEASURING[2])]
+    if meters:
+        span += estimates.meters_seconds(config)
+    sizes = {}
+    for name, jobs in by_rule.items():
+        for wildcards in jobs:
+            if name.endswith("virtual_environment"):
+                env = wildcards["env"]
+                sizes[f"environment {env}"] = estimates.environment_bytes(env)
+            elif name.endswith("workload"):
+                file = wildcards["benchmark"]
+                sizes[f"tasks of {file}"] = estimates.workload_bytes(file)
+            elif name == "model" or name.endswith("_model"):
+                model = wildcards["model"]
+                sizes[f"model {model}"] = estimates.model_bytes(MODELS[model])
+            elif name.endswith(("network", "convert")):
+                what = f"network {wildcards['model']} {wildcards.get('framework', '')}".strip()
+                sizes[what] = estimates.network_bytes(MODELS[wildcards["model"]])
+    raw = estimates.raw_bytes(span.most, config["metering"]["period_s"])
+    return estimates.told(len(sessions) + len(meters), span, assumed, sizes, raw)
+
+
+def tell_plan():
+    """Says what `planned_lines` do; an estimate is no reason to fail."""
+    try:
+        for line in planned_lines():
+            print(line, file=sys.stderr, flush=True)
+    except Exception as error:
+        logger.debug(f"no estimate of the plan: {error!r}")
+
+
+def tell_dry_run():
+    """Tells the plan at the end of a dry run, below the list of jobs."""
+    if workflow.executor_plugin is not None and workflow.dryrun and workflow.scheduler is not None:
+        tell_plan()
+
+
+atexit.register(tell_dry_run)

@@ -52,15 +52,6 @@ def model_env(wildcards):
     return reference_environment(MODELS[wildcards.model])
 
 
-def own_files(wildcards):
-    """The user's files that a model of their own is made from: a change of them makes it anew."""
-    entry = MODELS[wildcards.model]
-    names = {"torch": ("path", "weights"), "onnx": ("path",)}.get(entry["source"], ())
-    found = [os.path.expanduser(os.path.expandvars(entry[n])) for n in names if n in entry]
-    # One that is missing is told by the model's own program, in one line.
-    return [path for path in found if os.path.isfile(path)]
-
-
 def raw_of(name):
     """The file that says that a session is finished."""
     return Path("results", CAMPAIGN, "raw", name, "session.json")

@@ -8,9 +8,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from configuration.architectures import LANGUAGE_MODELS, context_of
 from configuration.protocol import LATER, check_repetitions, told_repetitions
 from configuration.validation import ConfigurationError, choice, shown
-from generation.agenda import SWEEP
+from generation.agenda import SHORTEST, SWEEP
 from generation.workloads import WORKLOADS
 from stopping import by_width
 from weights import TEXT_GENERATION, task_of
@@ -95,6 +96,10 @@ def plan(config: Mapping[str, Any], models: Mapping[str, Any]) -> list[Session]:
     for name in phases["models"]:
         choice(name, models, "model", f"phases.models ({config['models_file']})")
         _check_model(name, models, phases)
+        # A host's own transformers may know others.
+        if models[name]["source"] == "init" and config["software"] != "host":
+            family = models[name]["architecture"]["model_type"]
+            choice(family, LANGUAGE_MODELS, "family", f"models.{name}.architecture.model_type")
         _check_lengths(name, models[name], phases)
     _check_tasks(phases)
     _check_factors(phases)
@@ -146,21 +151,34 @@ def _check_model(name: str, models: Mapping[str, Any], phases: Mapping[str, Any]
 
 
 def _check_lengths(name: str, entry: Mapping[str, Any], phases: Mapping[str, Any]) -> None:
-    """Refuses prompts that are longer than the model takes, where its entry says how long."""
-    limit = entry.get("architecture", {}).get("max_position_embeddings")
+    """Refuses prompts and outputs that together are longer than the model takes, where its entry
+    says how long. How long a benchmark's prompts are only its tokenizer tells: the least is 1."""
+    limit = context_of(entry)
     if limit is None:
         return
-    asked = {}
-    if any(w != SWEEP and file_of(w) == LONGCODE_FILE for w in phases["workloads"]):
-        asked["longcode"] = phases["longcode"]["prompt_tokens"]
-    if SWEEP in phases["workloads"] and phases["sweep"]["prompt_tokens"] != "auto":
-        asked["sweep"] = max(phases["sweep"]["prompt_tokens"])
-    for where, length in asked.items():
-        if length >= limit:
+    for workload in phases["workloads"]:
+        if workload == SWEEP:
+            sweep = phases["sweep"]
+            auto = sweep["prompt_tokens"] == "auto"
+            where = "sweep.longest" if auto else "sweep.prompt_tokens"
+            prompt = SHORTEST if auto else max(sweep["prompt_tokens"])
+            output = max(sweep["output_tokens"])
+        else:
+            of_longcode = file_of(workload) == LONGCODE_FILE
+            where = "longcode.prompt_tokens" if of_longcode else "max_new_tokens"
+            prompt = phases["longcode"]["prompt_tokens"] if of_longcode else 1
+            output = 0 if phases["replay"] is not None else limit_of(workload, phases)
+        if prompt + output > limit:
             raise ConfigurationError(
-                f"phases.{where}.prompt_tokens: '{name}' takes {limit} tokens of prompt and output,"
-                f" and {length} are asked for"
+                f"phases.{where}: '{name}' takes {limit} tokens of prompt and output, and"
+                f" {prompt} + {output} are asked for ({workload})"
             )
+
+
+def limit_of(workload: str, phases: Mapping[str, Any]) -> int:
+    """The most new tokens of a workload's outputs."""
+    asked = phases["max_new_tokens"]
+    return WORKLOADS[workload].limit if asked == "auto" else asked
 
 
 def _check_tasks(phases: Mapping[str, Any]) -> None:
@@ -272,7 +290,6 @@ def session_spec(session: Session, config: Mapping[str, Any], models: Mapping[st
     }
     if session.workload == SWEEP:
         return json.dumps({**spec, "sweep": phases["sweep"]}, sort_keys=True)
-    limit = phases["max_new_tokens"]
     sampled = session.decoding == "sampled"
     spec |= {
         "tasks": tasks_of(session.workload, phases),
@@ -281,7 +298,7 @@ def session_spec(session: Session, config: Mapping[str, Any], models: Mapping[st
         "repetitions": phases["seeds"]
         if sampled
         else told_repetitions(phases["repetitions"], analysis),
-        "max_new_tokens": WORKLOADS[session.workload].limit if limit == "auto" else limit,
+        "max_new_tokens": limit_of(session.workload, phases),
         "suppression": phases["suppression"],
         "replay": phases["replay"],
     }

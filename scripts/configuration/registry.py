@@ -9,16 +9,38 @@ from typing import Any
 from configuration.validation import ConfigurationError
 from weights import TEXT_GENERATION, task_of
 
+INIT = "init"
 SEEDED = "-init"
 # What a twin keeps of its entry.
 KEPT = ("architecture", "parameters", "published", "tokenizer", "task", "seed", "sequence_length")
 LENDER = "smollm2-135m-instruct"
-# The keys of models of one's own, by source; those of every entry stand in `COMMON`.
-COMMON = {"source", "licence", "prompt", "seed", "parameters"}
-OWN_KEYS = {
-    "torch": {"factory", "packages", "path", "kwargs", "inputs", "output", "weights", "sha256"},
-    "onnx": {"path", "inputs", "output", "sha256"},
-}
+
+
+def check_keys(
+    entries: Mapping[str, Mapping[str, Any]], schema: Mapping[str, Any], where: str
+) -> None:
+    """Refuses a key that an entry's source does not read: it would look as if it counted.
+
+    Args:
+        entries: As they were written, without defaults.
+        schema: models.schema.yaml, whose keys name in `sources` those that read them.
+
+    Raises:
+        ConfigurationError: An entry has such a key.
+    """
+    keys = schema["additionalProperties"]["properties"]
+    for name, entry in entries.items():
+        read_by = {entry["source"]}
+        # An entry with an architecture is a seeded model, too.
+        if "architecture" in entry and entry["source"] in keys["architecture"]["sources"]:
+            read_by.add(INIT)
+        for key in entry:
+            sources = keys.get(key, {}).get("sources", read_by)
+            if not read_by & set(sources):
+                raise ConfigurationError(
+                    f"{where}: {name}.{key}: a model of source '{entry['source']}' does not take it"
+                    f" (it is for source: {', '.join(sources)})"
+                )
 
 
 def with_twins(models: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,20 +87,14 @@ def _copied(
 
 
 def check_own(name: str, entry: Mapping[str, Any]) -> None:
-    """Refuses an entry of a model of one's own, or of another source, with keys of the other.
+    """Refuses an entry of source `torch` whose keys do not say which function makes the module.
 
     Raises:
-        ConfigurationError: A key that the source does not take, or one that is missing.
+        ConfigurationError: See above.
     """
-    source, where = entry["source"], f"models.{name}"
-    own = set().union(*OWN_KEYS.values()) - {"path", "sha256"}
-    taken = OWN_KEYS.get(source)
-    strange = sorted(entry.keys() & own if taken is None else entry.keys() - taken - COMMON)
-    if strange:
-        allowed = "" if taken is None else f" (it takes: {', '.join(sorted(taken))})"
-        raise ConfigurationError(f"{where}: source {source} takes no '{strange[0]}'{allowed}")
-    if source != "torch":
+    if entry["source"] != "torch":
         return
+    where = f"models.{name}"
     if "path" not in entry and ":" not in entry["factory"]:
         raise ConfigurationError(
             f"{where}.factory: '{entry['factory']}' names no module; write MODULE:FUNCTION"

@@ -145,7 +145,7 @@ def test_a_seeded_twin_is_planned_and_a_copy_of_the_hub_is_taken(dry_run, tmp_pa
     (tmp_path / "Qwen" / "Qwen3-4B").mkdir(parents=True)
     phases = "phases={models: [qwen3-4b, qwen2.5-coder-7b-init], conditions: [baseline]}"
     status, output = dry_run(
-        "device=cpu", f"models_folder={tmp_path}", "studies=[phases]", phases, options=["-p"]
+        "device=cpu", f"models_folder={tmp_path}", "studies=[phases]", phases, options=["-n", "-p"]
     )
     assert status == 0, output
     assert f'"path": "{tmp_path}/Qwen/Qwen3-4B"' in output

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from configuration import ConfigurationError, validated
-from configuration.registry import check_own, with_copies, with_twins
+from configuration.registry import check_keys, check_own, with_copies, with_twins
 
 CONFIG = Path(__file__).parents[2] / "config"
 SCHEMA = yaml.safe_load((CONFIG / "schemas/models.schema.yaml").read_text())
@@ -114,6 +114,13 @@ ONNX = {"source": "onnx", "licence": "MIT", "path": "~/m.onnx"}
 FOLDER = {"source": "folder", "licence": "MIT", "path": "~/m"}
 
 
+def check(entry):
+    """The registry of one entry, as the workflow checks it."""
+    models = validated({"one": entry}, SCHEMA, "models.yaml")
+    check_keys({"one": entry}, SCHEMA, "models.yaml")
+    check_own("one", models["one"])
+
+
 @pytest.mark.parametrize(
     "entry",
     [
@@ -126,7 +133,7 @@ FOLDER = {"source": "folder", "licence": "MIT", "path": "~/m"}
     ],
 )
 def test_a_model_of_ones_own(entry):
-    check_own("one", validated({"one": entry}, SCHEMA, "models.yaml")["one"])
+    check(entry)
     assert list(with_twins({"one": entry})) == ["one"]
 
 
@@ -136,7 +143,7 @@ def test_a_model_of_ones_own(entry):
         ({**TORCH, "factory": "resnet18"}, ["one.factory", "names no module", "MODULE:FUNCTION"]),
         ({**TORCH, "path": "m.py"}, ["one.factory", "beside the file of path"]),
         ({**TORCH, "factory": "a b:c"}, ["one.factory", "MODULE:FUNCTION or FUNCTION"]),
-        ({**TORCH, "task": "image-classification"}, ["source torch takes no 'task'", "factory"]),
+        ({**TORCH, "task": "image-classification"}, ["one.task", "source 'torch' does not take it"]),
         ({**TORCH, "sha256": "0" * 64}, ["one.sha256", "no `weights`"]),
         ({**TORCH, "packages": ["timm"]}, ["one.packages.0", "NAME==VERSION"]),
         ({**TORCH, "inputs": {"x": {"shape": [0]}}}, ["inputs.x.shape.0", "at least 1"]),
@@ -144,13 +151,13 @@ def test_a_model_of_ones_own(entry):
         ({**TORCH, "inputs": {"x": {"dtype": "float"}}}, ["inputs.x.dtype", "float32"]),
         ({"source": "torch", "licence": "MIT"}, ["'factory' is missing"]),
         ({"source": "onnx", "licence": "MIT"}, ["'path' is missing"]),
-        ({**ONNX, "factory": "a:b"}, ["source onnx takes no 'factory'", "it takes: inputs"]),
-        ({**ONNX, "sequence_length": 8}, ["source onnx takes no 'sequence_length'"]),
-        ({**FOLDER, "inputs": {"x": {"shape": [3]}}}, ["source folder takes no 'inputs'"]),
+        ({**ONNX, "factory": "a:b"}, ["one.factory", "source 'onnx' does not take it"]),
+        ({**ONNX, "sequence_length": 8}, ["one.sequence_length", "source 'onnx' does not take it"]),
+        ({**FOLDER, "inputs": {"x": {"shape": [3]}}}, ["one.inputs", "source 'folder' does not take it"]),
     ],
 )
 def test_a_model_of_ones_own_that_is_wrong_is_one_line(entry, words):
     with pytest.raises(ConfigurationError) as caught:
-        check_own("one", validated({"one": entry}, SCHEMA, "models.yaml")["one"])
+        check(entry)
     line = str(caught.value)
     assert "\n" not in line and [word for word in words if word not in line] == [], line
