@@ -13,8 +13,9 @@ CORES ?= 1
 BIN := .venv/bin
 ANALYSIS := .software/analysis/venv/bin/python
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-RUNTIMES := pytorch tensorflow mxnet onnxruntime
-SOFTWARE := $(patsubst %,.software/%/ready.json,analysis $(RUNTIMES))
+RUNTIMES := pytorch tensorflow mxnet onnxruntime openvino jax
+# Those that the tests use; a provider of ONNX Runtime has one of its own.
+SOFTWARE := $(patsubst %,.software/%/ready.json,analysis $(RUNTIMES) onnxruntime-openvino)
 
 .PHONY: all env dev check test benchmark docs statistics truth cite republish check-published
 .DELETE_ON_ERROR:

@@ -13,6 +13,7 @@ from configuration.experiment import (
 from configuration.replay import check_recorded, replayed_session
 from configuration.runtimes import RuntimeSession, environment_of, runtime_spec
 from generation.workloads import WORKLOADS
+from runtimes.providers import on_gpu
 
 
 def registry_entry(wildcards):
@@ -153,7 +154,7 @@ def campaign_scores(wildcards):
 def gpus(wildcards):
     """How many GPUs a session occupies."""
     if study_of(wildcards.session) == "runtimes":
-        return 0 if RuntimeSession.parse(wildcards.session).provider == "cpu" else 1
+        return int(on_gpu(RuntimeSession.parse(wildcards.session).provider))
     return 0 if config["device"] == "cpu" else 1
 
 

@@ -23,6 +23,7 @@ from runtimes.base import (
     Executable,
     Settings,
     backend,
+    broken,
     computed,
     environment,
     exports,
@@ -43,11 +44,8 @@ def main() -> None:
     variables = environment(module, settings, "default")
     if lacking(variables):
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **variables})
-    try:
-        module.unavailable(settings)
-    except (ImportError, OSError) as error:
-        # No verdict on the network: the environment is broken, and mending it must be seen.
-        sys.exit(f"error: {module.TITLE} cannot be imported: {one_line(error, 300)}")
+    if (why := broken(module, settings)) is not None:
+        sys.exit(f"error: {why}")
     network = Network.read(args.network)
     record = {
         "model": network.name,
