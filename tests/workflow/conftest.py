@@ -14,7 +14,10 @@ import yaml
 ROOT = Path(__file__).parents[2]
 SOFTWARE = [
     f".software/{name}/ready.json"
-    for name in ("analysis", "pytorch", "tensorflow", "mxnet", "onnxruntime")
+    for name in (
+        *("analysis", "pytorch", "tensorflow", "mxnet", "onnxruntime", "openvino", "jax"),
+        "onnxruntime-openvino",
+    )
 ]
 RESOURCES = [
     "resources/models/smollm2-135m-instruct/model.json",
