@@ -1,5 +1,5 @@
-"""OpenVINO, JAX and ONNX Runtime's OpenVINO provider: tiny networks through the workflow, and graphs
-of other shapes through both engines."""
+"""OpenVINO, JAX and ONNX Runtime's OpenVINO provider: tiny networks through the workflow, and a
+graph of another shape through each engine."""
 
 import json
 import re
@@ -201,7 +201,7 @@ print("equal")
     ],
 )
 def test_a_graph_from_elsewhere_runs_alike(engines, tmp_path, name, environment, provider):
-    """Channels last, an input without a batch, tokens of 32 bits, two outputs, the first compared."""
+    """Channels last, an input without a batch, 32-bit indices, two outputs: the first compared."""
     path = str(tmp_path / "model.onnx")
     assert python(engines, "onnxruntime", GRAPH, path).returncode == 0
     done = python(engines, environment, RUN, name, path, provider)
