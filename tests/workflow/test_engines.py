@@ -6,7 +6,6 @@ import re
 import subprocess
 
 import pytest
-from conftest import RUNTIMES, Clone
 
 MODELS = ("tiny-resnet", "tiny-mobilenet", "tiny-bert")
 CELLS = {
@@ -15,26 +14,6 @@ CELLS = {
     "onnxruntime.pytorch__cpu": ("ONNX Runtime", "onnxruntime"),
     "onnxruntime.pytorch__openvino": ("ONNX Runtime", "onnxruntime"),
 }
-CHANGES = {
-    "campaign: tiny": "campaign: engines",
-    "providers: auto": "providers: [cpu, openvino]\n  systems: [jax, openvino, onnxruntime]\n"
-    "  onnx_from: [pytorch]",
-    "batch_sizes: [1, 2]": "batch_sizes: [2]",
-    "window_s: 0.2": "window_s: 0.1",
-    "threads: 1": "threads: 1\n  precision: tf32",
-}
-
-
-@pytest.fixture(scope="module")
-def engines(software, tmp_path_factory):
-    """A clone in which three tiny networks were measured in each."""
-    config = RUNTIMES
-    for old, new in CHANGES.items():
-        assert old in config
-        config = config.replace(old, new)
-    clone = Clone(tmp_path_factory.mktemp("engines"), config, share=(".software",))
-    clone.output = clone.run("runtimes")
-    return clone
 
 
 def session(clone, model, cell):
