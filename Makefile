@@ -14,8 +14,9 @@ WORKERS ?= 2
 BIN := .venv/bin
 ANALYSIS := .software/analysis/venv/bin/python
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-RUNTIMES := pytorch tensorflow mxnet onnxruntime
-SOFTWARE := $(patsubst %,.software/%/ready.json,analysis $(RUNTIMES))
+RUNTIMES := pytorch tensorflow mxnet onnxruntime openvino jax
+# Those that the tests use; a provider of ONNX Runtime has one of its own.
+SOFTWARE := $(patsubst %,.software/%/ready.json,analysis $(RUNTIMES) onnxruntime-openvino)
 
 # A file's tests stay together: they share what was measured for them.
 PARALLEL := --numprocesses $(WORKERS) --dist loadfile

@@ -24,6 +24,7 @@ from generation.workloads import WORKLOADS
 from metering.torn import FILES, RecordingError, TornError, is_free, read_facts, refuse_copies
 from runs import Run
 from runtimes.network import FILE
+from runtimes.providers import on_gpu
 from snakemake.logging import logger
 
 
@@ -185,7 +186,7 @@ def campaign_scores(wildcards):
 def gpus(wildcards):
     """How many GPUs a session occupies."""
     if study_of(wildcards.session) == "runtimes":
-        return 0 if RuntimeSession.parse(wildcards.session).provider == "cpu" else 1
+        return int(on_gpu(RuntimeSession.parse(wildcards.session).provider))
     return 0 if config["device"] == "cpu" else 1
 
 

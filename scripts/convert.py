@@ -25,6 +25,7 @@ from runtimes.base import (
     Executable,
     Settings,
     backend,
+    broken,
     computed,
     environment,
     exports,
@@ -101,11 +102,8 @@ def converted(module: Backend, network: Network, args: argparse.Namespace) -> di
     variables = environment(module, settings, "default")
     if lacking(variables):
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **variables})
-    try:
-        module.unavailable(settings)
-    except (ImportError, OSError) as error:
-        # No verdict on the network: the environment is broken, and mending it must be seen.
-        sys.exit(f"error: {module.TITLE} cannot be imported: {one_line(error, 300)}")
+    if (why := broken(module, settings)) is not None:
+        sys.exit(f"error: {why}")
     record = {"title": module.TITLE, "absent": None, "notes": "; ".join(network.notes) or None}
     executable, record["framework"], record["parity"] = compared(
         module, network, settings, args.outputs

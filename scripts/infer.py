@@ -39,11 +39,13 @@ from runtimes.base import (
     Executable,
     Settings,
     backend,
+    broken,
     computed,
     environment,
     lacking,
 )
 from runtimes.network import Network, relative_error
+from runtimes.providers import AUTO, on_gpu
 from stopping import cell_of, most
 
 # Inferences beyond those that just fill a window at the speed seen so far.
@@ -67,6 +69,8 @@ def main() -> None:
     if lacking(variables):
         # Threads and allocators are told before the process starts, or not at all.
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **variables})
+    if (why := broken(module, settings)) is not None:
+        sys.exit(f"error: {spec['session']}: {why}")
     try:
         with alone(spec["session"], args.partial, args.out, args.parent) as free:
             if free:
@@ -83,7 +87,7 @@ def settings_of(spec: Mapping[str, Any]) -> Settings:
         provider=spec["provider"],
         gpu=int(spec["device"].partition(":")[2] or 0),
         threads=thread_count(spec["threads"]),
-        precision=spec["precision"] if spec["provider"] != "cpu" else "float32",
+        precision=spec["precision"] if on_gpu(spec["provider"]) else "float32",
     )
 
 
@@ -216,7 +220,8 @@ def absent(spec: Mapping[str, Any], module: Backend, settings: Settings) -> dict
         return {}
     why = {
         provider: module.unavailable(dataclasses.replace(settings, provider=provider))
-        for provider in module.PROVIDERS
+        for provider in AUTO
+        if provider in module.PROVIDERS
     }
     return {provider: reason for provider, reason in why.items() if reason is not None}
 
@@ -240,7 +245,7 @@ def told(window: Mapping[str, Any], settings: Settings) -> str:
         f"batch {window['batch']}: {window['inferences']} inferences in {seconds:.2f} s,"
         f" {own_s / seconds:.0%} of a core"
     )
-    if settings.provider == "cpu" and settings.threads == 1 and own_s < 0.9 * seconds:
+    if settings.device == "cpu" and settings.threads == 1 and own_s < 0.9 * seconds:
         text += " (is the machine busy?)"
     return text
 

@@ -20,7 +20,7 @@ import numpy as np
 from metering.meter import one_line
 from runtimes import RuntimeUnavailableError
 from runtimes.backends import onnxruntime as engine
-from runtimes.base import Settings, computed
+from runtimes.base import Settings, broken, computed
 from runtimes.network import Network, relative_error
 
 
@@ -32,6 +32,8 @@ def main() -> None:
     parser.add_argument("--outputs", required=True, type=Path, help="its source's outputs (npz)")
     parser.add_argument("--out", required=True, type=Path, help="the JSON to write")
     args = parser.parse_args()
+    if (why := broken(engine, Settings())) is not None:
+        sys.exit(f"error: {why}")
     network = Network.read(args.network)
     conversion = json.loads(args.conversion.read_text())
     record = {"parity": verified(network, conversion, args.onnx, args.outputs)}

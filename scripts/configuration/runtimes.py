@@ -14,9 +14,8 @@ from configuration.registry import check_own
 from configuration.validation import ConfigurationError, choice
 from runtimes.base import Backend
 from runtimes.network import FACTORY, FAMILIES, FAMILY, FILE, TASKS, TRANSFORMERS, can_build
+from runtimes.providers import AUTO, SPELT, on_gpu, on_nvidia
 from weights import FORWARD_PASS, task_of
-
-ON_GPU = ("cuda", "tensorrt")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +44,8 @@ class RuntimeSession:
     def parse(cls, name: str) -> RuntimeSession:
         """The session that a folder's name tells of. Raises ValueError for another name."""
         found = re.fullmatch(
-            r"([A-Za-z0-9.-]+)__([a-z0-9_]+?)(?:\.([a-z0-9_]+?))?__([a-z]+)__r([1-9][0-9]*)", name
+            r"([A-Za-z0-9.-]+)__([a-z0-9_]+?)(?:\.([a-z0-9_]+?))?__([a-z0-9]+)__r([1-9][0-9]*)",
+            name,
         )
         if found is None:
             raise ValueError(f"'{name}' names no session of the study of runtimes")
@@ -90,6 +90,11 @@ def plan_runtimes(
         if backends[name].SOURCE != "network":
             raise ConfigurationError(
                 f"runtimes.onnx_from: '{name}' runs the exports of others and has none of its own"
+            )
+        if not hasattr(backends[name], "export"):
+            raise ConfigurationError(
+                f"runtimes.onnx_from: '{name}' has no export to ONNX; it can be measured by itself"
+                " (runtimes.systems)"
             )
     check_repetitions(study["repetitions"], "runtimes.repetitions")
     providers = providers_of(config, gpus)
@@ -136,15 +141,17 @@ def providers_of(config: Mapping[str, Any], gpus: int | None) -> list[str]:
     session finds out whether a provider is really there.
 
     Raises:
-        ConfigurationError: A GPU's provider is asked for by name where the device is the CPU.
+        ConfigurationError: There is no such provider, or a GPU's is asked for by name where the
+            device is the CPU.
     """
     asked, device = config["runtimes"]["providers"], config["device"]
     if asked == "auto":
         if device == "cpu" or (device == "auto" and gpus == 0):
             return ["cpu"]
-        return list(ON_GPU) if device.startswith("cuda") else ["cpu", *ON_GPU]
+        return [p for p in AUTO if on_gpu(p) or not device.startswith("cuda")]
     for provider in asked:
-        if provider in ON_GPU and device == "cpu":
+        choice(provider, SPELT, "provider", "runtimes.providers (or auto)")
+        if on_gpu(provider) and device == "cpu":
             raise ConfigurationError(
                 f"runtimes.providers: '{provider}' needs a GPU, and device is 'cpu'"
             )
@@ -152,9 +159,12 @@ def providers_of(config: Mapping[str, Any], gpus: int | None) -> list[str]:
 
 
 def unmet(config: Mapping[str, Any], gpus: int) -> str | None:
-    """What the providers that are asked for by name lack on this machine; None where nothing."""
+    """What the providers that are asked for by name lack on this machine; None where nothing.
+
+    GPUs of other makes are found by the session alone.
+    """
     asked = config["runtimes"]["providers"]
-    wanted = [p for p in ON_GPU if asked != "auto" and p in asked]
+    wanted = [p for p in asked if on_nvidia(p)] if asked != "auto" else []
     if gpus or not wanted:
         return None
     return (
@@ -233,8 +243,8 @@ def _check_environment(system: str, environments: Collection[str]) -> None:
 
 def environment_of(system: str, provider: str, environments: Collection[str]) -> str:
     """The environment that a runtime computes in: that of the provider where there is one, that of
-    CUDA for any GPU's provider, else the runtime's."""
-    names = [f"{system}-{provider}", *([f"{system}-cuda"] if provider in ON_GPU else []), system]
+    CUDA for any of an NVIDIA GPU, else the runtime's."""
+    names = [f"{system}-{provider}", *([f"{system}-cuda"] if on_nvidia(provider) else []), system]
     return next(name for name in names if name in environments)
 
 

@@ -43,8 +43,8 @@ def built_in() -> tuple[str, ...]:
 
 @functools.cache
 def plugin(name: str) -> Plugin | None:
-    """The installed plugin with an execution provider of this name; None where there is none, or where
-    ONNX Runtime has it itself.
+    """The installed plugin with an execution provider of this name; None where there is none, or
+    where ONNX Runtime has it itself.
 
     Raises:
         RuntimeUnavailableError: It is installed and cannot be loaded.

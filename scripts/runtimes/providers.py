@@ -2,7 +2,7 @@
 needs. Pure.
 
 A name is ONNX Runtime's own in lower case, without its ending: `openvino` is
-OpenVINOExecutionProvider. The list is `onnxruntime.get_all_providers()` of 1.24 to 1.32 with those of
+OpenVINOExecutionProvider. The list is `onnxruntime.get_all_providers()` of 1.24 to 1.32 and of
 older builds; AzureExecutionProvider is not in it, for it computes on other machines.
 """
 

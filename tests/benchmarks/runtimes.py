@@ -33,11 +33,13 @@ def main() -> None:
     parser.add_argument("--model", default="mobilenetv2-init")
     parser.add_argument("--backend", required=True, help="the runtime's module")
     parser.add_argument("--framework", default="pytorch", help="whose export an engine runs")
+    parser.add_argument("--provider", default="cpu", help="on the processor")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=15, help="of a window and a loop")
     parser.add_argument("--window-s", type=float, default=1.0)
     args = parser.parse_args()
-    module, settings = backend(args.backend), Settings()
+    module, settings = backend(args.backend), Settings(args.provider, threads=args.threads)
     variables = environment(module, settings, "retain")
     if lacking(variables):
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **variables})
@@ -49,7 +51,7 @@ def compare(args: argparse.Namespace, module, settings: Settings) -> None:
     spec = {
         "model": args.model,
         "title": module.TITLE,
-        "provider": "cpu",
+        "provider": args.provider,
         "batch_sizes": [args.batch],
         "seed": 0,
         "window_s": args.window_s,
@@ -97,7 +99,7 @@ def compare(args: argparse.Namespace, module, settings: Settings) -> None:
     medians = [statistics.median(t) for t in times]
     ratios = sorted(a / b for a, b in zip(*times, strict=True))
     print(
-        f"{module.TITLE}, {args.model}, batch {args.batch}: session / bare loop"
+        f"{module.TITLE}, {args.provider}, {args.model}, batch {args.batch}: session / bare loop"
         f" {statistics.median(ratios):.4f} (median of {args.pairs} pairs, middle half"
         f" {ratios[len(ratios) // 4]:.4f} to {ratios[-1 - len(ratios) // 4]:.4f};"
         f" {1e3 * medians[0]:.3f} ms, {1e3 * medians[1]:.3f} ms an inference)",

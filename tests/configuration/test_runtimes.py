@@ -19,6 +19,7 @@ from configuration.runtimes import (
     unmet,
 )
 from runtimes.base import backend, backends
+from runtimes.providers import SPELT, on_gpu
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -42,9 +43,13 @@ BACKENDS = {
         "All", "network", ("cpu",), exports=True, builds=("family", "transformers", "factory")
     ),
     "beta": module("Beta", "network", ("cpu", "cuda"), exports=True),
-    "engine": module("Engine", "onnx", ("cpu", "cuda", "tensorrt")),
+    "mute": module("Mute", "network", ("cpu",)),
+    "engine": module("Engine", "onnx", tuple(SPELT)),
 }
-ENVIRONMENTS = {"all", "alpha", "beta", "beta-cuda", "engine", "engine-cuda", "engine-tensorrt"}
+ENVIRONMENTS = {
+    *("alpha", "beta", "beta-cuda", "engine", "engine-cuda", "engine-tensorrt", "engine-openvino"),
+    *("all", "mute"),
+}
 INIT = {"source": "init", "licence": "none"}
 REGISTRY = validated(
     {
@@ -202,6 +207,31 @@ def test_a_provider_is_planned_for_the_runtimes_that_have_it():
     assert found == {("engine", "alpha", "tensorrt"), ("engine", "beta", "tensorrt")}
 
 
+def test_any_provider_of_the_engine_can_be_named_and_is_planned_for_it_alone():
+    found = columns(planned(models=["small"], providers=["cpu", "openvino", "xnnpack"]))
+    of_engine = {(o, p) for s, o, p in found if s == "engine"}
+    assert {p for _, p in of_engine} == {"cpu", "openvino", "xnnpack"} and len(of_engine) == 6
+    assert {p for s, _, p in found if s != "engine"} == {"cpu"}
+
+
+@pytest.mark.parametrize("provider", SPELT)
+def test_every_provider_stands_in_a_name_that_parses_back(provider):
+    session = RuntimeSession("a-1.5b", "engine", "alpha", provider, 1)
+    assert RuntimeSession.parse(session.name) == session
+
+
+@pytest.mark.parametrize("provider", [p for p in SPELT if on_gpu(p)])
+def test_any_gpus_provider_on_the_cpu_is_refused(provider):
+    with pytest.raises(ConfigurationError, match=f"'{provider}' needs a GPU"):
+        planned(device="cpu", providers=["cpu", provider])
+
+
+def test_a_provider_of_the_processor_or_of_another_make_asks_for_no_nvidia_gpu():
+    assert columns(planned(device="cpu", providers=["openvino"]))
+    assert unmet(configured(providers=["openvino", "qnn", "migraphx"]), 0) is None
+    assert "nvtensorrtrtx asked for" in unmet(configured(providers=["cpu", "nvtensorrtrtx"]), 0)
+
+
 @pytest.mark.parametrize(
     ("study", "words"),
     [
@@ -216,6 +246,10 @@ def test_a_provider_is_planned_for_the_runtimes_that_have_it():
         ({"models": ["blind"]}, ["models.blind.task", "a resnet is for image-classification"]),
         ({"systems": ["alhpa"]}, ["no runtime 'alhpa'", "did you mean 'alpha'"]),
         ({"onnx_from": ["engine"]}, ["onnx_from: 'engine' runs the exports of others"]),
+        ({"onnx_from": ["alpha", "mute"]}, ["onnx_from: 'mute' has no export to ONNX"]),
+        ({"providers": ["cpu", "opnvino"]}, ["no provider 'opnvino'", "did you mean 'openvino'"]),
+        ({"providers": ["OpenVINO"]}, ["no provider 'OpenVINO'", "did you mean 'openvino'"]),
+        ({"providers": ["azure"]}, ["runtimes.providers (or auto): no provider 'azure'"]),
         ({"systems": ["alpha"], "providers": ["tensorrt"]}, ["none of alpha", "tensorrt"]),
         ({"systems": ["engine"], "onnx_from": []}, ["onnx_from is empty"]),
     ],
@@ -252,6 +286,11 @@ def test_providers_that_are_asked_for_by_name_need_their_gpu():
         ("beta", "cuda", "beta-cuda"),
         ("engine", "tensorrt", "engine-tensorrt"),
         ("beta", "tensorrt", "beta-cuda"),
+        ("engine", "openvino", "engine-openvino"),
+        ("engine", "nvtensorrtrtx", "engine-cuda"),
+        # CUDA's packages are nothing to them.
+        ("engine", "migraphx", "engine"),
+        ("engine", "xnnpack", "engine"),
     ],
 )
 def test_the_environment_is_that_of_the_provider_where_there_is_one(system, provider, environment):
@@ -270,10 +309,11 @@ def test_a_session_is_told_what_it_measures_and_not_what_else_is_measured():
 
 
 def test_the_shipped_runtimes_are_found_and_tell_of_themselves():
-    assert {"pytorch", "tensorflow", "mxnet", "onnxruntime"} <= set(backends())
+    assert set(backends()) == {"jax", "mxnet", "onnxruntime", "openvino", "pytorch", "tensorflow"}
     environments = {path.stem for path in (CONFIG.parent / "envs").glob("*.yaml")}
     for name in backends():
         found = backend(name)
         assert found.TITLE and found.SOURCE in ("network", "onnx") and found.PROVIDERS
         assert name in environments
-        assert hasattr(found, "export") == (found.SOURCE == "network")
+        # No exporter of JAX writes files that ONNX Runtime takes.
+        assert hasattr(found, "export") == (found.SOURCE == "network" and name != "jax")

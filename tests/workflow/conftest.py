@@ -15,7 +15,10 @@ import yaml
 ROOT = Path(__file__).parents[2]
 SOFTWARE = [
     f".software/{name}/ready.json"
-    for name in ("analysis", "pytorch", "tensorflow", "mxnet", "onnxruntime")
+    for name in (
+        *("analysis", "pytorch", "tensorflow", "mxnet", "onnxruntime", "openvino", "jax"),
+        "onnxruntime-openvino",
+    )
 ]
 RESOURCES = [
     "resources/models/smollm2-135m-instruct/model.json",
@@ -173,6 +176,28 @@ runtimes:
   window_s: 0.2
   warmup_s: 0
   threads: 1
+phases: {tasks: all}
+"""
+# The same networks in other engines, on one framework's exports. A processor knows no tf32.
+ENGINES = """
+campaign: engines
+models_file: tiny-models.yaml
+device: cpu
+studies: [runtimes]
+metering: {idle_s: 0.5}
+protocol: {stable_within: null, settle_s: 0}
+runtimes:
+  models: [tiny-resnet, tiny-mobilenet, tiny-bert]
+  systems: [jax, openvino, onnxruntime]
+  onnx_from: [pytorch]
+  providers: [cpu, openvino]
+  batch_sizes: [2]
+  rounds: 1
+  repetitions: 2
+  window_s: 0.1
+  warmup_s: 0
+  threads: 1
+  precision: tf32
 phases: {tasks: all}
 """
 
@@ -342,5 +367,14 @@ def sampled(follow):
 def compared(software, tmp_path_factory):
     """A clone in which the study of runtimes has run on three tiny networks."""
     clone = Clone(tmp_path_factory.mktemp("compared"), RUNTIMES, share=(".software",))
+    clone.output = clone.run("runtimes")
+    return clone
+
+
+@pytest.fixture(scope="module")
+def engines(software, tmp_path_factory):
+    """A clone in which the three tiny networks were measured in JAX, OpenVINO and ONNX Runtime, in
+    this on OpenVINO's provider too."""
+    clone = Clone(tmp_path_factory.mktemp("engines"), ENGINES, share=(".software",))
     clone.output = clone.run("runtimes")
     return clone

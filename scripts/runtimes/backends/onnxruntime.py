@@ -203,7 +203,7 @@ def _openvino(settings: Settings) -> dict[str, str]:
 
 
 def _devices(added: Plugin, settings: Settings) -> list[Any]:
-    """The one of a plugin's devices to compute on, in a list; an empty one where it is not there."""
+    """The plugin's device to compute on, in a list that is empty where it is not there."""
     from onnxruntime import OrtHardwareDeviceType as Kind
 
     wanted = Kind.GPU if on_gpu(settings.provider) else Kind.CPU
