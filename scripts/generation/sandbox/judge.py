@@ -103,10 +103,14 @@ def _builtin(kind: type) -> bool:
 
 def _unknown(code: types.CodeType) -> set[str]:
     """Names that a test uses and does not define: only the program can."""
-    used, defined, todo = set(), set(), [code]
-    while todo:
-        part = todo.pop()
-        todo += [constant for constant in part.co_consts if isinstance(constant, types.CodeType)]
+    parts = [code]
+    for part in parts:  # those that it finds are looked through as well
+        parts += [constant for constant in part.co_consts if isinstance(constant, types.CodeType)]
+    inner = {name for part in parts[1:] for name in part.co_names}
+    if inner <= {*code.co_names, *vars(builtins)}:
+        parts = parts[:1]  # most tests: taking them apart would cost more than running them
+    used, defined = set(), set()
+    for part in parts:
         for step in dis.get_instructions(part):
             if step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
                 used.add(step.argval)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import queue
+import select
 import shutil
 import subprocess
 import sys
@@ -195,7 +196,10 @@ class _Worker:
 
     @property
     def alive(self) -> bool:
-        return self._process.poll() is None
+        """Whether it can take a check: a process that is ending has hung up already."""
+        poller = select.poll()
+        poller.register(self._process.stdout, 0)
+        return self._process.poll() is None and not poller.poll(0)
 
     def greet(self) -> tuple[Protection, ...]:
         """Wait until it is ready; what its jail is worth."""
