@@ -7,6 +7,7 @@ one line that names the key, what is allowed, and the nearest match.
 from __future__ import annotations
 
 import copy
+import datetime
 import difflib
 import math
 import re
@@ -18,9 +19,19 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 
+# Whole numbers end up in 64 bits, as seeds and sizes.
+MOST = 2**63 - 1
+
+
 def _is_number(checker: TypeChecker, value: Any) -> bool:
     # YAML can say .nan and .inf, which slip through every bound.
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= MOST if isinstance(value, int) else math.isfinite(value)
+
+
+def _is_integer(checker: TypeChecker, value: Any) -> bool:
+    return isinstance(value, int) and _is_number(checker, value)
 
 
 def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[ValidationError]:
@@ -32,7 +43,9 @@ def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[
 _Validator = extend(
     Draft202012Validator,
     {"pattern": _pattern},
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number),
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"number": _is_number, "integer": _is_integer}
+    ),
 )
 
 
@@ -120,6 +133,8 @@ def _number(value: Any, schema: Mapping[str, Any]) -> Any:
     if not isinstance(value, int | float):
         return value
     if "number" in types:
+        if abs(value) > MOST:
+            return value
         return schema["default"] if value == schema.get("default") else float(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -255,5 +270,8 @@ def _alternatives(error: ValidationError) -> str:
 
 def shown(value: Any, limit: int = 60) -> str:
     """`value` as a message shows it: on one line, and cut where it is long."""
-    text = repr(value)
+    try:
+        text = str(value) if isinstance(value, datetime.date) else repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
     return text if len(text) <= limit else text[: limit - 3] + "..."
