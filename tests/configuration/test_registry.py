@@ -137,7 +137,7 @@ def test_a_model_of_ones_own(entry):
         ({**TORCH, "path": "m.py"}, ["one.factory", "beside the file of path"]),
         ({**TORCH, "factory": "a b:c"}, ["one.factory", "MODULE:FUNCTION or FUNCTION"]),
         ({**TORCH, "task": "image-classification"}, ["source torch takes no 'task'", "factory"]),
-        ({**TORCH, "sha256": "0" * 64}, ["one.sha256", "no `weights`"]),
+        ({**TORCH, "sha256": "0" * 64}, ["one.sha256", "digest of `weights`"]),
         ({**TORCH, "packages": ["timm"]}, ["one.packages.0", "NAME==VERSION"]),
         ({**TORCH, "inputs": {"x": {"shape": [0]}}}, ["inputs.x.shape.0", "at least 1"]),
         ({**TORCH, "inputs": {"x": {"shap": [3]}}}, ["unknown key 'one.inputs.x.shap'", "shape"]),
