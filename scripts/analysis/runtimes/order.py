@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from runtimes.base import PROVIDERS
+from analysis.runtimes.words import PROVIDERS
 
 # Providers of ONNX Runtime that compute where another does, by that plain one.
 PLACES = {
@@ -21,8 +21,8 @@ def place(provider: str) -> str:
 
 
 def provider_rank(name: str) -> tuple[int, str]:
-    """Those that the runtimes know in their order, then others by name."""
-    return PROVIDERS.index(name) if name in PROVIDERS else len(PROVIDERS), name
+    """Those that have a name of their own in its order, then others by theirs."""
+    return list(PROVIDERS).index(name) if name in PROVIDERS else len(PROVIDERS), name
 
 
 def rank(title: str, exported: bool, provider: str) -> tuple:
