@@ -405,7 +405,7 @@ class Lab:
 
 
 TITLES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow", "mxnet": "MXNet", "jax": "JAX"}
-TITLES |= {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "file": "a file"}
+TITLES |= {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "file": "file"}
 
 
 @dataclasses.dataclass

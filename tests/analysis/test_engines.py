@@ -176,7 +176,7 @@ def test_the_reference_is_whom_most_can_be_held_against(bench, tabulate_runtimes
     assert set(over_one(tabulate_runtimes(*benches)).against) == {"PyTorch"}
     # A file has no framework: the first of its engines.
     own = over_one(tables(FILE_IN_THREE))
-    assert set(own.against) == {"ONNX Runtime from a file"}
+    assert set(own.against) == {"ONNX Runtime from file"}
 
 
 def test_what_was_excluded_is_no_line_and_its_reason_stands_once(bench, tabulate_runtimes):

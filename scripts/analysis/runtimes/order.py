@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from runtimes.providers import AUTO
+from analysis.runtimes.words import PROVIDERS
 
 
 def provider_rank(name: str) -> tuple[int, str]:
-    """Those that the runtimes know in their order, then others by name."""
-    return AUTO.index(name) if name in AUTO else len(AUTO), name
+    """Those that have a name of their own in its order, then others by theirs."""
+    return list(PROVIDERS).index(name) if name in PROVIDERS else len(PROVIDERS), name
 
 
 def rank(title: str, exported: bool, provider: str) -> tuple:

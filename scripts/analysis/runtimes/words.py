@@ -10,11 +10,13 @@ import pandas as pd
 
 from analysis.doubts import Both
 
+# By name, as their makers write them, and in the order of tables and figures.
 PROVIDERS = {
     **{"cpu": "CPU", "cuda": "CUDA", "tensorrt": "TensorRT", "nvtensorrtrtx": "TensorRT for RTX"},
     **{"openvino": "OpenVINO", "dnnl": "oneDNN", "xnnpack": "XNNPACK", "acl": "ACL"},
     **{"armnn": "Arm NN", "rocm": "ROCm", "migraphx": "MIGraphX", "coreml": "Core ML"},
-    **{"dml": "DirectML", "qnn": "QNN", "webgpu": "WebGPU", "cann": "CANN"},
+    **{"dml": "DirectML", "webgpu": "WebGPU", "webnn": "WebNN", "qnn": "QNN", "nnapi": "NNAPI"},
+    **{"vitisai": "Vitis AI", "cann": "CANN", "vsinpu": "VSI NPU", "rknpu": "RKNPU", "js": "JS"},
 }
 ENERGY, ABOVE_IDLE = "energy per inference", "energy per inference above idle"
 TIME = "time per inference"
