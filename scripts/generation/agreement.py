@@ -74,12 +74,11 @@ def apart(some: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     the last axis. Words that both rule out (an infinite logit) are left out."""
     some, others = some.double(), others.double()
     both = some.isfinite() & others.isfinite()
-    ruled_out = (some == others) & ~some.isnan()
-    if not (both | ruled_out).all():
-        return torch.full(some.shape[:-1], torch.inf, dtype=torch.float64)
+    comparable = (both | (some == others)).all(-1)
     zero = torch.zeros_like(some)
     count = both.sum(-1)
     mean = torch.where(both, others, zero).sum(-1, keepdim=True) / count.unsqueeze(-1)
     square = torch.where(both, (some - others).square(), zero).sum(-1) / count
     spread = torch.where(both, (others - mean).square(), zero).sum(-1) / count
-    return torch.where(square == 0, zero[..., 0], (square / spread).sqrt())
+    distance = torch.where(square == 0, zero[..., 0], (square / spread).sqrt())
+    return torch.where(comparable, distance, torch.inf)
