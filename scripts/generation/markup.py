@@ -68,10 +68,10 @@ def answer_end(text: str, begin: int = 0, fences: bool = False) -> int:
 def blocks(text: str, begin: int = 0) -> tuple[list[Code], Code]:
     """The fenced blocks of an answer, without what quotes and indents their fences, and what
     stands outside of them."""
-    if "```" not in text and "~~~" not in text:
-        return [], Code((Piece(text[begin:], begin),))
-    found, outside = [], []
     lines = _lines(text, begin, len(text))
+    if "```" not in text and "~~~" not in text:
+        return [], Code(tuple(lines))
+    found, outside = [], []
     number = 0
     while number < len(lines):
         outer = lines[number]
