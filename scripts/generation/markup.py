@@ -68,8 +68,10 @@ def answer_end(text: str, begin: int = 0, fences: bool = False) -> int:
 def blocks(text: str, begin: int = 0) -> tuple[list[Code], Code]:
     """The fenced blocks of an answer, without what quotes and indents their fences, and what
     stands outside of them."""
-    found, outside = [], []
     lines = _lines(text, begin, len(text))
+    if "```" not in text and "~~~" not in text:
+        return [], Code(tuple(lines))
+    found, outside = [], []
     number = 0
     while number < len(lines):
         outer = lines[number]
@@ -139,6 +141,8 @@ def unindented(code: Code, most: int | None = None) -> Code:
 def separated(code: Code) -> Code:
     """What stands behind a fence or a tag on the line of code begins a line of its own."""
     text, parts, at = code.text, [], 0
+    if "```" not in text and "</" not in text and "[/" not in text:
+        return code
     for match in SEPARATED.finditer(text):
         if match["mark"]:
             parts += [*code.part(at, match.start()), Piece("\n", None)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import dataclasses
+import functools
 import re
 import symtable
 import warnings
@@ -41,8 +42,17 @@ class Names:
     star: bool
 
 
-def names_of(node: ast.stmt, source: str) -> Names:
-    """The names of a statement, whose text is `source`."""
+@functools.lru_cache(maxsize=256)
+def names_of(source: str) -> Names:
+    """The names of the statement whose text this is. An output that grows is read again and again:
+    most of its statements are as they were."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            node = ast.parse(source).body[0]
+        except UNPARSABLE:
+            # Its line went on behind a semicolon.
+            node = ast.parse(source.rstrip(" \t\f\r\n\\;")).body[0]
     binds, changes, reads = set(), set(), set()
     for inner in _outermost(node):
         binds.update(_bound(inner))
@@ -80,11 +90,12 @@ def root(node: ast.AST) -> str | None:
 
 def _outermost(node: ast.AST) -> Iterator[ast.AST]:
     """The node and what it runs itself, without the bodies of what it defines."""
-    yield node
-    if isinstance(node, SCOPE):
-        return
-    for child in ast.iter_child_nodes(node):
-        yield from _outermost(child)
+    below = [node]
+    while below:
+        inner = below.pop()
+        yield inner
+        if not isinstance(inner, SCOPE):
+            below += ast.iter_child_nodes(inner)
 
 
 def _bound(node: ast.AST) -> Iterator[str]:

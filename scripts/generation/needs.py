@@ -35,8 +35,7 @@ class View:
     @functools.cached_property
     def names(self) -> list[Names]:
         return [
-            names_of(statement.node, self.source[statement.start : statement.stop])
-            for statement in self.statements
+            names_of(self.source[statement.start : statement.stop]) for statement in self.statements
         ]
 
     @functools.cached_property

@@ -66,7 +66,8 @@ class Reading:
     def find(self, wanted: Callable[[Statement, str], bool], name: str) -> Place | None:
         """The first statement that is as wanted."""
         for number, view in enumerate(self.views):
-            for place, statement in enumerate(view.statements):
+            # Most texts need not be parsed to know.
+            for place, statement in enumerate(view.statements if name in view.source else ()):
                 if wanted(statement, name):
                     return number, place
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import bisect
 import dataclasses
+import functools
 import re
 import warnings
 
@@ -63,6 +64,7 @@ def _compiled(source: str) -> ast.Module:
     return tree
 
 
+@functools.lru_cache(maxsize=64)
 def meaning(source: str) -> str | None:
     """A key that is equal for programs that differ only in comments and blank space; None where
     the source does not compile. While it stays the same, so does the outcome of a check."""

@@ -8,46 +8,46 @@ from generation.names import FUNCTION
 
 # What a value may be that is a function: `target = solve`, `target = lambda x: x`.
 CALLABLE = (ast.Name, ast.Attribute, ast.Call, ast.Lambda, ast.IfExp, ast.Subscript)
+BLOCK = (ast.stmt, ast.ExceptHandler, ast.match_case)
 
 
 def implements(node: ast.stmt, name: str) -> bool:
     """Whether a statement gives the function a body: a definition, perhaps under a condition, or
     another function's name. Definitions that only declare it do not."""
-    if isinstance(node, FUNCTION):
-        return node.name == name and not declares(node)
-    if isinstance(node, ast.Assign | ast.AnnAssign):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        named = any(isinstance(target, ast.Name) and target.id == name for target in targets)
-        return named and isinstance(node.value, CALLABLE) and not _mentions(node.value, name)
-    if isinstance(node, ast.ClassDef):
-        return False
-    return any(
-        implements(child, name)
-        for field in ("body", "orelse", "handlers", "finalbody", "cases")
-        for part in getattr(node, field, ())
-        for child in (part.body if isinstance(part, ast.ExceptHandler | ast.match_case) else [part])
-    )
+    below = [node]
+    while below:
+        inner = below.pop()
+        if isinstance(inner, FUNCTION):
+            found = inner.name == name and not declares(inner)
+        elif isinstance(inner, ast.Assign | ast.AnnAssign):
+            found = _named(inner, name) and isinstance(inner.value, CALLABLE)
+            found = found and not _mentions(inner.value, name)
+        else:
+            found = False
+            if isinstance(inner, BLOCK) and not isinstance(inner, ast.ClassDef):
+                below += ast.iter_child_nodes(inner)
+        if found:
+            return True
+    return False
 
 
 def declares(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Whether a definition has no body of its own: an overload, a stub, or nothing but itself once
     more, as where a completion repeats the signature."""
-    decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
-    if any(text.rpartition(".")[2] == "overload" for text in decorators):
+    if any(_last_name(decorator) == "overload" for decorator in node.decorator_list):
         return True
-    return not decorators and all(_is_nothing(part, node.name) for part in node.body)
+    return not node.decorator_list and all(_is_nothing(part, node.name) for part in node.body)
 
 
 def wraps(node: ast.stmt, name: str) -> bool:
     """Whether a statement makes the function anew of itself: `target = cache(target)`."""
-    if not isinstance(node, ast.Assign):
+    if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)):
         return False
-    named = any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
     called = any(
         isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id == name
         for inner in ast.walk(node.value)
     )
-    return named and isinstance(node.value, ast.Call) and _mentions(node.value, name) and not called
+    return _named(node, name) and _mentions(node.value, name) and not called
 
 
 def method_of(node: ast.stmt, name: str) -> str | None:
@@ -64,10 +64,21 @@ def _is_nothing(node: ast.stmt, name: str) -> bool:
     if isinstance(node, FUNCTION):
         return node.name == name
     if isinstance(node, ast.Raise):
-        return "NotImplemented" in ast.unparse(node)
+        raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+        return (_last_name(raised) or "").startswith("NotImplemented")
     return isinstance(node, ast.Pass | ast.Import | ast.ImportFrom) or (
         isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     )
+
+
+def _named(node: ast.Assign | ast.AnnAssign, name: str) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
+
+
+def _last_name(node: ast.AST | None) -> str | None:
+    """`overload` of `typing.overload`."""
+    return getattr(node, "attr", getattr(node, "id", None))
 
 
 def _mentions(node: ast.AST, name: str) -> bool:

@@ -132,7 +132,11 @@ SCORED = ["needs below", "overloads", "again", "whole again", "CRLF", "no wrong"
 
 @pytest.mark.parametrize("name", [f"completion: {name}" for name in SCORED])
 def test_a_text_scores_the_same_suppressed_or_not(verdict, name):
-    (posed, text), *_ = told(name, 1)
+    # A short one: each of its beginnings is checked, and a loop without its end takes its time.
+    style, task = name.partition(":")[0], TASKS[23]
+    posed = WORKLOAD.pose(task, style)
+    solution = PROBLEMS[task.task_id]["canonical_solution"]
+    text = answers.answer((RIGHT | WRONG)[name], task, solution)
     window = {"generation": "g", "text": text, "characters": len(text)}
     window["text_ends"] = [*range(40, len(text), 40), len(text)]
     scores = [

@@ -150,3 +150,21 @@ def test_a_completion_has_what_it_needs(name):
 @pytest.mark.parametrize("name", CHATS)
 def test_a_chat_answer_has_what_it_needs(name):
     assert made(proposed(CHATS[name], "Write it.", TASK, "target", "chat")) == 8
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "x = 1; \\\ny = 2\n",
+        "if a:\n    pass\n" + "".join(f"elif a == {n}:\n    K = {n}\n" for n in range(900)),
+        "K = " + "+".join(["1"] * 3000) + "\n",
+        "K = " + "(" * 150 + ")" * 150 + "\n",
+        "K = " + "-" * 5000 + "1\n",
+        "@a" + ".b" * 3000 + "\ndef target(x): pass\n",
+    ],
+)
+def test_no_text_is_too_deep_to_be_read(below):
+    text = " return 2 * x\n\n" + below
+    assert made(proposed(text, TASK + "   ", TASK, "target", "completion")) == 8
+    text = " return 2 * x if x == 4 else K\n\n" + below
+    assert proposed(text, TASK + "   ", TASK, "target", "completion").source.startswith(TASK)

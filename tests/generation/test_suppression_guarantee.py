@@ -1,7 +1,7 @@
-"""Suppression loses no answer: whatever passes after the usual post-processing is also stopped at
-while it passes, or passes as it stands at the end, whichever the checking unit.
+"""Suppression loses no answer: whatever passes unsuppressed is also stopped at while it passes, or
+passes at its end, whichever the checking unit.
 
-The check is the strictest there is: it passes one program only, the post-processed one. A
+The check is the strictest there is: it passes one program only, that of the whole output. A
 generation that reaches it here reaches it under any tests.
 """
 
@@ -64,6 +64,26 @@ PIECES = [
         "\r\n\fclass B: pass\n",
     ),
 ]
+PIECES += [
+    *(
+        "    return K * h(x)\n",
+        "K = 2\n",
+        "K += 1\n",
+        "def h(x):\n    return K\n",
+        "for K in 1, 2:\n",
+    ),
+    *(
+        "@overload\ndef target(x): ...\n",
+        "target = h(target)\n",
+        "print(target(input()))\n",
+        "~~~\n",
+    ),
+    *("> ```python\n", "1. ```\n   def h(x): pass\n   ```\n", "<|im_end|>", "</s>", "    ```\n"),
+    *(
+        "class A:\n    def target(self, x):\n        return K\n",
+        "from __future__ import annotations\n",
+    ),
+]
 BABBLE = [
     *("", "\n", "\n\n\n    \n", "# a note\n", "```\n", "```", "\n```\nThis function works.\n"),
     *("\nprint({name}(1))\n", "\n\ndef {name}_test():\n    assert True\n", "\n\ndef other(x"),
@@ -92,7 +112,7 @@ def pieces_of(text, randoms, longest):
 
 def assert_nothing_is_lost(posed, text, unit, randoms, longest=12):
     """Whether the guarantee had anything to say of this output."""
-    wanted = meaning(posed.cut(text).source)
+    wanted = meaning(posed.program(text).source)
     if wanted is None or wanted == meaning(posed.program("").source):
         return False
 
@@ -117,7 +137,7 @@ def test_random_outputs_lose_nothing(unit, style, workload):
     randoms = random.Random(f"{unit}/{style}")
     posed = workload.pose(SMALL, style)
     told = 0
-    for _ in range(3000):
+    for _ in range(800):
         text = "".join(randoms.choices(PIECES, k=randoms.randint(1, 8)))
         if style == "completion" or randoms.random() < 0.3:
             text = " return x\n" * (style == "completion") + text
@@ -130,7 +150,7 @@ def test_random_outputs_lose_nothing(unit, style, workload):
                     + text
                 )
         told += assert_nothing_is_lost(posed, text, unit, randoms, randoms.choice([1, 4, 30]))
-    assert told > 800
+    assert told > 250
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +202,7 @@ def answered(answer, code, babble, name):
 @pytest.mark.parametrize("unit", UNITS)
 def test_babbling_after_canonical_solutions_loses_nothing(canonical, unit, style, workload):
     randoms = random.Random(f"{unit}/{style}")
-    for task, solution in canonical:
+    for task, solution in canonical[POSED.index(workload) + UNITS.index(unit) :: 5]:
         posed = workload.pose(task, style)
         babble = randoms.choice(BABBLE)
         if style == "completion":
@@ -203,7 +223,7 @@ def test_the_program_of_a_chat_answer_is_the_function_and_not_what_stands_around
     posed = workload.pose(SMALL, "chat")
     text = answered(answer, "def target(x):\n    return 7 * x\n", "", "target")
     namespace = {}
-    exec(posed.cut(text).source, namespace)
+    exec(posed.program(text).source, namespace)
     assert namespace["target"](6) == 42
     assert "helper" not in namespace
 
@@ -212,5 +232,5 @@ def test_a_thought_in_a_completion_is_part_of_the_function():
     posed = WORKLOADS["humaneval-cot"].pose(SMALL, "completion")
     text = " # 1. Multiply.\n    y = 7 * x\n    # 2. Give it back.\n    return y\n\nprint(1 / 0)\n"
     namespace = {}
-    exec(posed.cut(text).source, namespace)
+    exec(posed.program(text).source, namespace)
     assert namespace["target"](6) == 42
