@@ -20,7 +20,6 @@ rule phases_session:
     log:
         "results/{campaign}/logs/{session}.log",
     wildcard_constraints:
-        campaign=THIS_CAMPAIGN,
         session=unmeasured("phases"),
     conda:
         "../envs/pytorch.yaml"

@@ -17,7 +17,6 @@ rule runtime_session:
     log:
         "results/{campaign}/logs/{session}.log",
     wildcard_constraints:
-        campaign=THIS_CAMPAIGN,
         session=unmeasured("runtimes"),
     priority: order
     conda:

@@ -411,20 +411,15 @@ def pages_of_measured(wildcards):
     return pages
 
 
-# What only the configured campaign is asked for.
-
-
-def refuse_other_campaigns():
-    """Refuses files of other campaigns by their paths: their sessions are others than those that
-    this configuration plans."""
-    for target in workflow.dag_settings.targets if workflow.dag_settings else ():
-        parts = Path(os.path.relpath(target)).parts
-        if len(parts) > 2 and parts[0] == "results" and parts[1] not in (CAMPAIGN, "doctor"):
-            refuse(
-                f"{target} is of campaign '{parts[1]}', and this configuration is of campaign"
-                f" '{CAMPAIGN}': nothing is measured into another; to make the tables and pages of"
-                f" that one: snakemake --cores 1 analyse --config campaign={parts[1]}"
-            )
+def refused_elsewhere(wildcards):
+    """Files of another campaign, asked for by their paths: their sessions are others than those
+    that this configuration plans."""
+    refuse(
+        f"results/{wildcards.campaign}/{wildcards.file} is of campaign '{wildcards.campaign}', and"
+        f" this configuration is of campaign '{CAMPAIGN}': nothing is made in another; to make the"
+        " tables and pages of what was measured there: snakemake --cores 1 analyse --config"
+        f" campaign={wildcards.campaign}"
+    )
 
 
 def refuse_torn_meters():
@@ -470,6 +465,23 @@ SEEN = seen_here()
 METERS = Path("results", CAMPAIGN, "meters")
 METERS_PAGE = meters_page
 THIS_CAMPAIGN = re.escape(CAMPAIGN)
+# A replay reads of another campaign.
+READ = "|".join(map(re.escape, (CAMPAIGN, (config["phases"]["replay"] or config)["campaign"])))
 
-refuse_other_campaigns()
+
+wildcard_constraints:
+    campaign=THIS_CAMPAIGN,
+
+
+# Nothing is made: a file of another campaign that is not there is refused in words.
+rule elsewhere:
+    input:
+        refused=refused_elsewhere,
+    output:
+        file="results/{campaign}/{file}",
+    wildcard_constraints:
+        campaign=rf"(?!({READ}|doctor)/)[A-Za-z0-9._-]+",
+        file=".+",
+
+
 refuse_unrecorded()
