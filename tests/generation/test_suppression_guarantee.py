@@ -137,7 +137,7 @@ def test_random_outputs_lose_nothing(unit, style, workload):
     randoms = random.Random(f"{unit}/{style}")
     posed = workload.pose(SMALL, style)
     told = 0
-    for _ in range(800):
+    for _ in range(300):
         text = "".join(randoms.choices(PIECES, k=randoms.randint(1, 8)))
         if style == "completion" or randoms.random() < 0.3:
             text = " return x\n" * (style == "completion") + text
@@ -150,7 +150,7 @@ def test_random_outputs_lose_nothing(unit, style, workload):
                     + text
                 )
         told += assert_nothing_is_lost(posed, text, unit, randoms, randoms.choice([1, 4, 30]))
-    assert told > 250
+    assert told > 90
 
 
 @pytest.fixture(scope="module")
