@@ -77,3 +77,12 @@ def test_a_program_gains_nothing_by_what_it_returns(pool, name):
     assert pool.check(Check(with_prompt(honest), "f", test, PROMPT)).result == "passed"
     found = pool.check(Check(with_prompt(hostile), "f", test, PROMPT))
     assert not found.passed and found.result.startswith(("failed: ", "timed out"))
+
+
+def test_a_long_message_and_a_note_are_one_verdict(pool):
+    program = "A = type('\U00010400' * 90, (), {})\ndef f(n): return A()\n"
+    test = "def check(f):\n    assert f(1) == 2, '\U0001f600' * 1000\n"
+    found = pool.check(Check(program, "f", test))
+    assert found.result.startswith("failed: ") and "was not asked for" in found.result
+    assert len(found.result) <= 308
+    assert pool.check(Check("def f(n): return n", "f", test.replace("== 2", "== 1"))).passed

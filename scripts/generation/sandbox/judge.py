@@ -21,6 +21,7 @@ from .wire import WireError
 
 # The verdict's pipe carries this byte first: both requests are read, the stream is in step.
 IN_STEP = b"R"
+_NOTE_CHARS = 150
 
 
 class _Verdict(BaseException):
@@ -42,8 +43,9 @@ def judge(
         outcome = [True, "passed"]
     except BaseException as error:
         # Bounded, so that the verdict fits into one write that cannot be torn apart.
-        note = f" ({notes[0][: errors.MAX_MESSAGE_CHARS]})" if notes else ""
-        outcome = [False, f"failed: {_message(error)}{note}"]
+        note = f" ({notes[0][:_NOTE_CHARS]})" if notes else ""
+        text = _message(error)[: errors.MAX_MESSAGE_CHARS - len(note)]
+        outcome = [False, f"failed: {text}{note}"]
     wire.send(verdict, outcome)
 
 

@@ -362,7 +362,7 @@ class Peer:
 
     def note(self, stand, what: str) -> None:
         """Remember what was not asked of an object, for the verdict to tell."""
-        name = type(stand).__name__
+        name = type(stand).__name__[:40]
         self.notes.append(f"an object of the program's own class {name} {errors.NOT_ASKED} {what}")
 
     # What this side answers

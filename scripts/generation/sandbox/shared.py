@@ -9,6 +9,7 @@ import collections
 import itertools
 import operator
 import sys
+import types
 
 from . import values
 
@@ -40,12 +41,32 @@ def _fill_bytes(target, items):
     target[:] = items[0]
 
 
+def _fill_default(target, items):
+    target.default_factory = items[0]
+    _fill_dict(target, items[1:])
+
+
+def _fill_namespace(target, items):
+    vars(target).clear()
+    values.fill_pairs(vars(target), items)
+
+
 # type: (make an empty one, its contents, replace them)
 _KINDS = {
     list: (list, list, _fill_list),
     dict: (dict, _pairs, _fill_dict),
     collections.OrderedDict: (collections.OrderedDict, lambda v: _flat(v.items()), _fill_dict),
     collections.Counter: (collections.Counter, _pairs, _fill_dict),
+    collections.defaultdict: (
+        collections.defaultdict,
+        lambda v: [v.default_factory, *_pairs(v)],
+        _fill_default,
+    ),
+    types.SimpleNamespace: (
+        types.SimpleNamespace,
+        lambda v: _flat(vars(v).items()),
+        _fill_namespace,
+    ),
     set: (set, list, _fill_set),
     collections.deque: (collections.deque, list, _fill_deque),
     bytearray: (bytearray, lambda v: [bytes(v)], _fill_bytes),
