@@ -10,6 +10,13 @@ from pathlib import Path
 
 import pytest
 
+# Each refusal ends with how to go on.
+REMEDIES = (
+    "or delete the folder",
+    "move it out of",
+    "move one of them",
+    "snakemake --cores 1 analyse",
+)
 SESSION = "smollm2-135m-instruct__humaneval-0shot__r1"
 ROOT = Path(__file__).parents[2]
 
@@ -36,11 +43,12 @@ def changed(clone):
 
 
 def refusal(clone, *arguments: str) -> str:
-    """The line of a refusal that names raw data; nothing was run."""
+    """The line that says why; nothing was run."""
     output = clone.run("-n", *arguments, check=False)
     assert not planned(output), output
-    (line,) = [text for text in output.splitlines() if "results/" in text or "campaign '" in text]
-    return line
+    found = {text.strip() for text in output.splitlines() if any(word in text for word in REMEDIES)}
+    assert len(found) == 1, output
+    return found.pop()
 
 
 def test_a_finished_campaign_has_nothing_to_do(finished):
