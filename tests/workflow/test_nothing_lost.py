@@ -128,7 +128,7 @@ def test_nothing_is_measured_into_another_campaign(finished, file):
 @pytest.mark.parametrize("option", ["--forceall", "--forcerun", "--delete-all-output"])
 def test_snakemake_cannot_be_asked_for_raw_data_that_are_there(finished, option):
     values = ("phases_session", "tables") if option == "--forcerun" else ()
-    output = finished.run("-n", option, *values, "--", "all")
+    output = finished.run("all", "-n", option, *values)
     assert "tables" in output
     assert "phases_session" not in planned(output)
     assert f"results/small/raw/{SESSION}/trace.csv" not in output
