@@ -18,7 +18,6 @@ from jsonschema import Draft202012Validator, TypeChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-
 # Whole numbers end up in 64 bits, as seeds and sizes.
 MOST = 2**63 - 1
 
