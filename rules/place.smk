@@ -24,3 +24,10 @@ if not (ROOT.is_dir() and os.path.samefile(os.getcwd(), ROOT)):
         f"this workflow runs in its own folder, and not in {os.getcwd()}: `cd` to {ROOT}, without"
         " --directory (a workflow that takes it as a module stands there, too)"
     )
+
+# Snakemake would not find its own files there.
+if sys.getfilesystemencoding() != "utf-8" and not str(ROOT).isascii():
+    refuse(
+        "the path of this folder is not ASCII, and this locale knows nothing else: set"
+        " LC_ALL=C.UTF-8 or PYTHONUTF8=1"
+    )

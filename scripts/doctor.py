@@ -66,8 +66,8 @@ def _positive(text: str) -> float:
 def _keep(found: Mapping[str, Any], text: str, out: Path) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.with_suffix(".txt").write_text(text)
-        out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+        out.with_suffix(".txt").write_text(text, encoding="utf-8")
+        out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         why = f"cannot keep the answer in {out.parent}: {error.strerror}"
         raise MeterError(f"{why}; give --out a path that is writable") from None

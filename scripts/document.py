@@ -25,15 +25,15 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="fail where the page is out of date")
     args = parser.parse_args()
     page = CONFIG / "README.md"
-    before = after = page.read_text()
+    before = after = page.read_text(encoding="utf-8")
     for name, mark in TABLES.items():
-        schema = yaml.safe_load((CONFIG / "schemas" / name).read_text())
+        schema = yaml.safe_load((CONFIG / "schemas" / name).read_text(encoding="utf-8"))
         if mark == "registry":
             schema = schema["additionalProperties"]
         after = replaced(after, mark, "\n".join(table(schema)), "make docs")
     if args.check and after != before:
         sys.exit("error: config/README.md differs from the schemas; run `make docs`")
-    page.write_text(after)
+    page.write_text(after, encoding="utf-8")
 
 
 def table(schema: Mapping[str, Any]) -> Iterator[str]:

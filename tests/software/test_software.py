@@ -1,6 +1,7 @@
 """Environments made from pins: the shipped files, and installations that fail."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -10,7 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from software import SoftwareError, find_python, read_spec
+from software import (
+    SET,
+    SWAYING,
+    SoftwareError,
+    clean_environment,
+    find_python,
+    is_made,
+    pins_digest,
+    read_spec,
+)
 
 ROOT = Path(__file__).parents[2]
 SPECS = sorted((ROOT / "envs").glob("*.yaml"))
@@ -137,6 +147,59 @@ def test_a_failed_installation_leaves_nothing_and_a_good_one_follows(tmp_path):
     # An environment that failed to be renewed is not taken for the one before.
     done = install(written(tmp_path, unknown), folder)
     refused(done, folder, unknown)
+
+
+def made(folder, spec):
+    """What counts as made, without an installation."""
+    python = folder / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    (folder / "kept").touch()
+    record = {"pins_sha256": pins_digest(spec), "packages": []}
+    (folder / "ready.json").write_text(json.dumps(record), encoding="utf-8")
+    return folder / "ready.json"
+
+
+def test_the_pins_decide_whether_an_environment_is_made(tmp_path):
+    spec = written(tmp_path, "six==1.17.0", "idna==3.10")
+    ready = made(tmp_path / "out", spec)
+    assert is_made(spec, ready)
+    text = spec.read_text(encoding="utf-8")
+    os.utime(spec, (2**31, 2**31))
+    assert is_made(spec, ready)
+    spec.write_text("# a comment\n" + text, encoding="utf-8")
+    assert is_made(spec, ready)
+    written(tmp_path, "idna==3.10", "six==1.17.0")
+    assert is_made(spec, ready)
+    for other in (["six==1.16.0", "idna==3.10"], ["six==1.17.0"], ["six", "idna==3.10"]):
+        assert not is_made(written(tmp_path, *other), ready)
+    assert not is_made(written(tmp_path, "six==1.17.0", "idna==3.10", python="3.10"), ready)
+    spec.write_text(text, encoding="utf-8")
+    (tmp_path / "out" / "venv" / "bin" / "python").unlink()
+    assert not is_made(spec, ready)
+    (tmp_path / "out" / "venv" / "bin" / "python").symlink_to(sys.executable)
+    for garbage in ("", "[]", "{", "{}"):
+        ready.write_text(garbage, encoding="utf-8")
+        assert not is_made(spec, ready)
+
+
+def test_one_that_is_made_is_left_alone(tmp_path):
+    spec = written(tmp_path, "no-such-package-inference-energy==1.0")
+    ready = made(tmp_path / "out", spec)
+    before = ready.read_text(encoding="utf-8")
+    done = install(spec, ready.parent)
+    assert done.returncode == 0, done.stderr
+    assert (ready.parent / "venv" / "bin" / "python").exists()
+    assert ready.read_text(encoding="utf-8") == before
+
+
+def test_a_module_systems_variables_reach_no_environment(monkeypatch):
+    for name in SWAYING:
+        monkeypatch.setenv(name, "/somewhere")
+    found = clean_environment()
+    assert not found.keys() & set(SWAYING)
+    assert {name: found[name] for name in SET} == SET
+    assert found["PATH"] == os.environ["PATH"]
 
 
 def test_an_index_out_of_reach_is_told_apart(tmp_path, monkeypatch):

@@ -1,0 +1,89 @@
+"""Every command that the documentation gives runs as it is written: each is planned here."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    "README.md",
+    "config/README.md",
+    "CONTRIBUTING.md",
+    *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md")),
+]
+# Files of the reader's own.
+OWN = ("my.yaml", "~/LongBench", "at-scale")
+
+
+def commands():
+    """Each command once: in a line of code, or in backticks, also over a line's end."""
+    found = {}
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        blocks = "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S))
+        inline = re.findall(
+            r"`(snakemake [^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+        )
+        lines = [line for line in blocks.splitlines() if line.startswith("snakemake ")]
+        for command in [*lines, *inline]:
+            words = shlex.split(" ".join(command.split()), comments=True)
+            found.setdefault(tuple(words[1:]), page)
+    for study in sorted((ROOT / "config").rglob("*.yaml")):
+        for command in re.findall(r"^#\s+(snakemake .*)$", study.read_text(encoding="utf-8"), re.M):
+            found.setdefault(tuple(shlex.split(command)[1:]), study.name)
+    return [words for words in found if not any(own in word for own in OWN for word in words)]
+
+
+COMMANDS = commands()
+
+
+def snakemake(*words):
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", *words],
+        cwd=ROOT,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=120,
+    )
+
+
+def test_there_are_commands():
+    assert len(COMMANDS) > 8, COMMANDS
+    assert any("--report" in words for words in COMMANDS)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_documented_command_is_planned(words):
+    if "--lint" in words or "--report" in words:
+        # Neither runs a job; without results a report has nothing to bundle, and says that.
+        done = snakemake(*words)
+        assert done.returncode == 0 or "marked for report but does not exist" in done.stdout
+        return
+    if words[-1:] == ("analyse",):
+        # Of a campaign that is measured.
+        words = (*words, "--config", "campaign=h200-7b")
+    # No conda is needed for a plan.
+    done = snakemake("-n", "--quiet", "rules", *(word for word in words if word != "--use-conda"))
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("words", [["--summary"], ["--list-rules"], ["-n", "raw"]], ids=" ".join)
+def test_what_looks_needs_no_number_of_cores(words):
+    done = snakemake(*words)
+    assert done.returncode == 0, done.stdout
+
+
+def test_another_folder_is_refused_in_one_line(tmp_path):
+    done = snakemake("-n", "--directory", str(tmp_path))
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+    assert any(
+        line.startswith("this workflow runs in its own folder, and not in ")
+        for line in done.stdout.splitlines()
+    )
