@@ -28,7 +28,8 @@ def environment(settings: Settings) -> dict[str, str]:
     operator shares; with one thread Eigen's kernels are those without a pool."""
     pooled = "true" if settings.threads > 1 else "false"
     variables = {
-        "JAX_PLATFORMS": "cpu" if settings.provider == "cpu" else "cuda",
+        # With CUDA alone and no GPU it would stop on an assertion of its own.
+        "JAX_PLATFORMS": "cpu" if settings.provider == "cpu" else "cuda,cpu",
         "NPROC": str(settings.threads),
         "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={pooled}",
     }

@@ -111,17 +111,15 @@ class OpenVINOExecutable:
         }
 
     def stage(self, inputs: Mapping[str, np.ndarray]) -> Any:
-        """A request of the network for these shapes: its inputs set, its outputs with memory."""
-        import openvino
-
+        """A request of the network for these shapes, the inputs written into its own memory."""
         feed = {}
         for names, port in self._ports.items():
             name = next((name for name in inputs if name in names), port.get_any_name())
             feed[name] = fitted(inputs[name], _shape(port))
         request = self._of(feed).create_infer_request()
         for name, array in feed.items():
-            # No copy: the request reads the array, which the tensor keeps alive.
-            request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
+            # A tensor that shared the array's memory would not keep the array alive.
+            request.get_tensor(name).data[...] = array
         return request
 
     def run(self, staged: Any) -> Any:
