@@ -154,6 +154,7 @@ rule runtimes_page:
             "analysis/statistics/*.py",
             "analysis/*.j2",
             "analysis/runtimes/*",
+            "analysis/figures/style.py",
         ),
         captions=expand("report/{figure}.rst", figure=RUNTIME_FIGURES),
         sessions=session_files("runtimes"),

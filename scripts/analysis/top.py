@@ -47,7 +47,7 @@ def details(flags: pd.DataFrame, words: Mapping[str, str] | None = None) -> dict
     known = words or {}
     return {
         row["flag"]: [
-            f"{session}: {known.get(session, f'{windows} windows')}"
+            f"{session}: {known.get(session, f'windows that carry it: {windows}')}"
             for session, windows in row["sessions"].items()
         ]
         for row in _carried(flags)

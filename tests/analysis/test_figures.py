@@ -392,6 +392,41 @@ def test_a_figure_without_data_says_why(name):
     assert NOTHING[name] in str(found.value) and "\n" not in str(found.value)
 
 
+def one_length(tables):
+    rows = tables["law_points"]
+    return {"law_points": rows[rows.prompt_tokens == LENGTHS[0]]}
+
+
+def changed(name, **values):
+    return lambda tables: {name: tables[name].assign(**values)}
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "why"),
+    [
+        ("law", one_length, "only one length of prompt was measured: 128 tokens"),
+        ("law", changed("law_points", measured_j=np.nan), "no sweep of prompt lengths"),
+        ("phases", changed("summary", value=np.nan), "the meter resolved no generation"),
+        (
+            "position",
+            changed("position", resolved=False),
+            "the meter resolved no part of an output",
+        ),
+        ("position", changed("position", joules=np.nan), "the meter resolved no part of an output"),
+        ("amplification", changed("amplification", value=np.nan), "resolved no decoded token"),
+        ("estimators", changed("estimators", value=np.nan), "no probe was covered by the meter"),
+        ("savings", changed("pairs", resolved=False), "the meter resolved no pair"),
+        ("published", changed("published", ours=np.nan), "nothing can be compared"),
+    ],
+)
+def test_a_figure_of_rows_without_a_value_is_left_out_and_says_which(name, change, why):
+    tables = tables_of(TWO, ["humaneval-0shot", "longbench-cu"])
+    with pytest.raises(NothingToShowError, match=why):
+        DRAWN[name](Given(tables | change(tables)))
+    # The same with its values is drawn.
+    assert DRAWN[name](Given(tables)).axes
+
+
 def test_a_figure_draws_every_model_and_workload():
     given = Given(tables_of(TEN, WORKLOADS, 3))
     for name, draw in DRAWN.items():

@@ -47,7 +47,7 @@ def test_contention_is_said_wherever_it_is_with_its_sessions():
     flags = table(windows("CPU contention", *[""] * 9), windows(*[""] * 10, session="b"))
     (row,) = lines(flags)
     assert (row["windows"], row["of"], row["most"]) == (1, 20, False)
-    assert details(flags) == {"CPU contention": ["a: 1 windows"]}
+    assert details(flags) == {"CPU contention": ["a: windows that carry it: 1"]}
     assert details(flags, {"a": "worse"}) == {"CPU contention": ["a: worse"]}
     assert lines(table(windows("", ""))) == [] and details(table(windows("", ""))) == {}
 
