@@ -178,7 +178,7 @@ def write_jsonl(path: Path, records: list[dict]) -> None:
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with open(descriptor, "w") as file:
+            with open(descriptor, "w", encoding="utf-8") as file:
                 file.writelines(json.dumps(record) + "\n" for record in records)
             os.chmod(name, 0o666 & ~_umask())  # mkstemp's files are private
             os.replace(name, path)

@@ -50,7 +50,7 @@ def main() -> None:
         record |= not_built(module, network, args)
     else:
         record |= converted(module, network, args)
-    args.out.write_text(json.dumps(record, indent=1) + "\n")
+    args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     if record["absent"] is not None:
         print(f"{network.name}, {record['title']}: absent: {record['absent']}", file=sys.stderr)
         return

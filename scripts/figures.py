@@ -42,7 +42,9 @@ def main() -> None:
         # What most windows carry stands once at the top of the page; a paper has no such page.
         save(figure, args.png, note(flags, besides=most(flags)), dpi=160)
         save(figure, args.pdf, note(flags), metadata={"CreationDate": None})
-    args.png.with_suffix(ABOUT).write_text(json.dumps({LEFT_OUT: left_out}) + "\n")
+    args.png.with_suffix(ABOUT).write_text(
+        json.dumps({LEFT_OUT: left_out}) + "\n", encoding="utf-8"
+    )
 
 
 def save(figure: Figure, file: Path, doubt: str | None, **how) -> None:

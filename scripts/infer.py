@@ -113,7 +113,7 @@ def measure(
     left = stopping.left(blocks, recording.finished)
     done = len(recording.finished)
     progress = Progress(spec["session"], done + len(left), done)
-    conversion = json.loads(args.conversion.read_text())
+    conversion = json.loads(args.conversion.read_text(encoding="utf-8"))
     parity = checked_pairs(spec, args, conversion)
     cannot = gate.absence(conversion)
     facts = {
@@ -198,7 +198,9 @@ def checked_pairs(
     spec: Mapping[str, Any], args: argparse.Namespace, conversion: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """The pairs that this session rests on, with their verdicts."""
-    verified = None if args.verified is None else json.loads(args.verified.read_text())
+    verified = (
+        None if args.verified is None else json.loads(args.verified.read_text(encoding="utf-8"))
+    )
     return gate.pairs(conversion, verified, spec["parity_tolerance"])
 
 

@@ -82,7 +82,7 @@ def prepare(name: str, entry: dict, out: Path, tokenizer: Path | None) -> None:
         if entry["source"] != "init" and "architecture" in entry:
             _warn(name, entry, Path(partial, record["weights"]))
         record = {"name": name, **entry, **record}
-        (partial / out.name).write_text(json.dumps(record, indent=2) + "\n")
+        (partial / out.name).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
     finally:
@@ -96,7 +96,7 @@ def _warn(name: str, entry: dict, weights: Path) -> None:
 
 
 def _weights_of(ready: Path) -> Path:
-    return Path(ready.parent, json.loads(ready.read_text())["weights"])
+    return Path(ready.parent, json.loads(ready.read_text(encoding="utf-8"))["weights"])
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def written(args: argparse.Namespace) -> Network:
     Raises:
         WeightsError: See the two modules.
     """
-    if json.loads(args.model.read_text())["source"] == "onnx":
+    if json.loads(args.model.read_text(encoding="utf-8"))["source"] == "onnx":
         from weights.graphs import write_network
 
         return write_network(args.model, args.out, args.seed)

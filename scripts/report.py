@@ -51,8 +51,8 @@ def main() -> None:
     )
     parser.add_argument("--out", required=True, type=Path, help="the page to write")
     args = parser.parse_args()
-    sessions = [json.loads(path.read_text()) for path in args.sessions]
-    scores = [json.loads(path.read_text()) for path in args.scores]
+    sessions = [json.loads(path.read_text(encoding="utf-8")) for path in args.sessions]
+    scores = [json.loads(path.read_text(encoding="utf-8")) for path in args.scores]
     args.out.write_text(render(args.campaign, sessions, scores), encoding="utf-8")
 
 

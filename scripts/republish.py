@@ -42,7 +42,9 @@ def main() -> None:
         except PublicationError as error:
             sys.exit(f"error: {error}")
     if not args.check:
-        for picture, figure in yaml.safe_load(FIGURES.read_text())["pictures"].items():
+        for picture, figure in yaml.safe_load(FIGURES.read_text(encoding="utf-8"))[
+            "pictures"
+        ].items():
             shutil.copyfile(ROOT / figure, ROOT / picture)
     if differ:
         sys.exit("error: published results are not what this code makes; run `make republish`")

@@ -60,7 +60,7 @@ def main() -> None:
     )
     parser.add_argument("--out", required=True, type=Path, help="the page to write")
     args = parser.parse_args()
-    sessions = [json.loads(path.read_text()) for path in args.sessions]
+    sessions = [json.loads(path.read_text(encoding="utf-8")) for path in args.sessions]
     args.out.write_text(render(args.campaign, sessions), encoding="utf-8")
 
 

@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path, help="the JSON to write")
     args = parser.parse_args()
     try:
-        spec = json.loads(args.session.read_text())["spec"]
+        spec = json.loads(args.session.read_text(encoding="utf-8"))["spec"]
         windows = read_lines(args.windows)
     except RecordingError as error:
         sys.exit(f"error: {error}")
@@ -105,7 +105,10 @@ def tested(
 
 
 def _write(out: Path, protections: list[dict], scores: list[dict]) -> None:
-    out.write_text(json.dumps({"protections": protections, "scores": scores}, indent=1) + "\n")
+    out.write_text(
+        json.dumps({"protections": protections, "scores": scores}, indent=1) + "\n",
+        encoding="utf-8",
+    )
 
 
 def score(generation: dict[str, Any], posed: PosedFunction, pool: Pool) -> dict[str, Any]:

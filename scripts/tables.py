@@ -131,7 +131,7 @@ def analysed(
     windows = windows_table(session, resolve_periods)
     generations, position, ends = table([], GENERATIONS), table([], POSITION), []
     if session.name in scored:
-        scores = json.loads(scored[session.name].read_text())["scores"]
+        scores = json.loads(scored[session.name].read_text(encoding="utf-8"))["scores"]
         by_name = {score["generation"]: score for score in scores}
         generations = generations_table(session, windows, by_name)
         position = token_energy_table(session, resolve_periods=resolve_periods)

@@ -35,11 +35,11 @@ def main() -> None:
     if (why := broken(engine, Settings())) is not None:
         sys.exit(f"error: {why}")
     network = Network.read(args.network)
-    conversion = json.loads(args.conversion.read_text())
+    conversion = json.loads(args.conversion.read_text(encoding="utf-8"))
     record = {"parity": verified(network, conversion, args.onnx, args.outputs)}
     if record["parity"]["why"] is None:
         record["optimised"] = optimised(args.onnx)
-    args.out.write_text(json.dumps(record, indent=1) + "\n")
+    args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     name = f"{network.name}, ONNX from {conversion['title']}"
     told = record["parity"]["why"] or f"relative errors {record['parity']['relative_error']}"
     print(f"{name}: {told}", file=sys.stderr)

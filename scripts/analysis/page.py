@@ -45,7 +45,7 @@ def figures(campaign: Path, titles: Mapping[str, str]) -> list[dict[str, Any]]:
 
 def _figure(file: Path, title: str) -> dict[str, Any]:
     about = file.with_suffix(ABOUT)
-    why = json.loads(about.read_text())[LEFT_OUT] if about.is_file() else None
+    why = json.loads(about.read_text(encoding="utf-8"))[LEFT_OUT] if about.is_file() else None
     if why is not None:
         return {"title": title, LEFT_OUT: why}
     return {

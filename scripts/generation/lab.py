@@ -96,7 +96,7 @@ class Lab:
             "context_limit": self._limit,
             "load_s": load_s,
             "left_out": left_out(model),
-            "model": json.loads(ready.read_text()),
+            "model": json.loads(ready.read_text(encoding="utf-8")),
             "tasks_sha256": _digest(tasks),
             "replayed_sha256": replayed and _digest(replayed),
             "torch": {

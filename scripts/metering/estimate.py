@@ -134,7 +134,7 @@ def _ticks(stat: Path) -> tuple[int, int]:
 
 
 def _cpus(stat: Path) -> int:
-    lines = stat.read_text().splitlines()
+    lines = stat.read_text(encoding="utf-8").splitlines()
     cpus = sum(line.startswith("cpu") and line[3:4].isdigit() for line in lines)
     if cpus == 0:
         raise ValueError("no CPU is listed")

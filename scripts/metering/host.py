@@ -162,7 +162,7 @@ def _git(repo: str | os.PathLike, *command: str) -> str | None:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text(errors="replace").strip("\x00 \t\n")
+        return path.read_text(encoding="utf-8", errors="replace").strip("\x00 \t\n")
     except OSError:
         return None
 

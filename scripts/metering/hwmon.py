@@ -194,6 +194,6 @@ def _interval_s(path: Path) -> float | None:
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text(errors="replace").strip("\x00 \t\n") or None
+        return path.read_text(encoding="utf-8", errors="replace").strip("\x00 \t\n") or None
     except OSError:
         return None

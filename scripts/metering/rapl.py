@@ -143,7 +143,7 @@ def _parts(zone: Zone) -> dict[str, Callable[[], int]]:
     parts = []
     for folder in sorted(zone.folder.glob(f"{zone.folder.name}:*")):
         try:
-            if (folder / "name").read_text().strip() in ("core", "uncore"):
+            if (folder / "name").read_text(encoding="utf-8").strip() in ("core", "uncore"):
                 path, range_uj = folder / "energy_uj", _number(folder / "max_energy_range_uj")
                 parts.append(_Part(path, range_uj))
         except (OSError, ValueError):
@@ -267,7 +267,7 @@ def _listing(root: Path) -> list[Path]:
 
 def _number(path: Path) -> int | None:
     try:
-        return int(path.read_text())
+        return int(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 

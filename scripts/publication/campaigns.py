@@ -37,7 +37,7 @@ class Steps:
 
 def published(root: Path) -> list[str]:
     """The campaigns whose results are in git, as .gitignore names them."""
-    lines = (root / ".gitignore").read_text().splitlines()
+    lines = (root / ".gitignore").read_text(encoding="utf-8").splitlines()
     names = [line.removeprefix("!/results/") for line in lines if line.startswith("!/results/")]
     return sorted(name.rstrip("/") for name in names if name.endswith("/"))
 
@@ -95,7 +95,7 @@ def steps_of(root: Path, campaign: str, python: str, rules: Path) -> Iterator[St
     config = configuration(root)
     folder = Path("results", campaign)
     sessions = {
-        file.parent.name: json.loads(file.read_text())
+        file.parent.name: json.loads(file.read_text(encoding="utf-8"))
         for file in sorted((root / folder / "raw").glob("*/session.json"))
     }
     # As in rules/sessions.smk: a session's study stands in the number of its name's parts.
@@ -150,8 +150,10 @@ def _files(folder: Path, names) -> list[str]:
 
 def configuration(root: Path) -> dict[str, Any]:
     """The configuration with the schema's defaults, as far as the analysis asks."""
-    schema = yaml.safe_load((root / "config/schemas/config.schema.yaml").read_text())
-    stated = yaml.safe_load((root / "config/config.yaml").read_text())
+    schema = yaml.safe_load(
+        (root / "config/schemas/config.schema.yaml").read_text(encoding="utf-8")
+    )
+    stated = yaml.safe_load((root / "config/config.yaml").read_text(encoding="utf-8"))
     return _with_defaults(schema, stated)
 
 

@@ -74,7 +74,9 @@ class Sources:
         files = sorted([*folder.glob("raw/*/session.json"), *folder.glob("meters/session.json")])
         if not files:
             raise FigureError(f"there is no session in {folder.relative_to(self._root)}")
-        return pd.DataFrame([_facts(json.loads(file.read_text())) for file in files])
+        return pd.DataFrame(
+            [_facts(json.loads(file.read_text(encoding="utf-8"))) for file in files]
+        )
 
 
 def _facts(session: dict[str, Any]) -> dict[str, Any]:

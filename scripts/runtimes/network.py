@@ -72,7 +72,7 @@ class Network:
     @classmethod
     def read(cls, path: Path) -> Network:
         """The network that a network.json describes."""
-        return cls(folder=path.parent, **json.loads(path.read_text()))
+        return cls(folder=path.parent, **json.loads(path.read_text(encoding="utf-8")))
 
     def weights(self) -> dict[str, np.ndarray]:
         """Every tensor by its name."""

@@ -42,7 +42,7 @@ def write_network(ready: Path, sequence_length: int | None, out: Path, seed: int
     Raises:
         WeightsError: It cannot be loaded whole, does not fit its task, or cannot compute.
     """
-    record = json.loads(ready.read_text())
+    record = json.loads(ready.read_text(encoding="utf-8"))
     name = record["name"]
     try:
         if record["source"] == "torch":
@@ -70,7 +70,7 @@ def write_network(ready: Path, sequence_length: int | None, out: Path, seed: int
     out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(out.parent / "weights.npz", **weights)
     np.savez(out.parent / "reference.npz", **arrays)
-    out.write_text(json.dumps(facts, indent=1) + "\n")
+    out.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return network
 
 

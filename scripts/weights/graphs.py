@@ -53,7 +53,7 @@ def write_network(ready: Path, out: Path, seed: int) -> Network:
     Raises:
         WeightsError: It cannot be read or run, or does not say enough of its inputs.
     """
-    record = json.loads(ready.read_text())
+    record = json.loads(ready.read_text(encoding="utf-8"))
     path = Path(record["weights"])
     try:
         model = graph.read(path)
@@ -84,7 +84,7 @@ def write_network(ready: Path, out: Path, seed: int) -> Network:
     out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(out.parent / "weights.npz")
     np.savez(out.parent / "reference.npz", **arrays)
-    out.write_text(json.dumps(facts, indent=1) + "\n")
+    out.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return network
 
 

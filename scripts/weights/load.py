@@ -30,7 +30,7 @@ def load(
     Raises:
         WeightsError: transformers cannot load it whole, or not without code of the model's own.
     """
-    record = json.loads(ready.read_text())
+    record = json.loads(ready.read_text(encoding="utf-8"))
     folder = Path(ready.parent, record["weights"])
     try:
         # Unless told, transformers asks at the terminal whether to run a model's own code.

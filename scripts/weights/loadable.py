@@ -147,7 +147,9 @@ def _indexed(folder: Path) -> None:
     """The files that the index of sharded weights names are there."""
     for index in folder.glob("*.safetensors.index.json"):
         named = _done(
-            folder, index.name, lambda index=index: json.loads(index.read_text())["weight_map"]
+            folder,
+            index.name,
+            lambda index=index: json.loads(index.read_text(encoding="utf-8"))["weight_map"],
         )
         for name in sorted(set(named.values())):
             if not (folder / name).is_file():

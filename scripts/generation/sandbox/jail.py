@@ -36,7 +36,7 @@ class Protection:
 
 def _readable(packages: Mapping[str, str]) -> list[str]:
     """What Python needs to see: its library and the shared libraries that it loads."""
-    with open("/proc/self/maps") as maps:
+    with open("/proc/self/maps", encoding="utf-8") as maps:
         loaded = {
             os.path.dirname(path) for path in re.findall(r" (/\S+\.so\b\S*)$", maps.read(), re.M)
         }

@@ -224,7 +224,7 @@ def placement(path: Path, settings: Settings, feed: Mapping[str, np.ndarray]) ->
     with tempfile.TemporaryDirectory() as folder:
         session = _session(path, settings, Path(folder, "profile"))
         session.run(None, dict(feed))
-        events = json.loads(Path(session.end_profiling()).read_text())
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     nodes = Counter(
         event["args"]["provider"]
         for event in events
@@ -244,7 +244,7 @@ def _preload(settings: Settings) -> None:
 
     if on_nvidia(settings.provider) and hasattr(onnxruntime, "preload_dlls"):
         # It prints what it does not find; what is missing shows when the session is made.
-        with open(os.devnull, "w") as sink, contextlib.redirect_stdout(sink):
+        with open(os.devnull, "w", encoding="utf-8") as sink, contextlib.redirect_stdout(sink):
             onnxruntime.preload_dlls()
 
 
