@@ -181,7 +181,7 @@ models = {
     "vit": t.ViTForImageClassification(t.ViTConfig(**image)),
     "distilbert": t.DistilBertForMaskedLM(t.DistilBertConfig(vocab_size=50, dim=16, n_layers=1,
         n_heads=2, hidden_dim=32, max_position_embeddings=24)),
-    "roberta": t.RobertaForSequenceClassification(t.RobertaConfig(**text)),
+    "roberta": t.RobertaForSequenceClassification(t.RobertaConfig(**text, type_vocab_size=1)),
     "bert": t.BertForSequenceClassification(t.BertConfig(**text, num_labels=3)),
     "wav2vec2": t.Wav2Vec2ForCTC(t.Wav2Vec2Config(hidden_size=16, num_hidden_layers=1,
         num_attention_heads=2, intermediate_size=32, conv_dim=[8], conv_stride=[5],
