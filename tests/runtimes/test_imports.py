@@ -20,6 +20,22 @@ BREAKS = {
     "another build": "raise ValueError('numpy.dtype size changed,\\nmay indicate incompatibility')",
     "no library": "raise OSError('libsomething.so.1: cannot open shared object file')",
 }
+NETWORK = {
+    "name": "m",
+    "family": "resnet",
+    "config": {},
+    "inputs": {"x": {"shape": [2], "dtype": "float32"}},
+    "output": "y",
+    "parameters": 1,
+    "sha256": "0",
+}
+CONVERSION = {
+    "model": "m",
+    "absent": None,
+    "against": "PyTorch",
+    "notes": None,
+    "parity": {"batch_sizes": [1, 3], "relative_error": [0.0, 0.0], "why": None},
+}
 
 
 def cases(names):
@@ -68,11 +84,15 @@ def test_a_session_says_it_in_one_line_whether_the_provider_was_named_or_not(nam
         "precision": "float32",
         "allocator": "default",
     }
-    files = {"network": "none", "conversion": "none", "out": out, "partial": tmp_path / "partial"}
+    written = {"network": NETWORK, "conversion": CONVERSION | {"title": backend(name).TITLE}}
+    for key, facts in written.items():
+        (tmp_path / f"{key}.json").write_text(json.dumps(facts))
+    files = {key: tmp_path / f"{key}.json" for key in written}
+    files |= {"out": out, "partial": tmp_path / "partial"}
     options = [word for key, value in files.items() for word in (f"--{key}", value)]
     line = told(run("infer", tmp_path, "--spec", json.dumps(spec), *options), backend(name).TITLE)
     assert spec["session"] in line
-    assert not out.exists() and not (tmp_path / "partial").exists()
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
