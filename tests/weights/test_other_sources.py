@@ -3,9 +3,11 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -125,6 +127,8 @@ def foreign(folder, canary=""):
 
 def test_code_of_a_models_own_never_runs(program, tiny, made_once, tmp_path):
     canary = tmp_path / "canary"
+    foreign(Path(shutil.copytree(tiny, tmp_path / "foreign")), canary)
+    program.refused(program.prepare(folder_of(tmp_path / "foreign")), "custom code")
     remote(tiny, canary)
     ready = [under(program, "remote"), under(program, "whole")]
     for out, folder in zip(ready, (tiny, made_once), strict=True):
@@ -133,8 +137,6 @@ def test_code_of_a_models_own_never_runs(program, tiny, made_once, tmp_path):
     # transformers has its own code for a llama; that of the folder is left alone.
     one, other = program.load(*ready)
     assert one == other
-    foreign(tiny, canary)
-    program.refused(program.prepare(folder_of(tiny), out=under(program, "own")), "custom code")
     assert not canary.exists()
 
 
