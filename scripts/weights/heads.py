@@ -92,7 +92,7 @@ def loaded(
 def dropped(unexpected: Iterable[str], cls: type) -> str | None:
     """The heads of a checkpoint that a class leaves out, in words; None where it leaves none."""
     prefix = f"{getattr(cls, 'base_model_prefix', '')}."
-    names = [name.removeprefix(prefix) for name in sorted(unexpected)]
+    names = sorted(name.removeprefix(prefix) for name in unexpected)
     counts = Counter(n.split(".")[0] for n in names if not n.endswith(MADE_ANEW))
     if not counts:
         return None
