@@ -69,8 +69,6 @@ def main() -> None:
     if lacking(variables):
         # Threads and allocators are told before the process starts, or not at all.
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **variables})
-    if (why := broken(module, settings)) is not None:
-        sys.exit(f"error: {spec['session']}: {why}")
     try:
         with alone(spec["session"], args.partial, args.out, args.parent) as free:
             if free:
@@ -116,12 +114,14 @@ def measure(
     conversion = json.loads(args.conversion.read_text(encoding="utf-8"))
     parity = checked_pairs(spec, args, conversion)
     cannot = gate.absence(conversion)
+    # What cannot build the network need not be installed, so it is not asked.
+    if cannot is None and (why := broken(module, settings)) is not None:
+        raise RuntimeUnavailableError(why)
     facts = {
         "study": "runtimes",
         "spec_sha256": digest,
         "parity": parity,
         "excluded": cannot or gate.exclusion(parity) or unfit(blocks, left_out),
-        # What cannot build the network need not be installed, so it is not asked.
         "absent": {} if cannot else absent(spec, module, settings),
         "left_out": left_out,
         "sampler": None,

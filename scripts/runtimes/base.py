@@ -18,11 +18,9 @@ import numpy as np
 
 from metering.meter import one_line
 from runtimes.network import Network
-from runtimes.providers import SPELT, on_gpu
+from runtimes.providers import on_gpu
 
 BACKENDS = Path(__file__).with_name("backends")
-# In the order in which tables and figures have them.
-PROVIDERS = tuple(SPELT)
 Precision = Literal["float32", "tf32"]
 
 
@@ -31,7 +29,7 @@ class Settings:
     """What a runtime is told; each is set explicitly, none left to its default.
 
     Attributes:
-        provider: One of `PROVIDERS`.
+        provider: One of `runtimes.providers`.
         gpu: The number of the GPU among the visible ones; only read off the CPU.
         threads: Within one operator; operators run one after the other.
         precision: `float32`, or `tf32`, which lets a GPU round the inputs of matrix products.
@@ -99,7 +97,7 @@ class Backend(Protocol):
     Attributes:
         TITLE: The runtime's name in figures.
         SOURCE: `network` (it builds the network from its weights) or `onnx` (it runs exports).
-        PROVIDERS: Those of `PROVIDERS` that it can have.
+        PROVIDERS: Those of `runtimes.providers` that it can have.
 
     A backend that can be converted also has
     `export(executable, network, path) -> dict`, which writes an ONNX file with a dynamic batch
