@@ -23,6 +23,7 @@ include: "rules/doctor.smk"
 include: "rules/analysis.smk"
 include: "rules/report.smk"
 include: "rules/report_runtimes.smk"
+include: "rules/elsewhere.smk"
 
 
 onstart:

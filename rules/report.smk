@@ -15,13 +15,6 @@ FIGURES = (
 )
 
 
-def drawn(figure, **how):
-    """A figure for Snakemake's report, but for one that was left out: the page there says why."""
-    file = Path(figure.format(campaign=CAMPAIGN))
-    left_out = file.is_file() and not file.stat().st_size
-    return figure if left_out else report(figure, **how)
-
-
 localrules:
     figure_power,
     figure_phases,
