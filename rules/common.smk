@@ -17,6 +17,7 @@ from configuration.runtimes import plan_runtimes, unmet
 from generation.workloads import WORKLOADS, WorkloadError
 from generation.workloads.longbench import files_in
 from runtimes.base import backend, backends
+from runtimes.network import FILE
 from software import SET, SWAYING, is_made, pins_digest
 
 
@@ -85,7 +86,7 @@ wildcard_constraints:
     session=r"[A-Za-z0-9._-]+",
     model="|".join(map(re.escape, MODELS)),
     benchmark="|".join(sorted({workload.file for workload in WORKLOADS.values()})),
-    framework="|".join(BACKENDS),
+    framework="|".join([*BACKENDS, FILE]),
     env="|".join(sorted(map(re.escape, ENVIRONMENTS))),
 
 

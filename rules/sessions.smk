@@ -23,7 +23,6 @@ from configuration.runtimes import (
 from generation.workloads import WORKLOADS
 from metering.torn import FILES, RecordingError, TornError, is_free, read_facts, refuse_copies
 from runs import Run
-from runtimes.network import FILE
 from runtimes.providers import on_gpu
 from snakemake.logging import logger
 

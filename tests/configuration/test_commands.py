@@ -42,11 +42,11 @@ def commands():
 COMMANDS = commands()
 
 
-def snakemake(*words):
+def snakemake(*words, **variables):
     return subprocess.run(
         [sys.executable, "-m", "snakemake", *words],
         cwd=ROOT,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
@@ -60,17 +60,25 @@ def test_there_are_commands():
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_a_documented_command_is_planned(words):
+def test_a_documented_command_is_planned(words, tmp_path):
     if "--lint" in words or "--report" in words:
         # Neither runs a job; without results a report has nothing to bundle, and says that.
         done = snakemake(*words)
         assert done.returncode == 0 or "marked for report but does not exist" in done.stdout
         return
-    if words[-1:] == ("analyse",):
-        # Of a campaign that is measured.
-        words = (*words, "--config", "campaign=h200-7b")
+    # What the reader has: a campaign that is measured, and models.
+    words = [word.replace("campaign=NAME", "campaign=h200-7b") for word in words]
+    if words[-1] == "analyse":
+        words += ["--config", "campaign=h200-7b"]
+    page = (ROOT / "docs" / "own-models.md").read_text(encoding="utf-8")
+    mine = tmp_path / "my-models.yaml"
+    mine.write_text(re.search(r"^```yaml\n(.*?)^```", page, re.M | re.S)[1], encoding="utf-8")
+    words = [word.replace("my-models.yaml", str(mine)) for word in words]
+    (tmp_path / "models" / "vit").mkdir(parents=True)
+    (tmp_path / "models" / "model.onnx").touch()
     # No conda is needed for a plan.
-    done = snakemake("-n", "--quiet", "rules", *(word for word in words if word != "--use-conda"))
+    words = [word for word in words if word != "--use-conda"]
+    done = snakemake("-n", "--quiet", "rules", *words, HOME=str(tmp_path))
     assert done.returncode == 0, done.stdout
 
 
