@@ -102,6 +102,11 @@ def measure(
         RuntimeUnavailableError: The provider was asked for by name and cannot be used.
         MeterError: The sampler died.
     """
+    conversion = json.loads(args.conversion.read_text(encoding="utf-8"))
+    cannot = gate.absence(conversion)
+    # What cannot build the network need not be installed, so it is not asked.
+    if cannot is None and (why := broken(module, settings)) is not None:
+        raise RuntimeUnavailableError(why)
     digest = spec_digest(spec)
     partial = args.partial / f"{spec['session']}-{digest[:12]}"
     recording = Recording(partial, args.out, spec, "inference")
@@ -111,12 +116,7 @@ def measure(
     left = stopping.left(blocks, recording.finished)
     done = len(recording.finished)
     progress = Progress(spec["session"], done + len(left), done)
-    conversion = json.loads(args.conversion.read_text(encoding="utf-8"))
     parity = checked_pairs(spec, args, conversion)
-    cannot = gate.absence(conversion)
-    # What cannot build the network need not be installed, so it is not asked.
-    if cannot is None and (why := broken(module, settings)) is not None:
-        raise RuntimeUnavailableError(why)
     facts = {
         "study": "runtimes",
         "spec_sha256": digest,
