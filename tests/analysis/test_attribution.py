@@ -181,16 +181,17 @@ def test_idle_that_was_not_metered_does_not_count(lab, analyse):
     assert row.above_idle_j == pytest.approx(0, abs=5)
 
 
-def test_a_torn_last_sample_is_dropped(lab, analyse):
+def test_a_torn_last_sample_is_named(lab, analyse):
     from analysis.raw import read_session
+    from metering.torn import TornError
 
     one = lab().begin()
     one.window("idle", 5)
     one.write()
     with (one.folder / "trace.csv").open("a") as trace:
         trace.write("1,10,gpu")
-    session = read_session(one.folder)
-    assert set(session.curves) == {(1, "gpu:0")}
+    with pytest.raises(TornError, match=r"trace\.csv is torn: its last line has no end"):
+        read_session(one.folder)
 
 
 def test_an_idle_gpu_beside_work_on_the_processor_is_not_its_energy(lab, known, analyse):

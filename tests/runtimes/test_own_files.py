@@ -1,6 +1,7 @@
 """ONNX files from elsewhere, through the programs that measure them."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -116,6 +117,7 @@ def test_weights_beside_a_file_go_with_it_and_a_fixed_batch_is_measured_alone(ch
     raw = (chain.folder / "raw" / session.name / "windows.jsonl").read_text().splitlines()
     batches = {w["batch"] for w in map(json.loads, raw) if w["kind"] == "inference"}
     assert batches == {2}
+    shutil.rmtree(chain.folder / "raw")
     session = chain.sessions(batch_sizes=[1, 8])[session.name]
     facts = chain.measured(session)
     assert facts["excluded"] == {"stage": "batch", "why": "batch 1, 8: its batch is fixed at 2"}

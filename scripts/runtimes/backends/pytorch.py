@@ -109,10 +109,11 @@ class TorchExecutable:
 
 def export(executable: TorchExecutable, network: Network, path: Path) -> dict[str, Any]:
     """Writes the ONNX file by torch.onnx, the batch axis dynamic: from what torch.export captures,
-    or where that fails, from a trace.
+    or where its operators cannot be translated, from a trace.
 
     Raises:
-        ValueError: Neither can be made; the message is why the first cannot.
+        ValueError: Neither can be made; the message is why the first cannot. What torch.export
+            cannot capture is not traced: a trace keeps the one way that its example went.
     """
     import torch
 
@@ -122,6 +123,8 @@ def export(executable: TorchExecutable, network: Network, path: Path) -> dict[st
     except Exception as error:  # its many stages raise what they like
         why = _cause(error)
         try:
+            if type(error).__name__ == "TorchExportError":  # of a private module
+                raise
             _traced(executable, network, path)
         except Exception:
             raise ValueError(f"torch.onnx cannot export it: {why}") from None
