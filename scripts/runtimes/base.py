@@ -98,6 +98,8 @@ class Backend(Protocol):
         TITLE: The runtime's name in figures.
         SOURCE: `network` (it builds the network from its weights) or `onnx` (it runs exports).
         PROVIDERS: Those of `runtimes.providers` that it can have.
+        BUILDS: What its networks may be made from, as `runtimes.network` names it; left out, only
+            the families that every framework has.
 
     A backend that can be converted also has
     `export(executable, network, path) -> dict`, which writes an ONNX file with a dynamic batch
