@@ -88,7 +88,9 @@ class OpenVINOExecutable:
         self._compiled: dict[tuple, Any] = {}
         compiled = self._of(self.example())
         self.facts = {
-            "framework": {"name": TITLE, "version": openvino.__version__},
+            # Behind the version stand the number and the branch of the build.
+            "framework": {"name": TITLE, "version": openvino.__version__.partition("-")[0]},
+            "build": openvino.__version__,
             "mode": "compiled for each batch size, one stream, synchronous requests",
             "layout": "that of the export",
             "precision": {"f32": "float32"}.get(
