@@ -85,6 +85,15 @@ def study_of(name):
     return "runtimes" if name.count("__") == 3 else "phases"
 
 
+def named(kind, wildcards):
+    """The session of a file, which may have been asked for by its path."""
+    name = wildcards.session
+    planned = {session.name for study in SESSIONS.values() for session in study}
+    if name not in planned and name not in recorded():
+        refuse(f"campaign '{CAMPAIGN}': no session '{name}' is planned, and none was measured")
+    return kind.parse(name)
+
+
 def told(session):
     """What a session's program is told, as JSON."""
     if study_of(session.name) == "runtimes":
@@ -188,7 +197,7 @@ def campaign_scores(wildcards):
 def gpus(wildcards):
     """How many GPUs a session occupies."""
     if study_of(wildcards.session) == "runtimes":
-        return int(on_gpu(RuntimeSession.parse(wildcards.session).provider))
+        return int(on_gpu(named(RuntimeSession, wildcards).provider))
     return 0 if config["device"] == "cpu" else 1
 
 
@@ -196,16 +205,16 @@ def gpus(wildcards):
 
 
 def model_of(wildcards):
-    return f"resources/models/{Session.parse(wildcards.session).model}/model.json"
+    return f"resources/models/{named(Session, wildcards).model}/model.json"
 
 
 def tasks_of(wildcards):
-    return f"resources/workloads/{Session.parse(wildcards.session).file}.jsonl"
+    return f"resources/workloads/{named(Session, wildcards).file}.jsonl"
 
 
 def tasks_of_scores(wildcards):
     """The tasks, where tests judge the outputs: others carry what they are compared with."""
-    workload = Session.parse(wildcards.session).workload
+    workload = named(Session, wildcards).workload
     return tasks_of(wildcards) if WORKLOADS[workload].judged_by == "tests" else []
 
 
@@ -222,7 +231,7 @@ def replayed_folder(session):
 
 
 def replayed_windows(wildcards):
-    folder = replayed_folder(Session.parse(wildcards.session))
+    folder = replayed_folder(named(Session, wildcards))
     return [] if folder is None else f"{folder}/windows.jsonl"
 
 
@@ -249,7 +258,7 @@ def replayed_option(wildcards, input):
 
 def phases_spec(wildcards):
     planned_sessions("phases")  # else asking for a session by its path would pass its refusals by
-    return told(Session.parse(wildcards.session))
+    return told(named(Session, wildcards))
 
 
 def workload_told(wildcards):
@@ -262,12 +271,12 @@ def workload_told(wildcards):
 
 def runtime_told(wildcards):
     planned_sessions("runtimes")
-    return told(RuntimeSession.parse(wildcards.session))
+    return told(named(RuntimeSession, wildcards))
 
 
 def runtime_env(wildcards):
     """The environment of a session's runtime on its provider."""
-    return session_env(RuntimeSession.parse(wildcards.session))
+    return session_env(named(RuntimeSession, wildcards))
 
 
 def session_env(session):
@@ -323,12 +332,12 @@ def conversion_files(session):
 
 
 def network_files(wildcards):
-    return conversion_files(RuntimeSession.parse(wildcards.session))
+    return conversion_files(named(RuntimeSession, wildcards))
 
 
 def network_options(wildcards, input):
     """The same as command-line options."""
-    names = conversion_files(RuntimeSession.parse(wildcards.session))
+    names = conversion_files(named(RuntimeSession, wildcards))
     return [word for name in names for word in (f"--{name}", input[name])]
 
 

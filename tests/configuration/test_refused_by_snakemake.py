@@ -30,6 +30,7 @@ def dry_run():
         )
         return done.returncode, done.stdout
 
+    run.campaign = campaign
     yield run
     assert not results.exists()
 
@@ -139,6 +140,13 @@ def test_a_task_that_does_not_exist(dry_run):
     status, output = dry_run("phases={tasks: [HumanEval/164]}")
     assert status != 0
     assert "phases.tasks (humaneval-0shot): no task 'HumanEval/164'; did you mean" in output
+
+
+@pytest.mark.parametrize("name", ["foo", "a__b__r1"])
+def test_a_file_of_a_session_that_is_none(dry_run, name):
+    wanted = f"results/{dry_run.campaign}/scores/{name}.json"
+    line = f"campaign '{dry_run.campaign}': no session '{name}' is planned, and none was measured"
+    refused(*dry_run(options=("-n", wanted)), line)
 
 
 def test_a_seeded_twin_is_planned_and_a_copy_of_the_hub_is_taken(dry_run, tmp_path):
