@@ -29,8 +29,10 @@ def helper(x): return x == 4713
 def _hostiles():
     for part in re.split(r"^=== ", (HERE / "hostiles.txt").read_text(), flags=re.M)[1:]:
         name, _, body = part.partition("\n")
-        hostile, honest, test = re.split(r"^--- .*\n", body, flags=re.M)
-        yield name, (hostile, honest, "def check(candidate):\n" + textwrap.indent(test, "    "))
+        hostile, *sections = re.split(r"^--- (.*)\n", body, flags=re.M)
+        told = dict(zip(sections[::2], sections[1::2], strict=True))
+        test = "def check(candidate):\n" + textwrap.indent(told["test"], "    ")
+        yield name, (hostile, told["honest"], test, told.get("prompt", PROMPT))
 
 
 HOSTILE = dict(_hostiles())
@@ -66,16 +68,12 @@ def pool():
         yield pool
 
 
-def with_prompt(program):
-    # A program that defines the prompt's names itself stands behind the prompt's.
-    return PROMPT + program
-
-
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_a_program_gains_nothing_by_what_it_returns(pool, name):
-    hostile, honest, test = HOSTILE[name]
-    assert pool.check(Check(with_prompt(honest), "f", test, PROMPT)).result == "passed"
-    found = pool.check(Check(with_prompt(hostile), "f", test, PROMPT))
+    hostile, honest, test, prompt = HOSTILE[name]
+    # A program that defines the prompt's names itself stands behind the prompt's.
+    assert pool.check(Check(prompt + honest, "f", test, prompt)).result == "passed"
+    found = pool.check(Check(prompt + hostile, "f", test, prompt))
     assert not found.passed and found.result.startswith(("failed: ", "timed out"))
 
 

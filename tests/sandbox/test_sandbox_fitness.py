@@ -24,6 +24,11 @@ def in_check(body):
         ("import inspect\nassert inspect.getsource(candidate)", "source"),
         ("import subprocess\nsubprocess.run(['x'])", "process"),
         ("import os\nos.chdir('/')", "working directory"),
+        ("import pickle\nassert pickle.loads(candidate()) == 1", "runs what it is given"),
+        ("assert eval(candidate(3)) == 4", "runs what it is given"),
+        ("import marshal\nmarshal.loads(candidate())", "runs what it is given"),
+        ("import decimal\ndecimal.getcontext().prec = 3", "context"),
+        ("import warnings\nwith warnings.catch_warnings(record=True): candidate()", "watches"),
     ],
 )
 def test_what_a_test_changes_elsewhere_is_named(body, words):
@@ -44,6 +49,8 @@ def test_a_test_without_a_check_is_named(test):
         "import sys, io\nsys.stdin = io.StringIO('a')\nassert candidate()",
         "from unittest.mock import patch\nwith patch('builtins.input'): candidate()",
         "import random\nrng = random.Random(1)\nassert candidate(rng.random())",
+        "model = candidate()\nmodel.eval()",
+        "import pickle\nassert candidate(pickle.dumps(1))",
         "case = object()\ncase.expected = 3\nassert candidate(case)",
     ],
 )

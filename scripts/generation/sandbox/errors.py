@@ -1,6 +1,9 @@
 """Exceptions as plain data: a builtin type and a message."""
 
 import builtins
+import sys
+
+from .library import module_of
 
 MAX_MESSAGE_CHARS = 300
 # Words of a result that is a failure of what crosses, and not for certain the program's.
@@ -42,6 +45,25 @@ def message(error: BaseException) -> str:
         return str.__str__(str(error))[:MAX_MESSAGE_CHARS]
     except Exception:
         return "an exception that has no message"
+
+
+def place(kind: type) -> str | None:
+    """Where the standard library or numpy has an exception, `module:name`; None for others."""
+    where = f"{module_of(kind)}:{kind.__name__}"
+    return where if of_library(where) is kind else None
+
+
+def of_library(where) -> type[Exception] | None:
+    """The exception of a module that this process has imported already.
+
+    Not of unittest: a test that is skipped would count as one that passed.
+    """
+    module, _, name = str(where).partition(":")
+    root = module.partition(".")[0]
+    if root == "unittest" or root not in {*sys.stdlib_module_names, "numpy"}:
+        return None
+    kind = vars(sys.modules.get(module, builtins)).get(name)
+    return kind if isinstance(kind, type) and issubclass(kind, Exception) else None
 
 
 def builtin(name) -> type[Exception] | None:

@@ -1,12 +1,18 @@
 """Which tests can judge here, told from their text: what they do beyond calling must cross too."""
 
 import ast
+import builtins
 from collections.abc import Iterator
 
 # What a test may replace: it reaches the program, see `streams`.
 _CARRIED = ("builtins.input", "sys.stdin", "sys.stdout", "sys.stderr")
 _PATCHERS = ("patch", "monkeypatch")
+# What the program gave must not be run by the side that judges it.
+_RUNS = "runs what it is given"
 _IN_PROCESS = {
+    **dict.fromkeys(("pickle.load", "pickle.loads", "marshal.load", "marshal.loads"), _RUNS),
+    **dict.fromkeys(("shelve.open", "yaml.load", "importlib.import_module"), _RUNS),
+    **dict.fromkeys(("eval", "exec", "__import__"), _RUNS),
     "inspect.getsource": "reads the program's source",
     "inspect.getsourcelines": "reads the program's source",
     "os.fork": "starts a process",
@@ -18,6 +24,14 @@ _IN_PROCESS = {
     "os.putenv": "changes the environment",
     "os.chdir": "changes the working directory",
     "tracemalloc": "measures the memory of its own process",
+    **dict.fromkeys(
+        ("warnings.catch_warnings", "assertWarns", "assertLogs", "pytest.warns"),
+        "watches its own process",
+    ),
+    **dict.fromkeys(
+        ("decimal.getcontext", "decimal.setcontext", "decimal.localcontext", "ContextVar"),
+        "has a context of its own process",
+    ),
 }
 
 
@@ -63,7 +77,9 @@ def _call(name: str, node: ast.Call) -> Iterator[str]:
         if what not in _CARRIED:
             yield _replaces(str(what))
     for known, does in _IN_PROCESS.items():
-        if name == known or name.startswith(known + ".") or parts[-1] == known:
+        # A method may be called as a builtin is.
+        last = parts[-1] == known and not hasattr(builtins, known)
+        if name == known or name.startswith(known + ".") or last:
             yield f"its test {does} ({name})"
 
 

@@ -8,14 +8,17 @@ import ast
 import builtins
 import contextlib
 import dis
+import importlib
 import os
 import random
 import re
+import sys
 import types
 from collections.abc import Callable
 
-from . import candidate, errors, known, wire
+from . import candidate, errors, known, remote, wire
 from .library import module_of
+from .looks import Looks
 from .peer import Peer
 from .wire import WireError
 
@@ -56,13 +59,20 @@ def _run(entry_point: str, test: str, prompt: str, calls: int, results: int, not
     peer.notes, peer.in_task = notes, in_task
     # What is said to an iterator depends on how far it has gone.
     peer.ahead = not re.search(r"\.(a?send|a?throw|a?close)\b", test)
+    peer.stops = bool(re.search(r"Stop(Async)?Iteration|\.(a?send|a?throw)\b", test))
     output = "stdout" in test or "capture" in test  # costs time where nobody looks
     peer.instances.keep(peer.request("load", in_task, peer.instances.names, output))
+    if not in_task:
+        peer.looks = Looks(peer._ask_special, peer.note)
+        for kind in classes.values():
+            _keep_equality(kind)
     unknown = sorted(_unknown(code) - {*names, *vars(builtins), entry_point})
     judged, others, library = peer.request("look up", entry_point, unknown)
     names.update({name: others[name] for name in unknown if name in others})
     for name in unknown:
-        if name in library:
+        if name in sys.stdlib_module_names:
+            names[name] = importlib.import_module(name)  # never what the program calls so
+        elif name in library:
             with contextlib.suppress(ImportError, AttributeError, WireError):
                 names[name] = known.imported(name, library[name])
     names[entry_point] = judged
@@ -97,6 +107,18 @@ def _helpers(prompt: str, entry_point: str) -> tuple[dict, dict, bool]:
             bool(to_write & set(classes)),
         )
     return {}, {}, False
+
+
+def _keep_equality(kind: type) -> None:
+    """A class of the prompt is not asked about an object of the program: that would answer."""
+    own = vars(kind).get("__eq__")
+    if own is None:
+        return
+
+    def equal(self, other):
+        return NotImplemented if issubclass(type(other), remote.Stand) else own(self, other)
+
+    kind.__eq__ = equal
 
 
 def _builtin(kind: type) -> bool:
