@@ -1,8 +1,10 @@
 """What several folders of tests need."""
 
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # A shell that starts the tests in the background has its children ignore Ctrl-C, and theirs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Sessions of tests wait neither for each other nor for a campaign that runs on this machine.
+os.environ["INFERENCE_ENERGY_LOCK"] = os.path.join(
+    tempfile.gettempdir(), f"inference-energy-tests-{os.getuid()}-{os.getpid()}.lock"
+)
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +44,10 @@ def interpreter(environment):
         command = [sys.executable, "-m", "snakemake", "--cores", "1", made]
         subprocess.run(command, cwd=ROOT, check=True)
     return folder / "venv" / "bin" / "python"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def machine_lock():
+    """Deletes the lock that sessions of these tests took."""
+    yield
+    Path(os.environ["INFERENCE_ENERGY_LOCK"]).unlink(missing_ok=True)
