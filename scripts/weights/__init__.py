@@ -1,6 +1,8 @@
 """Weights from six sources, and loading them. Every source ends in a folder and `model.json`."""
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 TEXT_GENERATION = "text-generation"
@@ -12,6 +14,11 @@ OWN = ("torch", "onnx")
 def task_of(entry: Mapping[str, Any]) -> str:
     """What a model of the registry is for; one that does not say so generates text."""
     return FORWARD_PASS if entry.get("source") in OWN else entry.get("task", TEXT_GENERATION)
+
+
+def own_path(told: str) -> Path:
+    """A path of the user's, absolute; `~` and variables are expanded. It need not be there."""
+    return Path(os.path.expandvars(told)).expanduser().absolute()
 
 
 def fold(tokens: Sequence[int], vocabulary: int) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from weights import WeightsError
+from weights import WeightsError, own_path
 from weights.digest import compare, sha256
 
 FLOATING = "float32"
@@ -57,7 +56,7 @@ def _install(pins: list[str], folder: Path) -> None:
 
 
 def _file(told: str, key: str) -> Path:
-    path = Path(os.path.expandvars(told)).expanduser().absolute()
+    path = own_path(told)
     if not path.is_file():
         raise WeightsError(f"{key}: there is no file {path}")
     return path

@@ -3,12 +3,11 @@ file, there or named by itself, is converted beside the model's record."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from weights import TEXT_GENERATION, WeightsError, task_of
+from weights import TEXT_GENERATION, WeightsError, own_path, task_of
 from weights.digest import check_layout, compare, weight_files
 from weights.package import convert
 
@@ -20,7 +19,7 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         WeightsError: A file is missing, differs from the digest in the registry, or cannot be
             converted; or there are several GGUF files and nothing says which.
     """
-    source = Path(os.path.expandvars(entry["path"])).expanduser().absolute()
+    source = own_path(entry["path"])
     expected = entry.get("sha256", {})
     if (gguf := _gguf(source, task_of(entry))) is not None:
         digests = compare([gguf], expected, str(source), discard=False)

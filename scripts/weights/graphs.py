@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 
 from runtimes import graph
 from runtimes.network import FILE, Network, check_reference
-from weights import WeightsError
+from weights import WeightsError, own_path
 from weights.digest import compare
 
 REFERENCE = "ONNX Runtime, not optimised"
@@ -30,7 +29,7 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     Raises:
         WeightsError: There is no such file, it is no ONNX, or differs from its digest.
     """
-    path = Path(os.path.expandvars(entry["path"])).expanduser().absolute()
+    path = own_path(entry["path"])
     if not path.is_file():
         raise WeightsError(f"path: there is no file {path}")
     try:
