@@ -58,8 +58,8 @@ test: check
 	$(BIN)/snakemake --cores $(CORES) $(SOFTWARE)
 	PYTHONPATH=.venv/borrowed $(ANALYSIS) -m pytest $(PARALLEL) tests/analysis
 	PYTHONPATH=.venv/borrowed .software/pytorch/venv/bin/python -m pytest $(PARALLEL) tests/pytorch
-	$(BIN)/python -m pytest tests/metering tests/protocol
-	$(BIN)/python -m pytest $(PARALLEL) $(addprefix --ignore=tests/,analysis pytorch metering protocol)
+	$(BIN)/python -m pytest tests/metering tests/session
+	$(BIN)/python -m pytest $(PARALLEL) $(addprefix --ignore=tests/,analysis pytorch metering session)
 
 docs: env
 	$(BIN)/python scripts/document.py

@@ -33,12 +33,13 @@ rule tables:
     input:
         software=software("analysis"),
         program=sources(
-            "tables.py",
+            "tables_phases.py",
             "analysis/*.py",
+            "analysis/energy/*.py",
+            "analysis/quality/*.py",
             "analysis/statistics/*.py",
             "analysis/phases/*.py",
-            "metering/[ctg]*.py",
-            "stopping.py",
+            "metering/[cgnt]*.py",
         ),
         published="config/published/phases.csv",
         seen=SEEN,
@@ -79,7 +80,7 @@ rule tables:
         resolve=config["analysis"]["resolve_periods"],
         strict=strict_flags(),
     shell:
-        "{params.python} scripts/tables.py --sessions {input.sessions:q} --scores {input.scores:q}"
+        "{params.python} scripts/tables_phases.py --sessions {input.sessions:q} --scores {input.scores:q}"
         " --out {params.folder:q} --confidence {params.confidence}"
         " --equivalence-margin {params.margin} --resolve-periods {params.resolve}"
         " --strict {params.strict:q} --workers {threads} &> {log:q}"
@@ -89,12 +90,13 @@ rule runtime_tables:
     input:
         software=software("analysis"),
         program=sources(
-            "runtime_tables.py",
+            "tables_runtimes.py",
             "analysis/*.py",
+            "analysis/energy/*.py",
+            "analysis/quality/*.py",
             "analysis/statistics/*.py",
             "analysis/runtimes/*.py",
-            "metering/[ctg]*.py",
-            "stopping.py",
+            "metering/[cgnt]*.py",
         ),
         seen=SEEN,
         sessions=session_files("runtimes"),
@@ -126,7 +128,7 @@ rule runtime_tables:
         resolve=config["analysis"]["resolve_periods"],
         strict=strict_flags(),
     shell:
-        "{params.python} scripts/runtime_tables.py"
+        "{params.python} scripts/tables_runtimes.py"
         " --sessions {input.sessions:q} {params.excluded:q} {params.planned:q}"
         " --out {params.folder:q} --confidence {params.confidence}"
         " --equivalence-margin {params.margin} --resolve-periods {params.resolve}"

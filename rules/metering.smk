@@ -32,7 +32,7 @@ rule metering_session:
         spec=meters_spec(config),
         folder=subpath(output.session, parent=True),
     shell:
-        "{params.python} scripts/measure_loads.py --spec {params.spec:q} --out {params.folder:q}"
+        "{params.python} scripts/measure_meters.py --spec {params.spec:q} --out {params.folder:q}"
         " --partial results/{wildcards.campaign:q}/partial --parent $PPID 2>&1"
         " | (tee -i {log:q} || :)"
 
@@ -41,11 +41,13 @@ rule meter_tables:
     input:
         software=software("analysis"),
         program=sources(
-            "meter_tables.py",
+            "tables_meters.py",
             "analysis/*.py",
+            "analysis/energy/*.py",
+            "analysis/quality/*.py",
             "analysis/statistics/*.py",
             "analysis/meters/*.py",
-            "metering/[ctg]*.py",
+            "metering/[cgnt]*.py",
         ),
         seen=SEEN,
         session="results/{campaign}/meters/session.json",
@@ -64,5 +66,5 @@ rule meter_tables:
         resolve=config["analysis"]["resolve_periods"],
         confidence=config["analysis"]["confidence"],
     shell:
-        "{params.python} scripts/meter_tables.py --session {params.folder:q}"
+        "{params.python} scripts/tables_meters.py --session {params.folder:q}"
         " --resolve-periods {params.resolve} --confidence {params.confidence} &> {log:q}"

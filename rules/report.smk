@@ -32,7 +32,7 @@ localrules:
 rule figure_power:
     input:
         software=software("analysis"),
-        program=sources("figures.py", "analysis/figures/*.py", "analysis/phases/[dw]*.py"),
+        program=sources("figures.py", "analysis/figures/*.py", "analysis/phases/[dgw]*.py"),
         generations="results/{campaign}/tables/generations.parquet",
         savings="results/{campaign}/tables/savings.parquet",
         sessions=session_files("phases"),
@@ -214,11 +214,13 @@ rule report_page:
     input:
         software=software("analysis"),
         program=sources(
-            "report.py",
+            "report_phases.py",
             "analysis/*.py",
+            "analysis/energy/*.py",
+            "analysis/quality/*.py",
             "analysis/statistics/*.py",
-            "analysis/phases/[dw]*.py",
-            "analysis/*.j2",
+            "analysis/phases/[dgw]*.py",
+            "analysis/pages/*",
         ),
         captions=expand("report/{figure}.rst", figure=FIGURES),
         sessions=session_files("phases"),
@@ -239,5 +241,5 @@ rule report_page:
     params:
         python=interpreter("analysis"),
     shell:
-        "{params.python} scripts/report.py --campaign results/{wildcards.campaign:q}"
+        "{params.python} scripts/report_phases.py --campaign results/{wildcards.campaign:q}"
         " --sessions {input.sessions:q} --scores {input.scores:q} --out {output.page:q} &> {log:q}"

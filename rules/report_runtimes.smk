@@ -27,6 +27,8 @@ rule figure_runtimes_energy:
         program=sources(
             "figures.py",
             "analysis/*.py",
+            "analysis/energy/*.py",
+            "analysis/quality/*.py",
             "analysis/figures/*.py",
             "analysis/runtimes/*.py",
             "analysis/statistics/*.py",
@@ -149,10 +151,12 @@ rule runtimes_page:
     input:
         software=software("analysis"),
         program=sources(
-            "runtime_report.py",
+            "report_runtimes.py",
             "analysis/*.py",
+            "analysis/energy/*.py",
+            "analysis/quality/*.py",
             "analysis/statistics/*.py",
-            "analysis/*.j2",
+            "analysis/pages/*",
             "analysis/runtimes/*",
             "analysis/figures/style.py",
         ),
@@ -175,5 +179,5 @@ rule runtimes_page:
         python=interpreter("analysis"),
         excluded=excluded_files,
     shell:
-        "{params.python} scripts/runtime_report.py --campaign results/{wildcards.campaign:q}"
+        "{params.python} scripts/report_runtimes.py --campaign results/{wildcards.campaign:q}"
         " --sessions {input.sessions:q} {params.excluded:q} --out {output.page:q} &> {log:q}"

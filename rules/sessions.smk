@@ -4,7 +4,7 @@ import functools
 import json
 import re
 
-from alone import BusyError
+from session.exclusive import BusyError
 from configuration import Session
 from configuration.experiment import (
     SWEEP,
@@ -22,8 +22,8 @@ from configuration.runtimes import (
 )
 from generation.workloads import WORKLOADS
 from metering.torn import FILES, RecordingError, TornError, is_free, read_facts, refuse_copies
-from runs import Run
-from runtimes.providers import on_gpu
+from session.campaign import Run
+from analysis.runtimes.providers import on_gpu
 from snakemake.logging import logger
 
 

@@ -12,7 +12,7 @@ Exit code 0 when all else was judged, whatever passed; 2 when the input or the c
 fault, before anything has run, with one line that says where; 130 when interrupted.
 """
 
-import interrupts  # noqa: F401
+import session.interrupts as _interrupts  # noqa: F401
 
 import argparse
 import difflib

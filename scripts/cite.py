@@ -6,7 +6,7 @@ What a figure is says docs/figures.yaml.
 
 from __future__ import annotations
 
-import interrupts  # noqa: F401
+import session.interrupts as _interrupts  # noqa: F401
 
 import argparse
 import sys
@@ -16,9 +16,9 @@ from typing import Any
 import yaml
 
 from analysis.meters.published import blocks
-from marks import replaced
 from publication.citations import Difference, cited
 from publication.figures import Figures
+from publication.markers import replaced
 from publication.sources import Sources
 
 ROOT = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ without that pair. An ONNX file from elsewhere is not built: it is made ready fo
 
 from __future__ import annotations
 
-import interrupts  # noqa: F401
+import session.interrupts as _interrupts  # noqa: F401
 
 import argparse
 import json

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import interrupts  # noqa: F401
+import session.interrupts as _interrupts  # noqa: F401
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from marks import replaced
+from publication.markers import replaced
 
 CONFIG = Path(__file__).parents[1] / "config"
 TABLES = {"config.schema.yaml": "configuration", "models.schema.yaml": "registry"}

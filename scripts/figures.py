@@ -4,7 +4,7 @@ show both are empty, and a JSON file beside them says why."""
 
 from __future__ import annotations
 
-import interrupts  # noqa: F401
+import session.interrupts as _interrupts  # noqa: F401
 
 import argparse
 import json
@@ -13,11 +13,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from analysis.doubts import note
 from analysis.figures import FIGURES, Campaign
 from analysis.figures.style import NothingToShowError
-from analysis.page import ABOUT, LEFT_OUT
-from analysis.top import most
+from analysis.pages.common import ABOUT, LEFT_OUT
+from analysis.pages.top import most
+from analysis.quality.flag_tables import note
 from metering.torn import RecordingError
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import interrupts  # noqa: F401
+import session.interrupts as _interrupts  # noqa: F401
 
 import argparse
 import json

@@ -8,7 +8,7 @@ beside. A next line is compared with its reference.
 
 from __future__ import annotations
 
-import interrupts  # noqa: F401
+import session.interrupts as _interrupts  # noqa: F401
 
 import argparse
 import json
@@ -23,7 +23,7 @@ from generation.suppression import Suppressor
 from generation.workloads import WORKLOADS, read_tasks
 from generation.workloads.functions import PosedFunction
 from metering.torn import RecordingError, read_lines
-from progress import Progress
+from session.progress import Progress
 
 UNJUDGED = {
     "passed": None,

@@ -7,7 +7,7 @@ or interrupted installation leaves nothing.
 
 from __future__ import annotations
 
-import interrupts  # noqa: F401
+import session.interrupts as _interrupts  # noqa: F401
 
 import argparse
 import hashlib

@@ -6,7 +6,7 @@ A conversion counts when ONNX Runtime has run it: exporters write broken files a
 
 from __future__ import annotations
 
-import interrupts  # noqa: F401
+import session.interrupts as _interrupts  # noqa: F401
 
 import argparse
 import json

@@ -13,8 +13,8 @@ from typing import Any
 from configuration.experiment import SWEEP, TASKS, Session, file_of, limit_of, tasks_of
 from configuration.runtimes import RuntimeSession
 from generation.agenda import PROBED, SHORTEST
-from preparation import STRETCH_S, STRETCHES
-from stopping import Repetitions, by_width, most
+from session.preparation import STRETCH_S, STRETCHES
+from session.stopping import Repetitions, by_width, most
 
 # Importing a framework and loading a model, seconds.
 START_S = 10

@@ -13,7 +13,7 @@ from configuration.protocol import LATER, check_repetitions, told_repetitions
 from configuration.validation import ConfigurationError, choice, shown
 from generation.agenda import SHORTEST, SWEEP
 from generation.workloads import WORKLOADS
-from stopping import by_width
+from session.stopping import by_width
 from weights import TEXT_GENERATION, task_of
 
 LONGCODE_FILE = "longcode"

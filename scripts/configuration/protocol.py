@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from configuration.validation import ConfigurationError
-from stopping import Repetitions, by_width
+from session.stopping import Repetitions, by_width
 
 # Keys of a session's configuration that raw data may lack: how it was prepared, and not what was
 # measured. A session from before them was warmed up for a fixed time, and stands as it is.

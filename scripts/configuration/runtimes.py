@@ -9,12 +9,12 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from analysis.runtimes.providers import AUTO, SPELT, on_gpu, on_nvidia
 from configuration.protocol import check_repetitions, told_repetitions
 from configuration.registry import check_own
 from configuration.validation import ConfigurationError, choice
 from runtimes.base import Backend
 from runtimes.network import FACTORY, FAMILIES, FAMILY, FILE, TASKS, TRANSFORMERS, can_build
-from runtimes.providers import AUTO, SPELT, on_gpu, on_nvidia
 from weights import FORWARD_PASS, task_of
 
 

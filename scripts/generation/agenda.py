@@ -7,7 +7,8 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stopping import Repetitions, by_width, cell_of, most
+from metering.names import cell_of
+from session.stopping import Repetitions, by_width, most
 
 # What a probe repeats; see `decode.Engine`.
 PROBED = ("prefill", "decode", "generation")

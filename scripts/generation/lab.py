@@ -23,8 +23,8 @@ from generation.replay import Recorded, in_tokens_of, recorded_windows
 from generation.sandbox import Pool
 from generation.suppression import Suppressor
 from generation.workloads import WORKLOADS, Posed, WorkloadError, read_tasks
-from preparation import STRETCH_S, rest_and_idle, unsettled, warm_up
-from progress import Progress
+from session.preparation import STRETCH_S, rest_and_idle, unsettled, warm_up
+from session.progress import Progress
 from weights import fold
 from weights.decoders import context_limit
 from weights.load import load

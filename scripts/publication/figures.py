@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from publication.rounding import Form
+from analysis.rounding import Form
 
 KEYS = {"args", "table", "where", "value", "low", "high", "let", "form", "absent"}
 

@@ -16,9 +16,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from analysis.runtimes.providers import on_gpu
 from metering.meter import one_line
 from runtimes.network import Network
-from runtimes.providers import on_gpu
 
 BACKENDS = Path(__file__).with_name("backends")
 Precision = Literal["float32", "tf32"]

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from repository import COMMIT, HubError, brought
 from weights import WeightsError, task_of
 from weights.digest import check_layout, compare, weight_files
+from weights.repository import COMMIT, HubError, brought
 
 # No Python files and no pickles: neither remote code nor unpickling is ever needed.
 PATTERNS = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model"]

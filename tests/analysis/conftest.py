@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.attribution import windows_table
+import report_runtimes
+import tables_phases
+import tables_runtimes
+from analysis.energy.attribution import windows_table
+from analysis.energy.raw import read_session
 from analysis.figures import RUNTIMES, Campaign
-from analysis.generations import generations_table
-from analysis.raw import read_session
+from analysis.phases.generations import generations_table
 
 START_NS = 1_000_000_000_000
 SLOW_S = 0.1
@@ -586,13 +589,12 @@ def tabulate(run_program):
     """The tables of a campaign of several labs, and its folder as `Campaign`."""
 
     def make(*labs):
-        import tables
 
         for lab in labs:
             lab.write()
         folder = labs[0].campaign
         run_program(
-            tables,
+            tables_phases,
             "--sessions",
             *[lab.folder / "session.json" for lab in labs],
             "--scores",
@@ -610,14 +612,13 @@ def tabulate_runtimes(run_program):
     """The tables of several benches, and their folder as `Campaign`."""
 
     def make(*benches, planned=None):
-        import runtime_tables
 
         for one in benches:
             one.write()
         folder = benches[0].campaign
         more = [] if planned is None else ["--planned", json.dumps(planned)]
         run_program(
-            runtime_tables,
+            tables_runtimes,
             "--sessions",
             *[one.folder / "session.json" for one in benches],
             "--out",
@@ -632,7 +633,6 @@ def tabulate_runtimes(run_program):
 @pytest.fixture
 def runtimes_page(run_program, draw_figures, tabulate_runtimes):
     """The report of several benches, as the rules make it, and their campaign."""
-    import runtime_report
 
     def make(*benches):
         campaign = tabulate_runtimes(*benches)
@@ -640,7 +640,7 @@ def runtimes_page(run_program, draw_figures, tabulate_runtimes):
         out = campaign.folder / "runtimes.html"
         sessions = [one.folder / "session.json" for one in benches]
         run_program(
-            runtime_report, "--campaign", campaign.folder, "--sessions", *sessions, "--out", out
+            report_runtimes, "--campaign", campaign.folder, "--sessions", *sessions, "--out", out
         )
         return out.read_text(encoding="utf-8"), campaign
 

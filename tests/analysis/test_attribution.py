@@ -182,7 +182,7 @@ def test_idle_that_was_not_metered_does_not_count(lab, analyse):
 
 
 def test_a_torn_last_sample_is_named(lab, analyse):
-    from analysis.raw import read_session
+    from analysis.energy.raw import read_session
     from metering.torn import TornError
 
     one = lab().begin()

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 import cite
+from analysis.rounding import Form
 from publication.citations import cited, names, unbound
 from publication.figures import FigureError, Figures, NotKeptError
-from publication.rounding import Form
 from publication.sources import Sources
 
 STATED = cite.definitions()

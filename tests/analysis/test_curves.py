@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.curves import curve
+from analysis.energy.curves import curve
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from analysis.attribution import windows_table
-from analysis.domains import total_of
-from analysis.flags import split
-from analysis.raw import read_session
+from analysis.energy.attribution import windows_table
+from analysis.energy.domains import total_of
+from analysis.energy.raw import read_session
+from analysis.quality.flags import split
 
 SPAN_S = 60.0
 

@@ -14,8 +14,8 @@ from analysis.runtimes import words
 from analysis.runtimes.matrix import EXPORTS, both_ways, label, matrices
 from analysis.runtimes.order import rank
 from analysis.runtimes.pairs import ENGINES, engine_pairs, planned_pairs
+from analysis.runtimes.providers import place
 from analysis.runtimes.systems import engine
-from runtimes.providers import place
 
 ENERGY, TIME = words.ENERGY, words.TIME
 # Seconds of an inference, by (system, origin, provider).

@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from analysis.curves import curve
+from analysis.energy.curves import curve
 
 SECONDS = 40.0
 # Meters whose readings are spoilt: (domain, how it is read).

@@ -45,7 +45,7 @@ def within(value, share, randoms):
 
 
 def tables_of(models, workloads, tasks=12, *, sweep=True, probes=True, suppressed=True, seed=0):
-    """Tables as scripts/tables.py writes them, by a known law."""
+    """Tables as scripts/tables_phases.py writes them, by a known law."""
     randoms = np.random.default_rng(seed)
     rows = {name: [] for name in TABLES}
     for number, model in enumerate(models):

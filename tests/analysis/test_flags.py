@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.attribution import windows_table
-from analysis.checks import checks_of
-from analysis.doubts import (
+import tables_phases
+from analysis.energy.attribution import windows_table
+from analysis.energy.raw import read_session
+from analysis.quality.checks import checks_of
+from analysis.quality.flag_tables import (
     FlaggedError,
     clean,
     common_flags,
@@ -21,8 +23,7 @@ from analysis.doubts import (
     with_and_without,
     with_session_flags,
 )
-from analysis.flags import NAMES, split, union, vocabulary, without
-from analysis.raw import read_session
+from analysis.quality.flags import NAMES, split, union, vocabulary, without
 
 SPAN_S = 30.0
 
@@ -262,7 +263,6 @@ def test_a_row_has_the_flags_of_the_sessions_behind_it():
 
 
 def test_strict_refuses_flagged_windows_in_one_line_and_writes_nothing(lab, run_program, known):
-    import tables
 
     one = disagreeing_lab(lab, known).write()
     out = one.campaign / "strict"
@@ -270,10 +270,10 @@ def test_strict_refuses_flagged_windows_in_one_line_and_writes_nothing(lab, run_
     arguments += ["--out", out]
     for strict in ("all", "disagreement"):
         with pytest.raises(FlaggedError) as refused:
-            run_program(tables, *arguments, "--strict", strict)
+            run_program(tables_phases, *arguments, "--strict", strict)
         assert "disagreement 18 of 18" in str(refused.value) and "\n" not in str(refused.value)
         assert not out.exists()
-    run_program(tables, *arguments, "--strict", "throttled")
+    run_program(tables_phases, *arguments, "--strict", "throttled")
     assert (out / "summary.parquet").exists()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.generations import closure, token_energy_table
+from analysis.phases.generations import closure, token_energy_table
 
 
 def row_of(generations, name):

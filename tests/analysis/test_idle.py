@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.curves import Energy
-from analysis.idle import DRIFT, DRIFT_FREEDOM, idle_power
+from analysis.energy.curves import Energy
+from analysis.energy.idle import DRIFT, DRIFT_FREEDOM, idle_power
 
 
 def session(*levels_w, seconds=10.0, wave=0.0, seed=0):

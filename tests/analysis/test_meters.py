@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import meter_tables
+import tables_meters
+from analysis.energy.raw import read_session
 from analysis.meters.loads import DIFFERENCE, OURS, load_windows, loads_table
-from analysis.raw import read_session
 
 UNIT_S, IDLE_W, WORK_W = 0.25, 100.0, 300.0
 
@@ -63,7 +63,7 @@ def test_truth_is_taken_from_rest_to_rest_and_tools_are_held_against_it(session)
 
 
 def test_the_program_writes_table_figure_and_page(session, run_program):
-    run_program(meter_tables, "--session", session.folder)
+    run_program(tables_meters, "--session", session.folder)
     assert len(pd.read_parquet(session.folder / "loads.parquet")) == 4
     assert (session.folder / "loads.png").stat().st_size > 10_000
     page = (session.folder / "meters.md").read_text()
@@ -86,7 +86,7 @@ def test_a_session_without_whole_windows_says_so_instead_of_nothing(lab, known, 
     )
     one.segments[0]["tools"] = {}
     one.write()
-    run_program(meter_tables, "--session", one.folder)
+    run_program(tables_meters, "--session", one.folder)
     assert "Other tools in windows of their own: none" in (one.folder / "meters.md").read_text()
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.curves import Curve
-from analysis.pooling import pooled
+from analysis.energy.curves import Curve
+from analysis.energy.pooling import pooled
 
 PHASE_S, PERIOD_S = 0.02, 0.1
 

@@ -3,7 +3,7 @@
 import pytest
 from scipy import stats
 
-from stopping import t_quantile
+from session.stopping import t_quantile
 
 
 @pytest.mark.parametrize("confidence", [0.5, 0.8, 0.9, 0.95, 0.99, 0.999])

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis import readings
-from analysis.readings import read_readings
+from analysis.energy import readings
+from analysis.energy.readings import read_readings
 from metering.meter import MeterError
 from metering.trace import HEADER
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import report_phases
 from analysis.figures import PHASES as FIGURES
 from analysis.figures import Campaign
 from analysis.figures.style import NothingToShowError
@@ -214,14 +215,13 @@ def test_tables_close_and_lost_energies_are_not_zero(case):
 @pytest.fixture
 def page(run_program, draw_figures, tabulate):
     """The report of labs, as the rules make it: figures by their program, then the page."""
-    import report
 
     def make(*labs):
         campaign = tabulate(*labs)
         draw_figures(campaign, FIGURES)
         out = campaign.folder / "report.html"
         run_program(
-            report,
+            report_phases,
             *("--campaign", campaign.folder, "--sessions"),
             *[lab.folder / "session.json" for lab in labs],
             "--scores",
@@ -237,7 +237,7 @@ def page(run_program, draw_figures, tabulate):
     "case", [c for c in CASES if c is not whole_benchmark], ids=lambda case: case.__name__
 )
 def test_the_page_is_whole_and_needs_nothing_else(case, lab, known, page):
-    import report
+    import report_phases
 
     labs = case(lab, known)
     text = page(*labs)
@@ -249,10 +249,10 @@ def test_the_page_is_whole_and_needs_nothing_else(case, lab, known, page):
         r'<figcaption><strong>([^<]+)\.</strong>|left-out"><strong>([^<]+)</strong>: left out, \w',
         text,
     )
-    assert ["".join(place) for place in places] == list(report.FIGURES.values())
+    assert ["".join(place) for place in places] == list(report_phases.FIGURES.values())
     assert len(images) == sum(bool(drawn) for drawn, _ in places)
     figures = labs[0].campaign / "figures"
-    for name, (drawn, _) in zip(report.FIGURES, places, strict=True):
+    for name, (drawn, _) in zip(report_phases.FIGURES, places, strict=True):
         for suffix in (".png", ".pdf"):
             assert bool((figures / f"{name}{suffix}").stat().st_size) == bool(drawn), name
     assert all(base64.b64decode(image).startswith(b"\x89PNG") for image in images)
@@ -359,12 +359,12 @@ def test_an_order_effect_stands_in_the_sections_that_it_touches(lab, known, page
 
 
 def test_work_of_others_within_an_estimate_is_told():
-    import report
+    import report_phases
 
     details = {"rated_power_w": 20.0, "logical_cpus": 2}
     found = [{"estimate": True, "details": details}]
     sessions = [{"segments": [{"meters": {"found": found}}]}]
     # At 10 W a processor and one second of its own: alone, with a little, with much beside it.
     rows = {"estimate": True, "cpu_share": 1.0, "duration_s": 1.0, "total_j": [10.0, 11.0, 16.0]}
-    assert report._shared(pd.DataFrame(rows), sessions) == 1
-    assert report._shared(pd.DataFrame({**rows, "estimate": False}), sessions) == 0
+    assert report_phases._shared(pd.DataFrame(rows), sessions) == 1
+    assert report_phases._shared(pd.DataFrame({**rows, "estimate": False}), sessions) == 0

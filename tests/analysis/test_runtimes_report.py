@@ -40,9 +40,9 @@ def fill(one, each_s=0.01, repetitions=4, **shares):
 
 
 def titles_of(names):
-    import runtime_report
+    import report_runtimes
 
-    return [runtime_report.FIGURES[name] for name in names]
+    return [report_runtimes.FIGURES[name] for name in names]
 
 
 def processor(bench, known):

@@ -4,7 +4,7 @@ not as an H100: each with what must stay right."""
 import numpy as np
 import pytest
 
-from analysis.curves import curve
+from analysis.energy.curves import curve
 
 
 def ns(known, seconds):

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.savings import pairs_table
-from analysis.savings import savings_table as table_of_savings
-from analysis.summary import summary_table
+from analysis.phases.savings import pairs_table
+from analysis.phases.savings import savings_table as table_of_savings
+from analysis.phases.summary import summary_table
 
 LEVEL = {"confidence": 0.95}
 

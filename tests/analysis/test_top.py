@@ -7,11 +7,11 @@ import re
 import pandas as pd
 import pytest
 
-from analysis import page
-from analysis.doubts import flags_table, note
-from analysis.flags import NAMES, VOCABULARY
+from analysis.pages import common
+from analysis.pages.top import details, lines, most
+from analysis.quality.flag_tables import flags_table, note
+from analysis.quality.flags import NAMES, VOCABULARY
 from analysis.runtimes import words
-from analysis.top import details, lines, most
 
 
 def windows(*flags, session="a", kind="inference"):
@@ -107,11 +107,11 @@ def test_sessions_are_told_in_a_line():
         spec = {"session": str(number), "round": number}
         return {"spec": spec, "excluded": excluded, "segments": [] if excluded else segments}
 
-    said = page.sessions_in_words([session(1), session(2), session(3, {"why": "x"})])
+    said = common.sessions_in_words([session(1), session(2), session(3, {"why": "x"})])
     assert said == (
         "3 sessions in 3 rounds, 1 of them excluded, on cuda:0, 2026-01-01 to 2026-01-02"
     )
-    assert page.sessions_in_words([session(1)]) == "1 session in 1 round, on cuda:0, 2026-01-01"
+    assert common.sessions_in_words([session(1)]) == "1 session in 1 round, on cuda:0, 2026-01-01"
 
 
 def test_events_of_many_sessions_stand_once(tmp_path):
@@ -120,7 +120,7 @@ def test_events_of_many_sessions_stand_once(tmp_path):
     for name in "abcd":
         (tmp_path / "raw" / name).mkdir(parents=True)
         (tmp_path / "raw" / name / "events.jsonl").write_text(2 * (json.dumps(event) + "\n"))
-    (found,) = page.events(tmp_path, sessions)
+    (found,) = common.events(tmp_path, sessions)
     assert found == {**{k: event[k] for k in ("kind", "domain", "why")}, "sessions": "a, b and 2 more"}  # fmt: skip  # noqa: E501
 
 

@@ -18,10 +18,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from infer import Bench
+from measure_runtimes import Bench
 from metering.sampler import Sampler
-from progress import Progress
 from runtimes.base import Settings, backend, environment, lacking
+from session.progress import Progress
 
 FOLDER = Path("resources/networks")
 # Windows of a turn, behind one that is not counted.

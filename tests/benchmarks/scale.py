@@ -75,7 +75,7 @@ def main() -> None:
 
 def tables(campaign: Path, workers: int) -> tuple[float, float]:
     """Seconds that the tables' program takes, and MiB at most of all of its processes together."""
-    command = [sys.executable, str(SCRIPTS / "runtime_tables.py")]
+    command = [sys.executable, str(SCRIPTS / "tables_runtimes.py")]
     command += ["--sessions", *map(str, sorted(campaign.rglob("session.json")))]
     command += ["--out", str(campaign / "tables"), "--workers", str(workers)]
     start_s, most = time.monotonic(), 0.0

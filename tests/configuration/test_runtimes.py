@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from analysis.runtimes.providers import SPELT, on_gpu
 from configuration import ConfigurationError, validated
 from configuration.runtimes import (
     RuntimeSession,
@@ -19,7 +20,6 @@ from configuration.runtimes import (
     unmet,
 )
 from runtimes.base import backend, backends
-from runtimes.providers import SPELT, on_gpu
 
 CONFIG = Path(__file__).parents[2] / "config"
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 import doctor
-from analysis import curves
+from analysis.energy import curves
 from metering.examine import examined, resolved_s
 from metering.meter import Reading
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from alone import BusyError, alone
 from metering.locks import HeldError, Lock, LockError, wait_for
+from session.exclusive import BusyError, alone
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 HOLD = """

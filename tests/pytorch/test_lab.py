@@ -7,11 +7,11 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-import phases
+import measure_phases
 from generation.lab import Lab
 from generation.workloads import write_tasks
 from generation.workloads.nextline import LineTask
-from progress import Progress
+from session.progress import Progress
 
 SPEC = {
     "session": "tiny__longcode__r1",
@@ -113,7 +113,7 @@ def session(ready):
         }
         files = {"model": ready / "model.json", "tasks": ready / "tasks.jsonl", "replayed": None}
         folders = {"out": ready / "raw", "partial": ready / "partial"}
-        phases.measure(spec, argparse.Namespace(**files, **folders))
+        measure_phases.measure(spec, argparse.Namespace(**files, **folders))
         return ready / "raw"
 
     return make

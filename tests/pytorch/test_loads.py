@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-import measure_loads
+import measure_meters
 from loads.plan import planned
 from metering.trace import read_trace
 
@@ -25,13 +25,13 @@ SPEC = {
 
 @pytest.fixture
 def measure(monkeypatch, tmp_path):
-    monkeypatch.setattr(measure_loads, "WARMUP_S", 0.3)
+    monkeypatch.setattr(measure_meters, "WARMUP_S", 0.3)
 
     def run(spec):
         out = tmp_path / "meters"
         arguments = ["--spec", json.dumps(spec), "--out", out, "--partial", tmp_path / "partial"]
-        monkeypatch.setattr(sys, "argv", ["measure_loads.py", *map(str, arguments)])
-        measure_loads.main()
+        monkeypatch.setattr(sys, "argv", ["measure_meters.py", *map(str, arguments)])
+        measure_meters.main()
         return out
 
     return run

@@ -116,7 +116,7 @@ class Chain:
         out = self.folder / "raw" / session.name
         home = self.onnxruntime if session.origin is not None else self.python
         self.program(
-            *(home, "infer.py", "--spec", spec, *options),
+            *(home, "measure_runtimes.py", "--spec", spec, *options),
             *("--out", out, "--partial", self.folder / "partial"),
         )
         return json.loads((out / "session.json").read_text())

@@ -90,7 +90,9 @@ def test_a_session_says_it_in_one_line_whether_the_provider_was_named_or_not(nam
     files = {key: tmp_path / f"{key}.json" for key in written}
     files |= {"out": out, "partial": tmp_path / "partial"}
     options = [word for key, value in files.items() for word in (f"--{key}", value)]
-    line = told(run("infer", tmp_path, "--spec", json.dumps(spec), *options), backend(name).TITLE)
+    line = told(
+        run("measure_runtimes", tmp_path, "--spec", json.dumps(spec), *options), backend(name).TITLE
+    )
     assert spec["session"] in line
     assert not out.exists()
 

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from analysis.runtimes.providers import AUTO, ENDING, SPELT, on_gpu, on_npu, on_nvidia
 from runtimes.base import Settings, backend, backends
-from runtimes.providers import AUTO, ENDING, SPELT, on_gpu, on_npu, on_nvidia
 
 # What onnxruntime.get_all_providers() of 1.24.1 and 1.32.0 give.
 LISTED = (

@@ -8,7 +8,7 @@ import types
 import numpy as np
 import pytest
 
-import infer
+import measure_runtimes
 from runtimes import RuntimeUnavailableError
 from runtimes.base import Settings
 from runtimes.network import PARITY_BATCHES
@@ -70,7 +70,7 @@ def bench(tmp_path):
 
     def make(executable):
         module = types.SimpleNamespace(SOURCE="network", load=lambda *_: executable)
-        return infer.Bench(spec, files, module, Settings(), progress)
+        return measure_runtimes.Bench(spec, files, module, Settings(), progress)
 
     make.spec = spec
     return make
@@ -111,23 +111,23 @@ def test_outputs_that_differ_on_the_device_fail_the_gate(bench):
 
 def test_every_batch_size_comes_once_in_each_repetition_in_an_order_from_the_seed():
     spec = {"seed": 1, "session": "s", "batch_sizes": [1, 8, 64], "repetitions": 6}
-    order = infer.plan(spec)
+    order = measure_runtimes.plan(spec)
     for repetition in range(6):
         block = order[3 * repetition : 3 * repetition + 3]
         assert sorted(block) == [(1, repetition), (8, repetition), (64, repetition)]
     assert len({tuple(b for b, _ in order[i : i + 3]) for i in range(0, 18, 3)}) > 1
-    assert order == infer.plan(spec) != infer.plan(spec | {"seed": 2})
+    assert order == measure_runtimes.plan(spec) != measure_runtimes.plan(spec | {"seed": 2})
 
 
 def test_the_order_of_a_fixed_number_is_what_it_has_always_been():
     spec = {"seed": 1, "session": "s", "batch_sizes": [1, 8, 64], "repetitions": 3}
-    assert infer.plan(spec) == [
+    assert measure_runtimes.plan(spec) == [
         *[(8, 0), (1, 0), (64, 0)],
         *[(1, 1), (8, 1), (64, 1)],
         *[(64, 2), (8, 2), (1, 2)],
     ]
     wider = spec | {"repetitions": {"within": 0.02, "at_least": 2, "at_most": 3}}
-    assert infer.plan(wider) == infer.plan(spec)
+    assert measure_runtimes.plan(wider) == measure_runtimes.plan(spec)
 
 
 class Busy(Noting):
@@ -181,7 +181,7 @@ def session(bench, tmp_path):
             unavailable=lambda settings: None,
             load=lambda *_: Busy(),
         )
-        infer.measure(spec, args, module, Settings(), {})
+        measure_runtimes.measure(spec, args, module, Settings(), {})
         return tmp_path / "raw"
 
     return make
@@ -206,7 +206,7 @@ def test_steady_cells_end_early_and_their_raw_data_say_why(session):
 
 
 def test_noisy_cells_end_at_the_cap_and_a_killed_session_goes_on(session, monkeypatch, capsys):
-    measured, window = [], infer.Bench.window
+    measured, window = [], measure_runtimes.Bench.window
 
     def killed(self, batch, repetition):
         if len(measured) == 5:
@@ -215,11 +215,11 @@ def test_noisy_cells_end_at_the_cap_and_a_killed_session_goes_on(session, monkey
         return window(self, batch, repetition)
 
     asked = WIDTH | {"within": 1e-9}
-    monkeypatch.setattr(infer.Bench, "window", killed)
+    monkeypatch.setattr(measure_runtimes.Bench, "window", killed)
     with pytest.raises(KeyboardInterrupt):
         session(repetitions=asked)
     # The last one may end after the last sample: it is measured again.
-    monkeypatch.setattr(infer.Bench, "window", window)
+    monkeypatch.setattr(measure_runtimes.Bench, "window", window)
     raw = session(repetitions=asked)
     facts = json.loads((raw / "session.json").read_text())
     names = [w["inference"] for w in windows_of(raw) if w["kind"] == "inference"]

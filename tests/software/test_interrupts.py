@@ -16,7 +16,7 @@ INTERRUPTED = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
 
 
 def test_there_are_programs():
-    assert {"infer.py", "phases.py", "tables.py"} <= set(PROGRAMS)
+    assert {"measure_runtimes.py", "measure_phases.py", "tables_phases.py"} <= set(PROGRAMS)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -36,7 +36,7 @@ def test_an_interrupt_while_importing_is_one_line(program, tmp_path):
 def test_other_errors_keep_their_traceback(tmp_path):
     (tmp_path / "argparse.py").write_text("raise RuntimeError('why')\n")
     done = subprocess.run(
-        [sys.executable, SCRIPTS / "infer.py"],
+        [sys.executable, SCRIPTS / "measure_runtimes.py"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,

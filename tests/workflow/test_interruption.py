@@ -29,7 +29,7 @@ def processes(folder: Path) -> dict[int, str]:
 
 def session_pid(folder: Path) -> int | None:
     for pid, command in processes(folder).items():
-        if "scripts/phases.py" in command and "python" in command.split()[0]:
+        if "scripts/measure_phases.py" in command and "python" in command.split()[0]:
             return pid
     return None
 

@@ -157,7 +157,7 @@ def run_session(clone, folder, session, files, **changed):
     python = clone.folder / f".software/{spec['system']}/venv/bin/python"
     return subprocess.run(
         [
-            *(python, "scripts/infer.py", "--spec", json.dumps(spec), *options),
+            *(python, "scripts/measure_runtimes.py", "--spec", json.dumps(spec), *options),
             *("--out", folder / "out", "--partial", folder / "partial"),
         ],
         cwd=clone.folder,

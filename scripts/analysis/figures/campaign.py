@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.raw import RawSession, read_session
+from analysis.energy.raw import RawSession, read_session
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.curves import Curve
+from analysis.energy.curves import Curve
+from analysis.energy.raw import RawSession
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
-from analysis.raw import RawSession
 
 MARGIN_S = 0.5
 

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from analysis.energy.raw import TOTAL
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
-from analysis.raw import TOTAL
 from analysis.runtimes.by_round import by_round
 from analysis.runtimes.correlation import POOLED, WITHIN
 from analysis.runtimes.words import provider

@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.energy.raw import TOTAL
 from analysis.figures import style
 from analysis.figures.campaign import Campaign
-from analysis.raw import TOTAL
 from analysis.runtimes.order import rank
 from analysis.runtimes.systems import FROM
 from analysis.runtimes.words import provider

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 
 from analysis.meters.loads import OURS
-from publication.rounding import Form
+from analysis.rounding import Form
 
 LOADS = {
     "decode": "tokens of 20 ms",

@@ -13,13 +13,13 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from analysis.doubts import with_and_without
 from analysis.phases.estimators import TOKEN
 from analysis.phases.law import Laws, quotable
 from analysis.phases.published import REFERENCE, paper_amplification
 from analysis.phases.split import phases_of, resolved
+from analysis.phases.summary import cells_of
+from analysis.quality.flag_tables import with_and_without
 from analysis.statistics import prompts, ranks
-from analysis.summary import cells_of
 from analysis.tabular import table
 
 AMPLIFICATION = {

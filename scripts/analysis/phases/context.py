@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.energy.raw import RawSession
 from analysis.phases.estimators import TOKEN
 from analysis.phases.law import SWEEP
-from analysis.raw import RawSession
+from analysis.phases.summary import ONE_PROCESS, cells_of
 from analysis.statistics import prompts
 from analysis.statistics.estimate import PROMPTS
-from analysis.summary import ONE_PROCESS, cells_of
 from analysis.tabular import table
 
 SLOPE = {

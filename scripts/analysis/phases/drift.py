@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from analysis.order_effect import ALL, ALPHA
+from analysis.quality.order_effect import ALL, ALPHA
 
 # What figures and sections of the page are drawn from.
 TABLES = (

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.doubts import with_and_without
+from analysis.quality.flag_tables import with_and_without
 from analysis.statistics import ranks, rounds
 from analysis.statistics.estimate import Estimate, Spread, of_rounds
 from analysis.tabular import table

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.doubts import with_and_without
 from analysis.phases.estimators import Probed, probed
+from analysis.phases.summary import ONE_PROCESS
+from analysis.quality.flag_tables import with_and_without
 from analysis.statistics import prompts
 from analysis.statistics.estimate import PROMPTS, Estimate
-from analysis.summary import ONE_PROCESS
 from analysis.tabular import table
 
 IDENTITIES = {

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.doubts import with_and_without
 from analysis.phases.estimators import PREFILL, TOKEN
+from analysis.quality.flag_tables import with_and_without
 from analysis.statistics.laws import Law, polynomial
 from analysis.tabular import table
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.pooling import pooled
-from analysis.raw import TOTAL, RawSession
+from analysis.energy.pooling import pooled
+from analysis.energy.raw import TOTAL, RawSession
 from analysis.tabular import table
 
 PROBES = {

@@ -8,7 +8,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from analysis.doubts import clean
+from analysis.quality.flag_tables import clean
 from analysis.runtimes.columns import CELL
 
 ABOVE_IDLE = ("inference_above_idle_j", "sample_above_idle_j")

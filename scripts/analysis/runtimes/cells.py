@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.raw import TOTAL
+from analysis.energy.raw import TOTAL
 from analysis.runtimes.by_round import ABOVE_IDLE
 from analysis.runtimes.columns import CELL, CELLS
 from analysis.statistics import rounds as over_rounds

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.raw import TOTAL
+from analysis.energy.raw import TOTAL
 from analysis.runtimes import words
 from analysis.runtimes.by_round import ABOVE_IDLE
 from analysis.runtimes.columns import COMPARISONS

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.raw import TOTAL
+from analysis.energy.raw import TOTAL
 from analysis.runtimes.columns import CORRELATION
 from analysis.statistics import ranks
 from analysis.tabular import table

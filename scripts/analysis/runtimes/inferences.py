@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.attribution import windows_table
-from analysis.flags import union
-from analysis.raw import RawSession
+from analysis.energy.attribution import windows_table
+from analysis.energy.raw import RawSession
+from analysis.quality.flags import union
 from analysis.runtimes.columns import INFERENCES
 from analysis.tabular import table
 

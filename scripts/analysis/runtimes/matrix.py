@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.raw import TOTAL
+from analysis.energy.raw import TOTAL
+from analysis.runtimes.providers import place
 from analysis.runtimes.words import ENERGY, TIME, provider, reasons
-from runtimes.providers import place
 
 # What a table of ratios shows, and how the page calls it.
 SHOWN = {ENERGY: "energy", TIME: "time"}

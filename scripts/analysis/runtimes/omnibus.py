@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from analysis.raw import TOTAL
+from analysis.energy.raw import TOTAL
 from analysis.runtimes.columns import OMNIBUS
 from analysis.runtimes.comparisons import FAMILY, METRICS
 from analysis.runtimes.words import provider

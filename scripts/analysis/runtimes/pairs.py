@@ -17,8 +17,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.runtimes.order import provider_rank
+from analysis.runtimes.providers import place
 from analysis.runtimes.words import provider
-from runtimes.providers import place
 
 # What is asked beyond the study: engine against engine.
 ENGINES = "engines"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.raw import TOTAL
+from analysis.energy.raw import TOTAL
 from analysis.runtimes import words
 from analysis.runtimes.columns import CELL
 

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.runtimes.columns import SYSTEMS
+from analysis.runtimes.providers import place
 from analysis.tabular import table
-from runtimes.providers import place
 
 FROM = " from "
 OWN = "its own network"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.doubts import Both
+from analysis.quality.flag_tables import Both
 
 # By name, as their makers write them, and in the order of tables and figures.
 PROVIDERS = {

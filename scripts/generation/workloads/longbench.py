@@ -18,9 +18,9 @@ from typing import Any
 
 from generation.workloads.base import WorkloadError
 from generation.workloads.nextline import LineTask, NextLines, PosedLine
-from repository import HubError, brought
 from weights import WeightsError
 from weights.digest import compare
+from weights.repository import HubError, brought
 
 ARCHIVE = "data.zip"
 FILES = ("lcc.jsonl", "repobench-p.jsonl")

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from analysis.runtimes.providers import SPELT as NAMES
+from analysis.runtimes.providers import on_gpu, on_npu, on_nvidia
 from runtimes import RuntimeUnavailableError
 from runtimes.base import Settings, fitted
 from runtimes.plugins import Plugin, built_in, plugin
-from runtimes.providers import SPELT as NAMES
-from runtimes.providers import on_gpu, on_npu, on_nvidia
 
 TITLE = "ONNX Runtime"
 SOURCE = "onnx"

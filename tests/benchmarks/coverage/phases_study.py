@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.phases.amplification import amplification_table
-from analysis.savings import pairs_table, savings_table
-from analysis.summary import summary_table
+from analysis.phases.savings import pairs_table, savings_table
+from analysis.phases.summary import summary_table
 
 ROUND, CELL = 0.05, 0.05
 METER = {"meter": "A Meter", "estimate": False, "chosen": False, "chosen_by": None}

@@ -14,7 +14,7 @@ import numpy as np
 
 from analysis.statistics import laws, prompts, ranks, rounds, trends
 from analysis.statistics.estimate import Estimate
-from stopping import verdict
+from session.stopping import verdict
 
 CONFIDENCE = 0.95
 # Between processes, and between windows of one, as relative standard deviations.

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "scripts"))
 import numpy as np
 import pandas as pd
 
-from analysis.raw import TOTAL
+from analysis.energy.raw import TOTAL
 from analysis.runtimes.by_round import by_round
 from analysis.runtimes.cells import cells_table
 from analysis.runtimes.columns import INFERENCES
@@ -141,7 +141,7 @@ def inferences(
 
 
 def tables(campaign: pd.DataFrame, rounds: int, how: How, **design) -> dict[str, pd.DataFrame]:
-    """What scripts/runtime_tables.py makes of them."""
+    """What scripts/tables_runtimes.py makes of them."""
     by = by_round(campaign)
     clean = by_round(campaign, clean_only=True)
     compared = comparisons_table(by, clean, sessions(rounds, **design), how)

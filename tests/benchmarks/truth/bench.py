@@ -23,9 +23,9 @@ import ours
 from machine import START_NS, Machine
 from powers import POWERS, Power
 
-from analysis.flags import vocabulary
-from analysis.pooling import pooled
-from marks import replaced
+from analysis.energy.pooling import pooled
+from analysis.quality.flags import vocabulary
+from publication.markers import replaced
 
 # Lengths of windows in seconds, and how many of each in a session.
 WINDOWS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from machine import Machine
 
-from analysis.curves import Curve, curve
+from analysis.energy.curves import Curve, curve
 from metering import nvml
 from metering.loop import SamplingLoop
 from metering.meter import Meter, Reading

@@ -1,0 +1,1 @@
+"""How far a figure is to be trusted: flags, checks, drift."""
