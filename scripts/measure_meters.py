@@ -11,16 +11,17 @@ import session.interrupts as _interrupts  # noqa: F401
 
 import argparse
 import dataclasses
-import json
 import random
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from loads.plan import Window, planned
+from loads.specification import MetersSpecification
 from loads.tools import installed, opened
 from loads.work import Loads, Marks
 from metering.host import run_facts
@@ -30,6 +31,7 @@ from session.exclusive import INTERRUPTED, alone
 from session.online import SETTLE_S
 from session.preparation import STRETCH_S, idle_again, rest_and_idle, unsettled, warm_up
 from session.progress import Progress
+from session.specification import SpecificationError, load, parse
 
 # Before each window, at random, so that it meets the meter's moves anywhere; long enough for the
 # power of what was before to be seen to end.
@@ -44,63 +46,70 @@ def main() -> None:
     parser.add_argument("--partial", required=True, type=Path, help="where unfinished ones stand")
     parser.add_argument("--parent", type=int, help="the process that it ends with")
     args = parser.parse_args()
-    spec = json.loads(args.spec)
     try:
-        with alone(spec["session"], args.partial, args.out, args.parent) as free:
+        given = load(args.spec, "--spec")
+        spec = parse(MetersSpecification, given, "--spec")
+    except SpecificationError as error:
+        sys.exit(f"error: {error}")
+    try:
+        with alone(spec.session, args.partial, args.out, args.parent) as free:
             if free:
-                measure(spec, args.out, args.partial)
+                measure(spec, given, args.out, args.partial)
     except RuntimeError as error:  # of a meter, the recording, or PyTorch
         sys.exit(f"error: {' '.join(str(error).split())}")
     except KeyboardInterrupt:
-        sys.exit(f"{spec['session']}: {INTERRUPTED}")
+        sys.exit(f"{spec.session}: {INTERRUPTED}")
 
 
-def measure(spec: dict[str, Any], out: Path, partial: Path) -> None:
+def measure(spec: MetersSpecification, given: Mapping[str, Any], out: Path, partial: Path) -> None:
     """Measures what is left of the session and completes its raw data.
+
+    Args:
+        given: The specification as it was given, which the raw data keep.
 
     Raises:
         MeterError: The sampler died.
         RuntimeError: The device is not there.
     """
-    digest = spec_digest(spec)
-    recording = Recording(partial / f"{spec['session']}-{digest[:12]}", out, spec, "load")
-    device = torch.device(_device(spec["device"]))
-    tools = installed() if spec["tools"] == "auto" else {}
+    digest = spec_digest(given)
+    recording = Recording(partial / f"{spec.session}-{digest[:12]}", out, given, "load")
+    device = torch.device(_device(spec.device))
+    tools = installed() if spec.tools == "auto" else {}
     windows = planned(spec, list(tools))
     left = [window for window in windows if window.name not in recording.finished]
-    progress = Progress(spec["session"], len(windows), done=len(windows) - len(left))
+    progress = Progress(spec.session, len(windows), done=len(windows) - len(left))
     stats = None
     if left:
         progress.say(f"making the loads on {device}; other tools: {', '.join(tools) or 'none'}")
-        loads = Loads(device, spec["seed"])
+        loads = Loads(device, spec.seed)
         around = opened(list(tools), device.index if device.type == "cuda" else None)
         with Sampler.configured(
-            spec["metering"], recording.trace, recording.events, recording.segment
+            spec.metering, recording.trace, recording.events, recording.segment
         ) as sampler:
             sampler.announce(progress.say)
             facts = run_facts(Path(__file__).parent)
             own = {"device": str(device), "tools": tools, "operations": loads.counts}
             recording.begin({**facts, **own, "meters": sampler.meters})
             recording.append(_prepared(spec, loads, progress))
-            randoms = random.Random(spec["seed"])
+            randoms = random.Random(spec.seed)
             for window in left:
                 time.sleep(randoms.uniform(*PAUSE_S))
                 line = _measured(window, loads, around[window.tool])
                 sampler.check()
                 recording.append([line])
                 progress.step(f"{window.name}: {line['units']} units")
-            protocol, idle_s = spec["protocol"], spec["metering"]["idle_s"]
-            recording.append(idle_again(protocol["settle_s"], idle_s, progress.say))
+            protocol, idle_s = spec.protocol, spec.metering.idle_s
+            recording.append(idle_again(protocol.settle_s, idle_s, progress.say))
             # A slow counter must move once more to cover the last window.
             time.sleep(SETTLE_S)
         stats = sampler.stats
     recording.finish({"study": "metering", "spec_sha256": digest, "sampler": stats})
 
 
-def _prepared(spec: dict[str, Any], loads: Loads, progress: Progress) -> list[dict[str, Any]]:
+def _prepared(spec: MetersSpecification, loads: Loads, progress: Progress) -> list[dict[str, Any]]:
     """Warms up on every load, rests, records idle."""
     start_ns, warm = time.monotonic_ns(), {}
-    for name in spec["loads"]:
+    for name in spec.loads:
         unit = loads.units[name]
 
         def stretch(unit=unit) -> float:
@@ -110,11 +119,11 @@ def _prepared(spec: dict[str, Any], loads: Loads, progress: Progress) -> list[di
                 done += 1
             return done / (time.monotonic() - start_s)
 
-        warm = warm_up(stretch, WARMUP_S, spec["protocol"])
-        if (line := unsettled(warm, spec["protocol"])) is not None:
+        warm = warm_up(stretch, WARMUP_S, spec.protocol)
+        if (line := unsettled(warm, spec.protocol)) is not None:
             progress.say(f"{name}: {line}")
     edges = {"start_ns": start_ns, "end_ns": time.monotonic_ns()}
-    rest = rest_and_idle(spec["protocol"]["settle_s"], spec["metering"]["idle_s"], progress.say)
+    rest = rest_and_idle(spec.protocol.settle_s, spec.metering.idle_s, progress.say)
     return [{"kind": "warmup", **edges, **warm}, *rest]
 
 

@@ -12,10 +12,10 @@ import session.interrupts as _interrupts  # noqa: F401
 
 import argparse
 import contextlib
-import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from generation import agenda
 from generation.agenda import Item, Probe
 from generation.lab import Lab, SessionError
 from generation.sandbox import SandboxError
+from generation.specification import PhasesSpecification
 from metering.host import run_facts, thread_count
 from metering.meter import MeterError
 from metering.recording import Recording, spec_digest
@@ -36,6 +37,7 @@ from session.exclusive import INTERRUPTED, BusyError, alone
 from session.online import SETTLE_S, cooling_of, stopping_of
 from session.preparation import idle_again
 from session.progress import Progress
+from session.specification import SpecificationError, load, parse
 from weights import WeightsError
 
 
@@ -51,11 +53,15 @@ def main() -> None:
     parser.add_argument("--partial", required=True, type=Path, help="where unfinished ones stand")
     parser.add_argument("--parent", type=int, help="the process that it ends with")
     args = parser.parse_args()
-    spec = json.loads(args.spec)
     try:
-        with alone(spec["session"], args.partial, args.out, args.parent) as free:
+        given = load(args.spec, "--spec")
+        spec = parse(PhasesSpecification, given, "--spec")
+    except SpecificationError as error:
+        sys.exit(f"error: {error}")
+    try:
+        with alone(spec.session, args.partial, args.out, args.parent) as free:
             if free:
-                measure(spec, args)
+                measure(spec, given, args)
     except (
         SessionError,
         MeterError,
@@ -66,11 +72,14 @@ def main() -> None:
     ) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"{spec['session']}: {INTERRUPTED}")
+        sys.exit(f"{spec.session}: {INTERRUPTED}")
 
 
-def measure(spec: dict[str, Any], args: argparse.Namespace) -> None:
+def measure(spec: PhasesSpecification, given: Mapping[str, Any], args: argparse.Namespace) -> None:
     """Measures what is left of a session and completes its raw data.
+
+    Args:
+        given: The specification as it was given, which the raw data keep.
 
     Raises:
         SessionError: The device is not there, or the model cannot do what is asked.
@@ -78,30 +87,30 @@ def measure(spec: dict[str, Any], args: argparse.Namespace) -> None:
         SandboxError: The checker cannot start.
         WeightsError: The model cannot be loaded.
     """
-    digest = spec_digest(spec)
-    partial = args.partial / f"{spec['session']}-{digest[:12]}"
-    recording = Recording(partial, args.out, spec, "generation", "probe")
-    device = choose_device(spec["device"])
+    digest = spec_digest(given)
+    partial = args.partial / f"{spec.session}-{digest[:12]}"
+    recording = Recording(partial, args.out, given, "generation", "probe")
+    device = choose_device(spec.device)
     for earlier in recording.segments:
         if earlier["device"] != str(device):
             raise SessionError(
-                f"{spec['session']} was begun on {earlier['device']} and would go on on {device};"
+                f"{spec.session} was begun on {earlier['device']} and would go on on {device};"
                 f" give that device, or delete {recording.partial} to begin again"
             )
-    torch.set_num_threads(thread_count(spec["threads"]))
+    torch.set_num_threads(thread_count(spec.threads))
     facts = {
         **run_facts(Path(__file__).parent),
         "device": str(device),
         "threads": torch.get_num_threads(),
     }
     threads = torch.get_num_threads()
-    Progress(spec["session"], 1).say(f"loading {spec['model']} on {device}, {threads} threads")
+    Progress(spec.session, 1).say(f"loading {spec.model} on {device}, {threads} threads")
     lab = Lab(spec, args.model, args.tasks, args.replayed, device)
     items = {item.name: item for item in lab.items}
     stopping = stopping_of(spec, recording, agenda.rules(spec, lab.items))
     left = stopping.left(items, recording.finished)
     done = len(recording.finished)
-    progress = Progress(spec["session"], done + len(left), done)
+    progress = Progress(spec.session, done + len(left), done)
     if recording.finished:
         progress.say(f"goes on after {len(recording.finished)} finished windows")
     if lab.facts["left_out"]:
@@ -111,7 +120,7 @@ def measure(spec: dict[str, Any], args: argparse.Namespace) -> None:
         with contextlib.ExitStack() as stack:
             sampler = stack.enter_context(
                 Sampler.configured(
-                    spec["metering"], recording.trace, recording.events, recording.segment
+                    spec.metering, recording.trace, recording.events, recording.segment
                 )
             )
             sampler.announce(progress.say)
@@ -135,8 +144,8 @@ def measure(spec: dict[str, Any], args: argparse.Namespace) -> None:
                 sampler.check()
                 recording.append([*cooled, *windows])
                 progress.step(told(item, windows[-1]))
-            protocol, idle_s = spec["protocol"], spec["metering"]["idle_s"]
-            recording.append(idle_again(protocol["settle_s"], idle_s, progress.say))
+            protocol, idle_s = spec.protocol, spec.metering.idle_s
+            recording.append(idle_again(protocol.settle_s, idle_s, progress.say))
             # A slow counter must move once more to cover the last window.
             time.sleep(SETTLE_S)
         stats = sampler.stats

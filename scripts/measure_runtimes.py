@@ -43,10 +43,12 @@ from runtimes.base import (
     lacking,
 )
 from runtimes.network import Network, relative_error
+from runtimes.specification import RuntimesSpecification
 from session.exclusive import INTERRUPTED, BusyError, alone
 from session.online import SETTLE_S, cooling_of, stopping_of
 from session.preparation import STRETCH_S, idle_again, rest_and_idle, unsettled, warm_up
 from session.progress import Progress
+from session.specification import SpecificationError, load, parse
 from session.stopping import most
 
 # Inferences beyond those that just fill a window at the speed seen so far.
@@ -64,40 +66,48 @@ def main() -> None:
     parser.add_argument("--partial", required=True, type=Path, help="where unfinished ones stand")
     parser.add_argument("--parent", type=int, help="the process that it ends with")
     args = parser.parse_args()
-    spec = json.loads(args.spec)
-    module, settings = backend(spec["system"]), settings_of(spec)
-    variables = environment(module, settings, spec["allocator"])
+    try:
+        given = load(args.spec, "--spec")
+        spec = parse(RuntimesSpecification, given, "--spec")
+    except SpecificationError as error:
+        sys.exit(f"error: {error}")
+    module, settings = backend(spec.system), settings_of(spec)
+    variables = environment(module, settings, spec.allocator)
     if lacking(variables):
         # Threads and allocators are told before the process starts, or not at all.
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **variables})
     try:
-        with alone(spec["session"], args.partial, args.out, args.parent) as free:
+        with alone(spec.session, args.partial, args.out, args.parent) as free:
             if free:
-                measure(spec, args, module, settings, variables)
+                measure(spec, given, args, module, settings, variables)
     except (RuntimeUnavailableError, MeterError, RecordingError, BusyError) as error:
-        sys.exit(f"error: {spec['session']}: {error}")
+        sys.exit(f"error: {spec.session}: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"{spec['session']}: {INTERRUPTED}")
+        sys.exit(f"{spec.session}: {INTERRUPTED}")
 
 
-def settings_of(spec: Mapping[str, Any]) -> Settings:
+def settings_of(spec: RuntimesSpecification) -> Settings:
     """What the runtime is told."""
     return Settings(
-        provider=spec["provider"],
-        gpu=int(spec["device"].partition(":")[2] or 0),
-        threads=thread_count(spec["threads"]),
-        precision=spec["precision"] if on_gpu(spec["provider"]) else "float32",
+        provider=spec.provider,
+        gpu=int(spec.device.partition(":")[2] or 0),
+        threads=thread_count(spec.threads),
+        precision=spec.precision if on_gpu(spec.provider) else "float32",
     )
 
 
 def measure(
-    spec: dict[str, Any],
+    spec: RuntimesSpecification,
+    given: Mapping[str, Any],
     args: argparse.Namespace,
     module: Backend,
     settings: Settings,
     variables: Mapping[str, str],
 ) -> None:
     """Measures what is left of a session and completes its raw data.
+
+    Args:
+        given: The specification as it was given, which the raw data keep.
 
     Raises:
         RuntimeUnavailableError: The provider was asked for by name and cannot be used.
@@ -108,15 +118,15 @@ def measure(
     # What cannot build the network need not be installed, so it is not asked.
     if cannot is None and (why := broken(module, settings)) is not None:
         raise RuntimeUnavailableError(why)
-    digest = spec_digest(spec)
-    partial = args.partial / f"{spec['session']}-{digest[:12]}"
-    recording = Recording(partial, args.out, spec, "inference")
-    left_out = Network.read(args.network).left_out(spec["batch_sizes"])
+    digest = spec_digest(given)
+    partial = args.partial / f"{spec.session}-{digest[:12]}"
+    recording = Recording(partial, args.out, given, "inference")
+    left_out = Network.read(args.network).left_out(spec.batch_sizes)
     blocks = {block_id(*block): block for block in plan(spec) if block[0] not in left_out}
-    stopping = stopping_of(spec, recording, {cell_of(name): spec["repetitions"] for name in blocks})
+    stopping = stopping_of(spec, recording, {cell_of(name): spec.repetitions for name in blocks})
     left = stopping.left(blocks, recording.finished)
     done = len(recording.finished)
-    progress = Progress(spec["session"], done + len(left), done)
+    progress = Progress(spec.session, done + len(left), done)
     parity = checked_pairs(spec, args, conversion)
     facts = {
         "study": "runtimes",
@@ -135,14 +145,14 @@ def measure(
             facts["excluded"] = gate.exclusion(parity)
             bench.meet_shapes()
         except RuntimeUnavailableError as error:
-            if spec["providers"] != "auto":
+            if spec.providers != "auto":
                 raise
             facts["excluded"] = {"stage": "provider", "why": str(error)}
     if facts["excluded"] is not None:
         progress.say(f"excluded, {facts['excluded']['stage']}: {facts['excluded']['why']}")
     elif left:
         with Sampler.configured(
-            spec["metering"], recording.trace, recording.events, recording.segment
+            spec.metering, recording.trace, recording.events, recording.segment
         ) as sampler:
             sampler.announce(progress.say)
             recording.begin(
@@ -162,8 +172,8 @@ def measure(
                 sampler.check()
                 recording.append([*cooled, window])
                 progress.step(told(window, settings))
-            protocol, idle_s = spec["protocol"], spec["metering"]["idle_s"]
-            recording.append(idle_again(protocol["settle_s"], idle_s, progress.say))
+            protocol, idle_s = spec.protocol, spec.metering.idle_s
+            recording.append(idle_again(protocol.settle_s, idle_s, progress.say))
             # A slow counter must move once more to cover the last window.
             time.sleep(SETTLE_S)
         facts["sampler"] = sampler.stats
@@ -177,15 +187,15 @@ def measure(
     recording.finish(facts, measured=facts["excluded"] is None)
 
 
-def plan(spec: Mapping[str, Any]) -> list[tuple[int, int]]:
+def plan(spec: RuntimesSpecification) -> list[tuple[int, int]]:
     """(batch, repetition) in the order of measuring: in each repetition every batch size once, in
     random order, so that drift favours none. Where their number is not fixed, the most that there
     can be."""
-    order = random.Random(f"{spec['seed']}/{spec['session']}")
-    sizes = spec["batch_sizes"]
+    order = random.Random(f"{spec.seed}/{spec.session}")
+    sizes = spec.batch_sizes
     return [
         (batch, repetition)
-        for repetition in range(most(spec["repetitions"]))
+        for repetition in range(most(spec.repetitions))
         for batch in order.sample(sizes, len(sizes))
     ]
 
@@ -196,13 +206,13 @@ def block_id(batch: int, repetition: int) -> str:
 
 
 def checked_pairs(
-    spec: Mapping[str, Any], args: argparse.Namespace, conversion: Mapping[str, Any]
+    spec: RuntimesSpecification, args: argparse.Namespace, conversion: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """The pairs that this session rests on, with their verdicts."""
     verified = (
         None if args.verified is None else json.loads(args.verified.read_text(encoding="utf-8"))
     )
-    return gate.pairs(conversion, verified, spec["parity_tolerance"])
+    return gate.pairs(conversion, verified, spec.parity_tolerance)
 
 
 def unfit(blocks: Mapping[str, Any], left_out: Mapping[int, str]) -> dict[str, str] | None:
@@ -217,9 +227,9 @@ def why_of(left_out: Mapping[int, str]) -> str:
     return next(iter(left_out.values()))
 
 
-def absent(spec: Mapping[str, Any], module: Backend, settings: Settings) -> dict[str, str]:
+def absent(spec: RuntimesSpecification, module: Backend, settings: Settings) -> dict[str, str]:
     """The providers that `auto` would have taken and this runtime does not have here, and why."""
-    if spec["providers"] != "auto":
+    if spec.providers != "auto":
         return {}
     why = {
         provider: module.unavailable(dataclasses.replace(settings, provider=provider))
@@ -283,7 +293,7 @@ class Bench:
 
     def __init__(
         self,
-        spec: Mapping[str, Any],
+        spec: RuntimesSpecification,
         args: argparse.Namespace,
         module: Backend,
         settings: Settings,
@@ -309,8 +319,8 @@ class Bench:
                 "notes": self._network.notes,
             },
         }
-        out = self._network.left_out(spec["batch_sizes"])
-        self._sizes = [batch for batch in spec["batch_sizes"] if batch not in out]
+        out = self._network.left_out(spec.batch_sizes)
+        self._sizes = [batch for batch in spec.batch_sizes if batch not in out]
         for batch, why in out.items():
             progress.say(f"batch {batch} is left out: {why}")
         self.staged: dict[int, Any] = {}
@@ -325,11 +335,11 @@ class Bench:
         return gate.judged(
             "device",
             {"batch_sizes": batches, "relative_error": errors},
-            spec["device_tolerance"],
+            spec.device_tolerance,
             model=self._network.name,
-            subject=spec["title"],
+            subject=spec.title,
             against=self._network.against,
-            where=spec["provider"],
+            where=spec.provider,
         )
 
     def _error(self, batch: int) -> float | None:
@@ -344,7 +354,7 @@ class Bench:
             RuntimeUnavailableError: One of them fails, as for want of memory.
         """
         for batch in self._sizes:
-            inputs = self._network.random_inputs(batch, self._spec["seed"])
+            inputs = self._network.random_inputs(batch, self._spec.seed)
             self.staged[batch] = attempt(
                 f"staging batch {batch}", lambda inputs=inputs: self.executable.stage(inputs)
             )
@@ -354,20 +364,20 @@ class Bench:
     def prepare(self) -> list[dict[str, Any]]:
         """Warms up on every batch size, finds how many inferences fill a window, records idle."""
         spec = self._spec
-        protocol = spec["protocol"]
-        self._progress.say(f"warming up for {spec['warmup_s']:g} s or more on each batch size")
+        protocol = spec.protocol
+        self._progress.say(f"warming up for {spec.warmup_s:g} s or more on each batch size")
         windows = []
         for batch in self._sizes:
             start_ns = time.monotonic_ns()
             self._fastest_s = self._run(batch, 1)
-            warm = warm_up(lambda batch=batch: self._stretch(batch), spec["warmup_s"], protocol)
-            self.inferences[batch] = math.ceil(MARGIN * spec["window_s"] / self._fastest_s)
+            warm = warm_up(lambda batch=batch: self._stretch(batch), spec.warmup_s, protocol)
+            self.inferences[batch] = math.ceil(MARGIN * spec.window_s / self._fastest_s)
             edges = {"start_ns": start_ns, "end_ns": time.monotonic_ns()}
             windows.append({"kind": "warmup", "batch": batch, **edges, **warm})
             if (line := unsettled(warm, protocol)) is not None:
                 self._progress.say(f"batch {batch}: {line}")
-        idle_s = spec["metering"]["idle_s"]
-        return windows + rest_and_idle(protocol["settle_s"], idle_s, self._progress.say)
+        idle_s = spec.metering.idle_s
+        return windows + rest_and_idle(protocol.settle_s, idle_s, self._progress.say)
 
     def _stretch(self, batch: int) -> float:
         """Inferences per second over a stretch of warming up."""
@@ -385,7 +395,7 @@ class Bench:
         self._run(batch, 1)
         while True:
             window = self._window(batch, self.inferences[batch])
-            short = self._spec["window_s"] * 1e9 / (window["end_ns"] - window["start_ns"])
+            short = self._spec.window_s * 1e9 / (window["end_ns"] - window["start_ns"])
             if short <= 1:
                 break
             # It got faster since it was warm: more inferences fill the window, from now on.
