@@ -52,5 +52,5 @@ def planned(spec: MetersSpecification, tools: Sequence[str]) -> list[LoadWindow]
             for tool in (NONE, *(tools if length_s <= TOOLS_S else ())):
                 own = count if tool == NONE else max(2, count // 3)
                 windows += [LoadWindow(load, length_s, tool, number) for number in range(own)]
-    random.Random(f"{spec['seed']}/{spec['session']}").shuffle(windows)
+    random.Random(f"{spec.seed}/{spec.session}").shuffle(windows)
     return windows

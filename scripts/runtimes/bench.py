@@ -1,4 +1,4 @@
-"""The bench of the study of runtimes: a loaded network, its staged inputs, and the measured loop."""
+"""The bench of the study of runtimes: a loaded network, its staged inputs, the measured loop."""
 
 from __future__ import annotations
 

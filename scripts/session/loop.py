@@ -74,7 +74,7 @@ class Bench(Protocol):
     facts: Mapping[str, Any]
 
     def prepare(self, say: Say) -> list[Window]:
-        """Warms up on all that will be measured; its windows. Rest and idle follow by themselves."""
+        """Warms up on all that will be measured; its windows. The loop rests and records idle."""
         ...
 
     def measure(self, item: Any) -> list[Window]:
