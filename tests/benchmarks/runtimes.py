@@ -21,7 +21,9 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 from measure_runtimes import Bench
 from metering.sampler import Sampler
 from runtimes.base import Settings, backend, environment, lacking
+from runtimes.specification import RuntimesSpecification
 from session.progress import Progress
+from session.specification import parse
 
 FOLDER = Path("resources/networks")
 # Windows of a turn, behind one that is not counted.
@@ -48,18 +50,32 @@ def main() -> None:
 
 def compare(args: argparse.Namespace, module, settings: Settings) -> None:
     """Prints the ratio of the medians, and the smallest and largest of a pair."""
-    spec = {
+    document = {
+        "session": "benchmark",
+        "campaign": "benchmark",
         "model": args.model,
+        "entry": {},
+        "round": 1,
+        "system": args.backend,
+        "origin": args.framework if module.SOURCE == "onnx" else None,
         "title": module.TITLE,
         "provider": args.provider,
+        "providers": "named",
+        "device": "cpu",
+        "threads": args.threads,
+        "precision": "float32",
+        "allocator": "retain",
         "batch_sizes": [args.batch],
+        "repetitions": 1,
         "seed": 0,
         "window_s": args.window_s,
         "warmup_s": 2,
         "protocol": {"stable_within": None, "warmup_max_s": 0, "settle_s": 0, "cooldown": None},
-        "metering": {"idle_s": 0},
+        "metering": {"period_s": 0.05, "idle_s": 0, "cpu_rated_power_w": None, "wall": None},
+        "parity_tolerance": 1e-5,
         "device_tolerance": 1e-3,
     }
+    spec = parse(RuntimesSpecification, document, "benchmark")
     files = argparse.Namespace(
         network=FOLDER / args.model / "network.json",
         onnx=FOLDER / args.model / args.framework / "model.onnx",

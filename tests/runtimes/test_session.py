@@ -12,6 +12,8 @@ import measure_runtimes
 from runtimes import RuntimeUnavailableError
 from runtimes.base import Settings
 from runtimes.network import PARITY_BATCHES
+from runtimes.specification import RuntimesSpecification
+from session.specification import parse
 
 
 class Noting:
@@ -38,8 +40,16 @@ class Noting:
         return output
 
 
+def specified(document):
+    return parse(RuntimesSpecification, document, "test")
+
+
+def plan(document, **changes):
+    return measure_runtimes.plan(specified(document | changes))
+
+
 @pytest.fixture
-def bench(tmp_path):
+def bench(document, tmp_path):
     facts = {
         "name": "n",
         "family": "resnet",
@@ -54,25 +64,13 @@ def bench(tmp_path):
     for batch in PARITY_BATCHES:
         arrays |= {f"{batch}:x": np.ones((batch, 2)), f"{batch}:output": np.ones((batch, 1))}
     np.savez(tmp_path / "reference.npz", **arrays)
-    spec = {
-        "title": "Noting",
-        "provider": "cpu",
-        "batch_sizes": [1, 64],
-        "seed": 0,
-        "window_s": 0.02,
-        "warmup_s": 0,
-        "protocol": {"stable_within": None, "warmup_max_s": 0, "settle_s": 0, "cooldown": None},
-        "metering": {"idle_s": 0},
-        "device_tolerance": 1e-3,
-    }
     files = argparse.Namespace(network=tmp_path / "network.json", onnx=None)
     progress = types.SimpleNamespace(say=lambda text: None)
 
     def make(executable):
         module = types.SimpleNamespace(SOURCE="network", load=lambda *_: executable)
-        return measure_runtimes.Bench(spec, files, module, Settings(), progress)
+        return measure_runtimes.Bench(specified(document), files, module, Settings(), progress)
 
-    make.spec = spec
     return make
 
 
@@ -109,25 +107,25 @@ def test_outputs_that_differ_on_the_device_fail_the_gate(bench):
     assert not verdict["passed"] and verdict["relative_error"] == [1.0, 1.0]
 
 
-def test_every_batch_size_comes_once_in_each_repetition_in_an_order_from_the_seed():
-    spec = {"seed": 1, "session": "s", "batch_sizes": [1, 8, 64], "repetitions": 6}
-    order = measure_runtimes.plan(spec)
+def test_every_batch_size_comes_once_in_each_repetition_in_an_order_from_the_seed(document):
+    document |= {"seed": 1, "session": "s", "batch_sizes": [1, 8, 64], "repetitions": 6}
+    order = plan(document)
     for repetition in range(6):
         block = order[3 * repetition : 3 * repetition + 3]
         assert sorted(block) == [(1, repetition), (8, repetition), (64, repetition)]
     assert len({tuple(b for b, _ in order[i : i + 3]) for i in range(0, 18, 3)}) > 1
-    assert order == measure_runtimes.plan(spec) != measure_runtimes.plan(spec | {"seed": 2})
+    assert order == plan(document) != plan(document, seed=2)
 
 
-def test_the_order_of_a_fixed_number_is_what_it_has_always_been():
-    spec = {"seed": 1, "session": "s", "batch_sizes": [1, 8, 64], "repetitions": 3}
-    assert measure_runtimes.plan(spec) == [
+def test_the_order_of_a_fixed_number_is_what_it_has_always_been(document):
+    document |= {"seed": 1, "session": "s", "batch_sizes": [1, 8, 64], "repetitions": 3}
+    assert plan(document) == [
         *[(8, 0), (1, 0), (64, 0)],
         *[(1, 1), (8, 1), (64, 1)],
         *[(64, 2), (8, 2), (1, 2)],
     ]
-    wider = spec | {"repetitions": {"within": 0.02, "at_least": 2, "at_most": 3}}
-    assert measure_runtimes.plan(wider) == measure_runtimes.plan(spec)
+    width = WIDTH | {"within": 0.02, "at_most": 3}
+    assert plan(document, repetitions=width) == plan(document)
 
 
 class Busy(Noting):
@@ -144,7 +142,7 @@ WIDTH = {"at_least": 2, "at_most": 4, "confidence": 0.95, "resolve_periods": 2}
 
 
 @pytest.fixture
-def session(bench, tmp_path):
+def session(document, tmp_path, bench):
     """Measures a whole session of a runtime that is busy; gives the folder of its raw data."""
     (tmp_path / "conversion.json").write_text(
         json.dumps(
@@ -157,13 +155,10 @@ def session(bench, tmp_path):
     )
 
     def make(**changes):
-        spec = bench.spec | {
-            "session": "n__noting__cpu__r1",
+        given = document | {
             "batch_sizes": [1, 8],
-            "providers": "named",
-            "parity_tolerance": 1e-5,
             "window_s": 0.4,
-            "metering": {"idle_s": 0.3, "period_s": 0.02, "cpu_rated_power_w": None},
+            "metering": document["metering"] | {"idle_s": 0.3},
             **changes,
         }
         args = argparse.Namespace(
@@ -181,7 +176,7 @@ def session(bench, tmp_path):
             unavailable=lambda settings: None,
             load=lambda *_: Busy(),
         )
-        measure_runtimes.measure(spec, args, module, Settings(), {})
+        measure_runtimes.measure(specified(given), given, args, module, Settings(), {})
         return tmp_path / "raw"
 
     return make
