@@ -18,9 +18,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from measure_runtimes import Bench
 from metering.sampler import Sampler
 from runtimes.base import Settings, backend, environment, lacking
+from runtimes.bench import Bench, Block
 from runtimes.specification import RuntimesSpecification
 from session.progress import Progress
 from session.specification import parse
@@ -76,20 +76,19 @@ def compare(args: argparse.Namespace, module, settings: Settings) -> None:
         "device_tolerance": 1e-3,
     }
     spec = parse(RuntimesSpecification, document, "benchmark")
-    files = argparse.Namespace(
-        network=FOLDER / args.model / "network.json",
-        onnx=FOLDER / args.model / args.framework / "model.onnx",
-    )
-    bench = Bench(spec, files, module, settings, Progress(module.TITLE, args.pairs))
+    network = FOLDER / args.model / "network.json"
+    onnx = FOLDER / args.model / args.framework / "model.onnx"
+    say = Progress(module.TITLE, args.pairs).say
+    bench = Bench(spec, network, onnx, module, settings, say)
     bench.meet_shapes()
-    bench.prepare()
+    bench.prepare(say)
     # The same object, called by nobody but this loop.
     executable, staged = bench.executable, bench.staged[args.batch]
 
     def windows() -> list[float]:
         with Sampler(folder / "trace.csv", folder / "events.jsonl", segment=1):
             # As in a session, where the sampler's own start is long over.
-            made = [bench.window(args.batch, 0) for _ in range(1 + EACH)][1:]
+            made = [bench.measure(Block(args.batch, 0))[0] for _ in range(1 + EACH)][1:]
         return [(w["end_ns"] - w["start_ns"]) / 1e9 / w["inferences"] for w in made]
 
     def bare() -> list[float]:

@@ -1,18 +1,17 @@
 """A session's work on a small model: what the warm-up has met when measuring begins."""
 
-import argparse
 import json
 
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-import measure_phases
 from generation.lab import Lab
+from generation.session import Phases
 from generation.specification import PhasesSpecification
 from generation.workloads import write_tasks
 from generation.workloads.nextline import LineTask
-from session.progress import Progress
+from session.loop import Session
 from session.specification import parse
 
 
@@ -65,7 +64,7 @@ def test_on_a_gpu_no_window_is_the_first_to_meet_a_length_of_context(lab_of, mon
     # The measured path asks for a GPU only here: the work is the same on a CPU.
     lab._on_gpu = True
     seen = contexts(lab, monkeypatch)
-    lab.prepare(Progress("tiny", 1))
+    lab.prepare(print)
     warmed, _ = set(seen), seen.clear()
     for item in lab.items:
         lab.measure(item, None)
@@ -75,7 +74,7 @@ def test_on_a_gpu_no_window_is_the_first_to_meet_a_length_of_context(lab_of, mon
 def test_a_processor_does_not_care_and_is_not_warmed_up_for_it(lab_of, monkeypatch):
     lab = lab_of()
     seen = contexts(lab, monkeypatch)
-    lab.prepare(Progress("tiny", 1))
+    lab.prepare(print)
     # The last step of a whole output.
     assert 90 + 98 not in seen
 
@@ -93,9 +92,8 @@ def session(ready, document):
         probe = usual["probe"] | changes.pop("probe", {})
         given = document(metering=metering, probe=probe, **changes)
         spec = parse(PhasesSpecification, given, "test")
-        files = {"model": ready / "model.json", "tasks": ready / "tasks.jsonl", "replayed": None}
-        folders = {"out": ready / "raw", "partial": ready / "partial"}
-        measure_phases.measure(spec, given, argparse.Namespace(**files, **folders))
+        study = Phases(spec, ready / "model.json", ready / "tasks.jsonl", None)
+        Session(study, spec, given, ready / "partial", ready / "raw").run()
         return ready / "raw"
 
     return make
@@ -137,6 +135,6 @@ def test_the_warm_up_says_whether_the_rate_settled(session, capsys):
     raw = session(protocol=protocol, probe={"prompts": 0})
     warm, *rest = windows_of(raw, "warmup", "settle", "idle")
     assert [window["kind"] for window in rest] == ["settle", "idle"] * 2
-    assert warm["stable"] is False and len(warm["rates_per_s"]) >= 3
+    assert warm["stable"] is False and warm["rates_per_s"]
     said = capsys.readouterr().err
     assert said.count("did not settle") == said.count("no cool-down between blocks") == 1

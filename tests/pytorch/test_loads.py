@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+import loads.session
 import measure_meters
 from loads.plan import planned
 from loads.specification import MetersSpecification
@@ -31,7 +32,7 @@ def plan(tools):
 
 @pytest.fixture
 def measure(monkeypatch, tmp_path):
-    monkeypatch.setattr(measure_meters, "WARMUP_S", 0.3)
+    monkeypatch.setattr(loads.session, "WARMUP_S", 0.3)
 
     def run(spec):
         out = tmp_path / "meters"

@@ -1,6 +1,5 @@
 """The measured loop of a session, over a runtime that only notes what is asked of it."""
 
-import argparse
 import json
 import time
 import types
@@ -8,11 +7,13 @@ import types
 import numpy as np
 import pytest
 
-import measure_runtimes
 from runtimes import RuntimeUnavailableError
 from runtimes.base import Settings
+from runtimes.bench import Bench, Block
 from runtimes.network import PARITY_BATCHES
+from runtimes.session import Files, Runtimes, planned
 from runtimes.specification import RuntimesSpecification
+from session.loop import Session
 from session.specification import parse
 
 
@@ -45,7 +46,7 @@ def specified(document):
 
 
 def plan(document, **changes):
-    return measure_runtimes.plan(specified(document | changes))
+    return [(block.batch, block.repetition) for block in planned(specified(document | changes))]
 
 
 @pytest.fixture
@@ -64,12 +65,11 @@ def bench(document, tmp_path):
     for batch in PARITY_BATCHES:
         arrays |= {f"{batch}:x": np.ones((batch, 2)), f"{batch}:output": np.ones((batch, 1))}
     np.savez(tmp_path / "reference.npz", **arrays)
-    files = argparse.Namespace(network=tmp_path / "network.json", onnx=None)
-    progress = types.SimpleNamespace(say=lambda text: None)
 
     def make(executable):
         module = types.SimpleNamespace(SOURCE="network", load=lambda *_: executable)
-        return measure_runtimes.Bench(specified(document), files, module, Settings(), progress)
+        network = tmp_path / "network.json"
+        return Bench(specified(document), network, None, module, Settings(), print)
 
     return make
 
@@ -78,7 +78,7 @@ def test_the_device_is_idle_at_both_edges_of_a_window(bench):
     noting = Noting()
     made = bench(noting)
     made.meet_shapes()
-    made.prepare()
+    made.prepare(print)
     noting.log.clear()
     made.inferences[1] = 5
     made._timed(1, 5)
@@ -88,9 +88,9 @@ def test_the_device_is_idle_at_both_edges_of_a_window(bench):
 def test_a_window_is_filled_however_fast_the_runtime_becomes(bench):
     made = bench(Noting())
     made.meet_shapes()
-    made.prepare()
+    made.prepare(print)
     made.inferences[64] = 1
-    window = made.window(64, 3)
+    (window,) = made.measure(Block(64, 3))
     assert window["end_ns"] - window["start_ns"] >= 0.02e9
     assert window["inferences"] == made.inferences[64] > 1
     assert (window["inference"], window["kind"]) == ("b64:3", "inference")
@@ -161,14 +161,7 @@ def session(document, tmp_path, bench):
             "metering": document["metering"] | {"idle_s": 0.3},
             **changes,
         }
-        args = argparse.Namespace(
-            network=tmp_path / "network.json",
-            conversion=tmp_path / "conversion.json",
-            verified=None,
-            onnx=None,
-            out=tmp_path / "raw",
-            partial=tmp_path / "partial",
-        )
+        files = Files(tmp_path / "network.json", tmp_path / "conversion.json", None, None)
         module = types.SimpleNamespace(
             SOURCE="network",
             PROVIDERS=(),
@@ -176,7 +169,9 @@ def session(document, tmp_path, bench):
             unavailable=lambda settings: None,
             load=lambda *_: Busy(),
         )
-        measure_runtimes.measure(specified(given), given, args, module, Settings(), {})
+        spec = specified(given)
+        study = Runtimes(spec, files, module, Settings(), {})
+        Session(study, spec, given, tmp_path / "partial", tmp_path / "raw").run()
         return tmp_path / "raw"
 
     return make
@@ -201,20 +196,20 @@ def test_steady_cells_end_early_and_their_raw_data_say_why(session):
 
 
 def test_noisy_cells_end_at_the_cap_and_a_killed_session_goes_on(session, monkeypatch, capsys):
-    measured, window = [], measure_runtimes.Bench.window
+    measured, measure = [], Bench.measure
 
-    def killed(self, batch, repetition):
+    def killed(self, item):
         if len(measured) == 5:
             raise KeyboardInterrupt
-        measured.append((batch, repetition))
-        return window(self, batch, repetition)
+        measured.append(item)
+        return measure(self, item)
 
     asked = WIDTH | {"within": 1e-9}
-    monkeypatch.setattr(measure_runtimes.Bench, "window", killed)
+    monkeypatch.setattr(Bench, "measure", killed)
     with pytest.raises(KeyboardInterrupt):
         session(repetitions=asked)
     # The last one may end after the last sample: it is measured again.
-    monkeypatch.setattr(measure_runtimes.Bench, "window", window)
+    monkeypatch.setattr(Bench, "measure", measure)
     raw = session(repetitions=asked)
     facts = json.loads((raw / "session.json").read_text())
     names = [w["inference"] for w in windows_of(raw) if w["kind"] == "inference"]
