@@ -24,8 +24,8 @@ from generation.sandbox import Pool
 from generation.specification import SWEEP, PhasesSpecification, SweepSpecification
 from generation.suppression import Suppressor
 from generation.workloads import WORKLOADS, Posed, WorkloadError, read_tasks
-from session.loop import Say, Window
 from session.preparation import STRETCH_S, unsettled, warm_up
+from session.study import Say, Window
 from weights import fold
 from weights.decoders import context_limit
 from weights.load import load

@@ -1,4 +1,4 @@
-"""A session of the study of phases: the outputs and probes of one model, for the loop."""
+"""A session of the study of phases: the outputs and probes of one model."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from generation.lab import Lab, SessionError
 from generation.sandbox import Pool
 from generation.specification import PhasesSpecification
 from metering.host import thread_count
-from session.loop import Plan, Say, Window
+from session.study import Plan, Say, Window
 
 
 class Phases:
-    """See `session.loop.Study`.
+    """See `session.study.Study`.
 
     Args:
         spec: What the session is told.
@@ -69,7 +69,7 @@ class Phases:
 
 
 class _Bench:
-    """See `session.loop.Bench`."""
+    """See `session.study.Bench`."""
 
     def __init__(self, lab: Lab, pool: Pool | None) -> None:
         self._lab, self._pool = lab, pool

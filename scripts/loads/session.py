@@ -1,4 +1,4 @@
-"""The session of the study of the meters, for the loop."""
+"""The session of the study of the meters."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from loads.plan import LoadWindow, planned
 from loads.specification import MetersSpecification
 from loads.tools import Around, installed, open_tools
 from loads.work import Loads, PhaseTimes
-from session.loop import Plan, Say, Window
 from session.preparation import STRETCH_S, unsettled, warm_up
+from session.study import Plan, Say, Window
 
 # Before each window, at random, so that it meets the meter's moves anywhere; long enough for the
 # power of what was before to be seen to end.
@@ -25,7 +25,7 @@ WARMUP_S = 3.0
 
 
 class Meters:
-    """See `session.loop.Study`: every window is measured, and none waits for a cool device.
+    """See `session.study.Study`: every window is measured, and none waits for a cool device.
 
     Raises:
         RuntimeError: The device is not there.
@@ -56,7 +56,7 @@ class Meters:
 
 
 class _Bench:
-    """See `session.loop.Bench`."""
+    """See `session.study.Bench`."""
 
     def __init__(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import resource
 import time
@@ -13,32 +12,15 @@ from typing import Any
 from metering.estimate import busy_s
 from metering.meter import one_line
 from runtimes import RuntimeUnavailableError, gate
+from runtimes.agenda import Block
 from runtimes.base import Backend, Executable, Settings, computed
 from runtimes.network import Network, relative_error
 from runtimes.specification import RuntimesSpecification
-from session.loop import Say, Window
 from session.preparation import STRETCH_S, unsettled, warm_up
+from session.study import Say, Window
 
 # Inferences beyond those that just fill a window at the speed seen so far.
 MARGIN = 1.05
-
-
-@dataclasses.dataclass(frozen=True)
-class Block:
-    """One window: inferences of one batch size back to back."""
-
-    batch: int
-    repetition: int
-
-    @property
-    def name(self) -> str:
-        """Its name within the session."""
-        return f"b{self.batch}:{self.repetition}"
-
-    @property
-    def block(self) -> str:
-        """What it is measured together with: nothing else."""
-        return self.name
 
 
 def attempt(what: str, call: Callable[[], Any]) -> Any:
@@ -57,7 +39,7 @@ def attempt(what: str, call: Callable[[], Any]) -> Any:
 
 
 class Bench:
-    """A loaded network and its staged inputs; see `session.loop.Bench`.
+    """A loaded network and its staged inputs; see `session.study.Bench`.
 
     Attributes:
         executable: The loaded network.

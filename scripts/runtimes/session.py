@@ -1,11 +1,10 @@
-"""A session of the study of runtimes: one network, one runtime, one provider, for the loop."""
+"""A session of the study of runtimes: one network, one runtime, one provider."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import json
-import random
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,12 @@ from analysis.runtimes.providers import AUTO, on_gpu
 from metering.host import thread_count
 from metering.names import cell_of
 from runtimes import RuntimeUnavailableError, gate
+from runtimes.agenda import blocks
 from runtimes.base import Backend, Settings, broken
-from runtimes.bench import Bench, Block
+from runtimes.bench import Bench
 from runtimes.network import Network
 from runtimes.specification import RuntimesSpecification
-from session.loop import Plan, Say
-from session.stopping import most
+from session.study import Plan, Say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Files:
 
 
 class Runtimes:
-    """See `session.loop.Study`: what failed a comparison of outputs is never measured.
+    """See `session.study.Study`: what failed a comparison of outputs is never measured.
 
     Args:
         spec: What the session is told.
@@ -71,7 +70,7 @@ class Runtimes:
         if cannot is None and (why := broken(module, settings)) is not None:
             raise RuntimeUnavailableError(why)
         self._left_out = Network.read(files.network).left_out(spec.batch_sizes)
-        self._blocks = [each for each in planned(spec) if each.batch not in self._left_out]
+        self._blocks = [each for each in blocks(spec) if each.batch not in self._left_out]
         verified = None if files.verified is None else read_json(files.verified)
         self._parity = gate.pairs(conversion, verified, spec.parity_tolerance)
         self._absent = {} if cannot else absent(spec, module, settings)
@@ -110,12 +109,7 @@ class Runtimes:
         bench.meet_shapes()
         variables = dict(self._variables)
         allocator = {k: v for k, v in variables.items() if k.startswith("MALLOC_")}
-        bench.facts = {
-            "allocator": allocator,
-            "environment": variables,
-            **bench.facts,
-            "parity": verdict,
-        }
+        bench.facts |= {"allocator": allocator, "environment": variables, "parity": verdict}
         return bench
 
     def conclude(self, segments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -141,19 +135,6 @@ def settings_of(spec: RuntimesSpecification) -> Settings:
         threads=thread_count(spec.threads),
         precision=spec.precision if on_gpu(spec.provider) else "float32",
     )
-
-
-def planned(spec: RuntimesSpecification) -> list[Block]:
-    """The windows in the order of measuring: in each repetition every batch size once, in random
-    order, so that drift favours none. Where their number is not fixed, the most that there can
-    be."""
-    order = random.Random(f"{spec.seed}/{spec.session}")
-    sizes = spec.batch_sizes
-    return [
-        Block(batch, repetition)
-        for repetition in range(most(spec.repetitions))
-        for batch in order.sample(sizes, len(sizes))
-    ]
 
 
 def absent(spec: RuntimesSpecification, module: Backend, settings: Settings) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The loop of one session of any study.
 
-A study says what it measures and how (`Study`, `Bench`); all else is the same for every one and
+A study says what it measures and how (`session.study`); all else is the same for every one and
 done here: raw data that a killed session goes on with, the sampler, warm-up, rest and idle, the
 cool-down between blocks of work, cells that have enough windows, progress. The measured work itself
 only takes timestamps; a process of its own reads the meters.
@@ -8,115 +8,25 @@ only takes timestamps; a process of its own reads the meters.
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from metering.host import run_facts
 from metering.recording import Recording, spec_digest
 from metering.sampler import Sampler
 from metering.torn import RecordingError
-from session.online import SETTLE_S, cooling_of, stopping_of
+from session.online import cooling_of, stopping_of
 from session.preparation import idle_again, rest_and_idle
 from session.progress import Progress
-from session.specification import Repetitions, Specification
+from session.specification import Specification
 from session.stopping import Stopping
+from session.study import Bench, Item, Study, Window
 
 SCRIPTS = Path(__file__).parents[1]
-
-Say = Callable[[str], None]
-# A line of windows.jsonl: at least its `kind`, `start_ns` and `end_ns`.
-Window = dict[str, Any]
-
-
-class Item(Protocol):
-    """A piece of work that is measured as a whole or not at all.
-
-    Attributes:
-        name: Its name, of its own within the session: CELL:NUMBER, numbered from 0.
-        block: What it is measured together with: before another block the device cools down. None
-            where it never does.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def block(self) -> str | None: ...
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """What a session measures.
-
-    Attributes:
-        items: All that there can be, in the order of measuring; where a cell has no fixed number of
-            windows, round by round.
-        repetitions: By cell, how often it is repeated; None where every item is measured and
-            nothing is said of cells.
-    """
-
-    items: Sequence[Item]
-    repetitions: Mapping[str, Repetitions] | None = None
-
-
-class Bench(Protocol):
-    """What stands ready to be measured.
-
-    Attributes:
-        facts: What the segment keeps of it, beside the machine, the software, the device and the
-            meters.
-    """
-
-    facts: Mapping[str, Any]
-
-    def prepare(self, say: Say) -> list[Window]:
-        """Warms up on all that will be measured; its windows. The loop rests and records idle."""
-        ...
-
-    def measure(self, item: Any) -> list[Window]:
-        """Measures an item; its windows, that of the whole last: of one of the study's `kinds`,
-        with the item's name under that word."""
-        ...
-
-    def describe(self, item: Any, windows: Sequence[Window]) -> str:
-        """What was measured, in a few words for the user."""
-        ...
-
-
-class Study(Protocol):
-    """What a session of one study is. It is made for one session, with all that this is told.
-
-    Attributes:
-        kinds: The kinds of window that end an item, such as `generation`.
-        device: Where it computes: it only goes on where it was begun.
-        exclusion: Why the session may not be measured, as `stage` and `why`; None where it may. It
-            is looked at when the plan is there, and again when the bench is open.
-    """
-
-    kinds: tuple[str, ...]
-    device: str
-    exclusion: Mapping[str, str] | None
-
-    def plan(self, say: Say) -> Plan:
-        """What is measured, whatever of it is finished already."""
-        ...
-
-    def open(self, say: Say) -> contextlib.AbstractContextManager[Bench | None]:
-        """What measures, ready while the block runs; None where `exclusion` now says why there is
-        nothing. Not called where nothing is left to be measured."""
-        ...
-
-    def conclude(self, segments: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        """What session.json keeps of the session, beside what the loop puts there.
-
-        Args:
-            segments: What was taken down of each process that measured a part of it.
-        """
-        ...
+# A slow counter must move once more to cover the last window.
+COVER_S = 0.3
 
 
 class Session:
@@ -219,10 +129,17 @@ class Session:
                 cooled = cooling.wait(name) if item.block != block else []
                 block = item.block
                 windows = bench.measure(item)
+                self._check(windows, name)
                 sampler.check()
                 recording.append([*cooled, *windows])
                 progress.step(bench.describe(item, windows))
             recording.append(idle_again(settle_s, idle_s, say))
-            # A slow counter must move once more to cover the last window.
-            time.sleep(SETTLE_S)
+            time.sleep(COVER_S)
         return sampler.stats
+
+    def _check(self, windows: Sequence[Window], name: str) -> None:
+        """Refuses windows that would never count as finished, whatever is measured."""
+        whole = windows[-1]
+        if whole["kind"] not in self._study.kinds or whole.get(whole["kind"]) != name:
+            kinds = " or ".join(self._study.kinds)
+            raise ValueError(f"the last window of '{name}' does not name it: {kinds}")

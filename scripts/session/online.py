@@ -13,8 +13,6 @@ from session.cooling import Cooling, temperatures_of
 from session.specification import ByWidth, Repetitions, Specification
 from session.stopping import Stopping
 
-# A slow counter must move once more to cover the last window.
-SETTLE_S = 0.3
 # While the sampler goes on, a dear counter and the driver's samples come about once a second.
 COVERED_S = 1.5
 

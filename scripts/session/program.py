@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 from metering.meter import MeterError
 from metering.torn import RecordingError
 from session.exclusive import INTERRUPTED, BusyError, alone
-from session.loop import Session, Study
+from session.loop import Session
 from session.specification import Specification, SpecificationError, load, parse
+from session.study import Study
 
 S = TypeVar("S", bound=Specification)
 

@@ -19,8 +19,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from metering.sampler import Sampler
+from runtimes.agenda import Block
 from runtimes.base import Settings, backend, environment, lacking
-from runtimes.bench import Bench, Block
+from runtimes.bench import Bench
 from runtimes.specification import RuntimesSpecification
 from session.progress import Progress
 from session.specification import parse

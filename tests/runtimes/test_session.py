@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from runtimes import RuntimeUnavailableError
+from runtimes.agenda import Block, blocks
 from runtimes.base import Settings
-from runtimes.bench import Bench, Block
+from runtimes.bench import Bench
 from runtimes.network import PARITY_BATCHES
-from runtimes.session import Files, Runtimes, planned
+from runtimes.session import Files, Runtimes
 from runtimes.specification import RuntimesSpecification
 from session.loop import Session
 from session.specification import parse
@@ -46,7 +47,7 @@ def specified(document):
 
 
 def plan(document, **changes):
-    return [(block.batch, block.repetition) for block in planned(specified(document | changes))]
+    return [(block.batch, block.repetition) for block in blocks(specified(document | changes))]
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from session import program
-from session.loop import Plan, Session
+from session.loop import Session
 from session.specification import ByWidth, Specification, parse
+from session.study import Plan
 
 FAKES = Path(__file__).parents[1] / "metering/fakes"
 DOCUMENT = {
@@ -343,6 +344,12 @@ def test_an_error_that_no_study_declares_keeps_its_traceback_and_what_is_finishe
     again = Small(works("a:0", "b:0"))
     main(lambda: again)
     assert again.log == ["open", "prepare", "b:0", "close"]
+
+
+def test_windows_that_would_never_count_as_finished_are_refused(measure, monkeypatch):
+    monkeypatch.setattr(Busy, "measure", lambda *_: [{"kind": "other", "other": "a:0", **wait(0)}])
+    with pytest.raises(ValueError, match="last window of 'a:0' does not name it: work"):
+        measure(Small(works("a:0")))
 
 
 def test_ctrl_c_is_one_line_and_closes_what_is_open(main):
