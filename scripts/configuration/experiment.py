@@ -18,11 +18,10 @@ from configuration.protocol import (
 )
 from configuration.validation import ConfigurationError, choice, shown
 from generation.agenda import SHORTEST
-from generation.specification import SWEEP, PhasesSpecification
+from generation.specification import LONGCODE_FILE, SWEEP, PhasesSpecification
 from generation.workloads import WORKLOADS
 from weights import TEXT_GENERATION, task_of
 
-LONGCODE_FILE = "longcode"
 # The ids of each benchmark's tasks, so that a wrong one is refused before the first job.
 TASKS = {
     "humaneval": tuple(f"HumanEval/{number}" for number in range(164)),

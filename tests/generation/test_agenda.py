@@ -122,7 +122,7 @@ def test_probes_lie_among_the_outputs():
 
 def test_a_random_sample_is_the_same_for_all_workloads_of_a_file():
     spec = dataclasses.replace(SPEC, tasks=5)
-    other = dataclasses.replace(spec, session="x", workload="y")
+    other = dataclasses.replace(spec, session="x", workload="humaneval-cot")
     drawn = agenda.chosen(spec, "humaneval", TASKS)
     assert len(drawn) == 5 and drawn == sorted(drawn, key=TASKS.index)
     assert agenda.chosen(other, "humaneval", TASKS) == drawn
