@@ -6,10 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from generation.workloads import WORKLOADS
 from session.specification import ModelSpecification, Repetitions
 
 # Prompts of many lengths for the laws: probes without a benchmark, on the texts of `longcode`.
 SWEEP = "sweep"
+# The file with the tasks of the workloads whose prompts are cut to a length.
+LONGCODE_FILE = "longcode"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,8 +92,9 @@ class PhasesSpecification(ModelSpecification):
 
     @staticmethod
     def form(document: Mapping[str, Any]) -> type[PhasesSpecification]:
-        """The form of a document."""
-        return SweepSpecification if document.get("workload") == SWEEP else BenchmarkSpecification
+        """The form of a document, which its workload says, or where that is missing its keys."""
+        workload = document.get("workload", SWEEP if SWEEP in document else None)
+        return SweepSpecification if workload == SWEEP else BenchmarkSpecification
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -111,7 +115,7 @@ class BenchmarkSpecification(PhasesSpecification):
         max_new_tokens: The limit of an output, in tokens.
         replay: None where the model's own outputs are measured.
         temperature, top_p: Of sampled decoding; None for greedy.
-        prompt_tokens: Length of every prompt; None where the tasks say it.
+        prompt_tokens: Length of every prompt of `longcode`; None for other tasks.
     """
 
     tasks: Literal["all"] | int | tuple[str, ...]
@@ -126,7 +130,16 @@ class BenchmarkSpecification(PhasesSpecification):
     prompt_tokens: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("temperature", "top_p"):
-            if (getattr(self, name) is None) is (self.decoding == "sampled"):
-                needed = "is missing" if self.decoding == "sampled" else "is not allowed"
-                raise ValueError(f"{name}: {needed} where decoding is '{self.decoding}'")
+        if self.workload not in WORKLOADS:
+            allowed = ", ".join([*WORKLOADS, SWEEP])
+            raise ValueError(f"workload: no workload '{self.workload}' (there are: {allowed})")
+        sampled = self.decoding == "sampled"
+        cut = WORKLOADS[self.workload].file == LONGCODE_FILE
+        for name, because, needed in (
+            ("temperature", "decoding", sampled),
+            ("top_p", "decoding", sampled),
+            ("prompt_tokens", "workload", cut),
+        ):
+            if (getattr(self, name) is not None) is not needed:
+                what = "is missing" if needed else "is not allowed"
+                raise ValueError(f"{name}: {what} where {because} is '{getattr(self, because)}'")
