@@ -42,7 +42,7 @@ class LoadWindow:
         return None
 
 
-def planned(spec: MetersSpecification, tools: Sequence[str]) -> list[LoadWindow]:
+def plan_windows(spec: MetersSpecification, tools: Sequence[str]) -> list[LoadWindow]:
     """All windows of a session in random order: as many of each length as fill `seconds_each`, at
     least two and at most `most`, and of other tools a third of them."""
     windows = []

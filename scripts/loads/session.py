@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from loads.plan import LoadWindow, planned
+from loads.plan import LoadWindow, plan_windows
 from loads.specification import MetersSpecification
 from loads.tools import Around, installed, open_tools
 from loads.work import Loads, PhaseTimes
@@ -41,7 +41,7 @@ class Meters:
         self._tools = installed() if spec.tools == "auto" else {}
 
     def plan(self, say: Say) -> Plan:
-        return Plan(planned(self._spec, list(self._tools)))
+        return Plan(plan_windows(self._spec, list(self._tools)))
 
     @contextlib.contextmanager
     def open(self, say: Say) -> Iterator[_Bench]:

@@ -27,7 +27,7 @@ class Block:
         return self.name
 
 
-def blocks(spec: RuntimesSpecification) -> list[Block]:
+def order_blocks(spec: RuntimesSpecification) -> list[Block]:
     """The windows in the order of measuring: in each repetition every batch size once, in random
     order, so that drift favours none. Where their number is not fixed, the most that there can
     be."""

@@ -13,7 +13,7 @@ from analysis.runtimes.providers import AUTO, on_gpu
 from metering.host import thread_count
 from metering.names import cell_of
 from runtimes import RuntimeUnavailableError, gate
-from runtimes.agenda import blocks
+from runtimes.agenda import order_blocks
 from runtimes.base import Backend, Settings, broken
 from runtimes.bench import Bench
 from runtimes.network import Network
@@ -70,7 +70,7 @@ class Runtimes:
         if cannot is None and (why := broken(module, settings)) is not None:
             raise RuntimeUnavailableError(why)
         self._left_out = Network.read(files.network).left_out(spec.batch_sizes)
-        self._blocks = [each for each in blocks(spec) if each.batch not in self._left_out]
+        self._blocks = [each for each in order_blocks(spec) if each.batch not in self._left_out]
         verified = None if files.verified is None else read_json(files.verified)
         self._parity = gate.pairs(conversion, verified, spec.parity_tolerance)
         self._absent = {} if cannot else absent(spec, module, settings)

@@ -7,7 +7,7 @@ import pytest
 
 import loads.session
 import measure_meters
-from loads.plan import planned
+from loads.plan import plan_windows
 from loads.specification import MetersSpecification
 from metering.trace import read_trace
 from session.specification import parse
@@ -27,7 +27,7 @@ SPEC = {
 
 
 def plan(tools):
-    return planned(parse(MetersSpecification, SPEC, "test"), tools)
+    return plan_windows(parse(MetersSpecification, SPEC, "test"), tools)
 
 
 @pytest.fixture

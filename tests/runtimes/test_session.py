@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from runtimes import RuntimeUnavailableError
-from runtimes.agenda import Block, blocks
+from runtimes.agenda import Block, order_blocks
 from runtimes.base import Settings
 from runtimes.bench import Bench
 from runtimes.network import PARITY_BATCHES
@@ -47,7 +47,8 @@ def specified(document):
 
 
 def plan(document, **changes):
-    return [(block.batch, block.repetition) for block in blocks(specified(document | changes))]
+    found = order_blocks(specified(document | changes))
+    return [(block.batch, block.repetition) for block in found]
 
 
 @pytest.fixture
