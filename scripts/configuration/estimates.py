@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from configuration.experiment import SWEEP, TASKS, Session, file_of, limit_of, tasks_of
+from configuration.protocol import Repetitions, bounds
 from configuration.runtimes import RuntimeSession
 from generation.agenda import PROBED, SHORTEST
 from session.preparation import STRETCH_S, STRETCHES
-from session.stopping import Repetitions, by_width, most
 
 # Importing a framework and loading a model, seconds.
 START_S = 10
@@ -90,8 +90,7 @@ def _package(entry: Mapping[str, Any]) -> tuple[float, float] | None:
 
 
 def _between(repetitions: Repetitions) -> Span:
-    least = repetitions["at_least"] if by_width(repetitions) else repetitions
-    return Span(least, most(repetitions))
+    return Span(*bounds(repetitions))
 
 
 def _around(config: Mapping[str, Any], warmup_s: float) -> Span:

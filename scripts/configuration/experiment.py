@@ -9,14 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from configuration.architectures import LANGUAGE_MODELS, context_of
-from configuration.protocol import LATER, check_repetitions, told_repetitions
+from configuration.protocol import (
+    LATER,
+    by_width,
+    check_repetitions,
+    specified,
+    with_analysis,
+)
 from configuration.validation import ConfigurationError, choice, shown
-from generation.agenda import SHORTEST, SWEEP
+from generation.agenda import SHORTEST
+from generation.specification import LONGCODE_FILE, SWEEP, PhasesSpecification
 from generation.workloads import WORKLOADS
-from session.stopping import by_width
 from weights import TEXT_GENERATION, task_of
 
-LONGCODE_FILE = "longcode"
 # The ids of each benchmark's tasks, so that a wrong one is refused before the first job.
 TASKS = {
     "humaneval": tuple(f"HumanEval/{number}" for number in range(164)),
@@ -117,7 +122,7 @@ def plan(config: Mapping[str, Any], models: Mapping[str, Any]) -> list[Session]:
                 f"phases.replay.campaign: '{replay['campaign']}' is this campaign; replay one that"
                 " is finished, under another name (--config campaign=NAME)"
             )
-    return [
+    sessions = [
         Session(model, workload, number, batch, dtype, decoding)
         for number in range(1, phases["rounds"] + 1)
         for model in phases["models"]
@@ -126,6 +131,10 @@ def plan(config: Mapping[str, Any], models: Mapping[str, Any]) -> list[Session]:
         for decoding in (phases["decoding"] if workload != SWEEP else ["greedy"])
         for batch in phases["batch_sizes"]
     ]
+    for session in sessions:
+        # What a program would refuse is found here, and not when it runs.
+        session_spec(session, config, models)
+    return sessions
 
 
 def _check_model(name: str, models: Mapping[str, Any], phases: Mapping[str, Any]) -> None:
@@ -177,15 +186,15 @@ def _check_lengths(name: str, entry: Mapping[str, Any], phases: Mapping[str, Any
 
 def limit_of(workload: str, phases: Mapping[str, Any]) -> int:
     """The most new tokens of a workload's outputs."""
-    asked = phases["max_new_tokens"]
-    return WORKLOADS[workload].limit if asked == "auto" else asked
+    requested = phases["max_new_tokens"]
+    return WORKLOADS[workload].limit if requested == "auto" else requested
 
 
 def _check_tasks(phases: Mapping[str, Any]) -> None:
-    asked = phases["tasks"]
-    if isinstance(asked, Mapping):
+    requested = phases["tasks"]
+    if isinstance(requested, Mapping):
         # One that is not measured does no harm: it may stand in a configuration below this one.
-        for workload in asked:
+        for workload in requested:
             choice(workload, WORKLOADS, "workload", "phases.tasks")
     for workload in (w for w in phases["workloads"] if w != SWEEP):
         known = TASKS[file_of(workload)]
@@ -201,22 +210,22 @@ def _check_tasks(phases: Mapping[str, Any]) -> None:
 
 def tasks_of(workload: str, phases: Mapping[str, Any]) -> Any:
     """What is asked for of a workload: `all`, a number, or a list of ids."""
-    asked = _asked(workload, phases)
-    return asked["ids"] if isinstance(asked, Mapping) else asked
+    requested = _requested(workload, phases)
+    return requested["ids"] if isinstance(requested, Mapping) else requested
 
 
-def _asked(workload: str, phases: Mapping[str, Any]) -> Any:
+def _requested(workload: str, phases: Mapping[str, Any]) -> Any:
     """The same, or a list with how it was chosen."""
-    asked = phases["tasks"]
-    return asked.get(workload, "all") if isinstance(asked, Mapping) else asked
+    requested = phases["tasks"]
+    return requested.get(workload, "all") if isinstance(requested, Mapping) else requested
 
 
 def _chosen_by(workload: str, phases: Mapping[str, Any]) -> str | None:
     """How a workload's tasks were chosen, as far as the configuration says."""
-    asked = _asked(workload, phases)
-    if isinstance(asked, Mapping):
-        return asked["chosen_by"]
-    return SAMPLE if isinstance(asked, int) else phases["tasks_chosen_by"]
+    requested = _requested(workload, phases)
+    if isinstance(requested, Mapping):
+        return requested["chosen_by"]
+    return SAMPLE if isinstance(requested, int) else phases["tasks_chosen_by"]
 
 
 def _check_factors(phases: Mapping[str, Any]) -> None:
@@ -263,7 +272,11 @@ def check_unchanged(spec: str, measured: Mapping[str, Any]) -> None:
 
 def session_spec(session: Session, config: Mapping[str, Any], models: Mapping[str, Any]) -> str:
     """What the session's program is told: one line of JSON, equal when the experiment is equal.
-    What does not bear on the session is not in it."""
+    What does not bear on the session is not in it.
+
+    Raises:
+        ConfigurationError: Its program would refuse it.
+    """
     phases = config["phases"]
     probe, analysis = phases["probe"], config["analysis"]
     entry = models[session.model]
@@ -286,10 +299,10 @@ def session_spec(session: Session, config: Mapping[str, Any], models: Mapping[st
         "threads": phases["threads"],
         "warmup_s": phases["warmup_s"],
         "protocol": config["protocol"],
-        "probe": probe | {"repetitions": told_repetitions(probe["repetitions"], analysis)},
+        "probe": probe | {"repetitions": with_analysis(probe["repetitions"], analysis)},
     }
     if session.workload == SWEEP:
-        return json.dumps({**spec, "sweep": phases["sweep"]}, sort_keys=True)
+        return specified(PhasesSpecification, {**spec, "sweep": phases["sweep"]})
     sampled = session.decoding == "sampled"
     spec |= {
         "tasks": tasks_of(session.workload, phases),
@@ -297,7 +310,7 @@ def session_spec(session: Session, config: Mapping[str, Any], models: Mapping[st
         "conditions": phases["conditions"] if session.batch == 1 else ["baseline"],
         "repetitions": phases["seeds"]
         if sampled
-        else told_repetitions(phases["repetitions"], analysis),
+        else with_analysis(phases["repetitions"], analysis),
         "max_new_tokens": limit_of(session.workload, phases),
         "suppression": phases["suppression"],
         "replay": phases["replay"],
@@ -306,7 +319,7 @@ def session_spec(session: Session, config: Mapping[str, Any], models: Mapping[st
         spec |= {"temperature": phases["temperature"], "top_p": phases["top_p"]}
     if session.file == LONGCODE_FILE:
         spec |= {"prompt_tokens": phases["longcode"]["prompt_tokens"]}
-    return json.dumps(spec, sort_keys=True)
+    return specified(PhasesSpecification, spec)
 
 
 def workload_options(file: str, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from configuration.protocol import specified
+from loads.specification import MetersSpecification
+
 
 def meters_spec(config: Mapping[str, Any]) -> str:
-    """What the session is told, as JSON."""
+    """What the session is told, as JSON.
+
+    Raises:
+        ConfigurationError: Its program would refuse it.
+    """
     spec = {
         "session": "meters",
         **{name: config[name] for name in ("device", "seed", "metering", "protocol")},
         **config["meters"],
     }
-    return json.dumps(spec, sort_keys=True)
+    return specified(MetersSpecification, spec)

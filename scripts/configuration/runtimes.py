@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import random
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from analysis.runtimes.providers import AUTO, SPELT, on_gpu, on_nvidia
-from configuration.protocol import check_repetitions, told_repetitions
+from configuration.protocol import check_repetitions, specified, with_analysis
 from configuration.registry import check_own
 from configuration.validation import ConfigurationError, choice
 from runtimes.base import Backend
 from runtimes.network import FACTORY, FAMILIES, FAMILY, FILE, TASKS, TRANSFORMERS, can_build
+from runtimes.specification import RuntimesSpecification
 from weights import FORWARD_PASS, task_of
 
 
@@ -131,6 +131,9 @@ def plan_runtimes(
         ]
         random.Random(f"{config['seed']}/{number}").shuffle(block)
         sessions += block
+    for session in sessions:
+        # What a program would refuse is found here, and not when it runs.
+        runtime_spec(session, config, models, backends)
     return sessions
 
 
@@ -144,18 +147,18 @@ def providers_of(config: Mapping[str, Any], gpus: int | None) -> list[str]:
         ConfigurationError: There is no such provider, or a GPU's is asked for by name where the
             device is the CPU.
     """
-    asked, device = config["runtimes"]["providers"], config["device"]
-    if asked == "auto":
+    requested, device = config["runtimes"]["providers"], config["device"]
+    if requested == "auto":
         if device == "cpu" or (device == "auto" and gpus == 0):
             return ["cpu"]
         return [p for p in AUTO if on_gpu(p) or not device.startswith("cuda")]
-    for provider in asked:
+    for provider in requested:
         choice(provider, SPELT, "provider", "runtimes.providers (or auto)")
         if on_gpu(provider) and device == "cpu":
             raise ConfigurationError(
                 f"runtimes.providers: '{provider}' needs a GPU, and device is 'cpu'"
             )
-    return list(asked)
+    return list(requested)
 
 
 def unmet(config: Mapping[str, Any], gpus: int) -> str | None:
@@ -163,8 +166,8 @@ def unmet(config: Mapping[str, Any], gpus: int) -> str | None:
 
     GPUs of other makes are found by the session alone.
     """
-    asked = config["runtimes"]["providers"]
-    wanted = [p for p in asked if on_nvidia(p)] if asked != "auto" else []
+    requested = config["runtimes"]["providers"]
+    wanted = [p for p in requested if on_nvidia(p)] if requested != "auto" else []
     if gpus or not wanted:
         return None
     return (
@@ -254,7 +257,11 @@ def runtime_spec(
     models: Mapping[str, Any],
     backends: Mapping[str, Backend],
 ) -> str:
-    """What the session's program is told: one line of JSON, equal when the experiment is equal."""
+    """What the session's program is told: one line of JSON, equal when the experiment is equal.
+
+    Raises:
+        ConfigurationError: Its program would refuse it.
+    """
     study = config["runtimes"]
     title = backends[session.system].TITLE
     if session.origin is not None:
@@ -277,8 +284,8 @@ def runtime_spec(
         "metering": config["metering"],
         "protocol": config["protocol"],
         **{k: v for k, v in study.items() if k not in planned},
-        "repetitions": told_repetitions(study["repetitions"], config["analysis"]),
+        "repetitions": with_analysis(study["repetitions"], config["analysis"]),
         # Which others were asked for is no part of this session; how they were asked for is.
         "providers": "auto" if study["providers"] == "auto" else "named",
     }
-    return json.dumps(spec, sort_keys=True)
+    return specified(RuntimesSpecification, spec)

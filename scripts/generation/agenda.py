@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from generation.specification import BenchmarkSpecification, PhasesSpecification, SweepSettings
 from metering.names import cell_of
-from session.stopping import Repetitions, by_width, most
+from session.specification import ByWidth, Repetitions
+from session.stopping import most
 
 # What a probe repeats; see `decode.Engine`.
 PROBED = ("prefill", "decode", "generation")
-# Prompts of many lengths for the laws: probes without a benchmark, on the texts of `longcode`.
-SWEEP = "sweep"
+# The shortest prompt of a sweep, in tokens.
 SHORTEST = 64
 
 
@@ -68,21 +68,23 @@ class Probe:
 Item = Output | Probe
 
 
-def in_order(spec: Mapping[str, Any], outputs: Sequence[Output], probes: Sequence[Probe]):
+def order_items(
+    spec: PhasesSpecification, outputs: Sequence[Output], probes: Sequence[Probe]
+) -> list[Item]:
     """All of a session in the order of measuring: blocks of one task and repetition, and probes
     between them, in random order; the conditions in random order within each block. So drift
     favours none. Where a number of repetitions is not fixed, the most that there can be, and each
     repetition of all cells before the next."""
-    order = random.Random(f"{spec['seed']}/{spec['session']}")
+    order = random.Random(f"{spec.seed}/{spec.session}")
     items = [*outputs, *probes]
-    if not any(by_width(rule) for rule in rules(spec, items).values()):
-        return _shuffled(items, order)
+    if not any(isinstance(rule, ByWidth) for rule in rules(spec, items).values()):
+        return _shuffle(items, order)
     rounds = sorted({item.repetition for item in items})
     parts = ([item for item in items if item.repetition == number] for number in rounds)
-    return [item for part in parts for item in _shuffled(part, order)]
+    return [item for part in parts for item in _shuffle(part, order)]
 
 
-def _shuffled(items: Iterable[Item], order: random.Random) -> list[Item]:
+def _shuffle(items: Iterable[Item], order: random.Random) -> list[Item]:
     together: dict[str, list[Item]] = {}
     for item in items:
         together.setdefault(item.block, []).append(item)
@@ -94,17 +96,15 @@ def _shuffled(items: Iterable[Item], order: random.Random) -> list[Item]:
     return [item for block in blocks for item in block]
 
 
-def rules(spec: Mapping[str, Any], items: Iterable[Item]) -> dict[str, Repetitions]:
+def rules(spec: PhasesSpecification, items: Iterable[Item]) -> dict[str, Repetitions]:
     """By cell, how often it is repeated: see `stopping`."""
     return {
-        cell_of(item.name): spec["repetitions"]
-        if isinstance(item, Output)
-        else spec["probe"]["repetitions"]
+        cell_of(item.name): spec.repetitions if isinstance(item, Output) else spec.probe.repetitions
         for item in items
     }
 
 
-def chosen(spec: Mapping[str, Any], file: str, known: Sequence[str]) -> list[str]:
+def select_tasks(spec: BenchmarkSpecification, file: str, known: Sequence[str]) -> list[str]:
     """The ids of a session's tasks.
 
     Args:
@@ -114,33 +114,33 @@ def chosen(spec: Mapping[str, Any], file: str, known: Sequence[str]) -> list[str
     Raises:
         AgendaError: One that is asked for is not there.
     """
-    asked = spec["tasks"]
-    if asked == "all":
+    requested = spec.tasks
+    if requested == "all":
         return list(known)
-    if isinstance(asked, int):
-        drawn = random.Random(f"{spec['seed']}/{file}").sample(known, min(asked, len(known)))
-        return sorted(drawn, key=list(known).index)
-    for task in asked:
+    if isinstance(requested, int):
+        sample = random.Random(f"{spec.seed}/{file}").sample(known, min(requested, len(known)))
+        return sorted(sample, key=list(known).index)
+    for task in requested:
         if task not in known:
             raise AgendaError(
-                f"phases.tasks ({spec['workload']}): no task '{task}' among the {len(known)} that"
+                f"phases.tasks ({spec.workload}): no task '{task}' among the {len(known)} that"
                 " are there"
             )
-    return list(asked)
+    return list(requested)
 
 
-def planned_outputs(spec: Mapping[str, Any], tasks: Iterable[str]) -> list[Output]:
+def planned_outputs(spec: BenchmarkSpecification, tasks: Iterable[str]) -> list[Output]:
     """Every task under every condition, as often as asked."""
     return [
         Output(task, condition, repetition)
         for task in tasks
-        for repetition in range(most(spec["repetitions"]))
-        for condition in spec["conditions"]
+        for repetition in range(most(spec.repetitions))
+        for condition in spec.conditions
     ]
 
 
 def replayed_outputs(
-    spec: Mapping[str, Any], tasks: Iterable[str], recorded: Iterable[Output]
+    spec: BenchmarkSpecification, tasks: Iterable[str], recorded: Iterable[Output]
 ) -> list[Output]:
     """The recorded outputs of some tasks, under the conditions that are asked for.
 
@@ -150,13 +150,13 @@ def replayed_outputs(
     recorded = list(recorded)
     found = [o for task in tasks for o in recorded if o.task == task]
     for task in tasks:
-        for condition in spec["conditions"]:
+        for condition in spec.conditions:
             if not any((o.task, o.condition) == (task, condition) for o in found):
                 raise AgendaError(
-                    f"phases.replay: campaign '{spec['replay']['campaign']}' holds no output of"
-                    f" '{spec['replay']['model']}' for {task}, {condition}"
+                    f"phases.replay: campaign '{spec.replay.campaign}' holds no output of"
+                    f" '{spec.replay.model}' for {task}, {condition}"
                 )
-    return [o for o in found if o.condition in spec["conditions"]]
+    return [o for o in found if o.condition in spec.conditions]
 
 
 def probed_tasks(lengths: Mapping[str, int], count: int) -> list[str]:
@@ -171,7 +171,7 @@ def probed_tasks(lengths: Mapping[str, int], count: int) -> list[str]:
     return [order[int((part + 0.5) * len(order) / count)] for part in range(count)]
 
 
-def stretches(reached: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def cover_contexts(reached: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """The fewest outputs that meet every length of context that some outputs meet.
 
     Args:
@@ -207,11 +207,11 @@ def probes(
     ]
 
 
-def swept_lengths(sweep: Mapping[str, Any], limit: int | None) -> list[int]:
+def sweep_lengths(sweep: SweepSettings, limit: int | None) -> list[int]:
     """The prompt lengths of a sweep, in tokens.
 
     Args:
-        sweep: `phases.sweep` of the configuration.
+        sweep: Which are asked for.
         limit: The most tokens that the model takes, those of the output included; None where
             nothing limits them.
 
@@ -219,9 +219,9 @@ def swept_lengths(sweep: Mapping[str, Any], limit: int | None) -> list[int]:
         AgendaError: A length that is asked for is more than the model takes, or nothing says which
             is the longest.
     """
-    room = None if limit is None else limit - max(sweep["output_tokens"])
-    if sweep["prompt_tokens"] == "auto":
-        bounds = [bound for bound in (room, sweep["longest"]) if bound is not None]
+    room = None if limit is None else limit - max(sweep.output_tokens)
+    if sweep.prompt_tokens == "auto":
+        bounds = [bound for bound in (room, sweep.longest) if bound is not None]
         if not bounds:
             raise AgendaError(
                 "phases.sweep.longest: null, and the model has no limit of its own; give a number"
@@ -232,10 +232,10 @@ def swept_lengths(sweep: Mapping[str, Any], limit: int | None) -> list[int]:
                 f"phases.sweep: no prompt of {SHORTEST} tokens or more fits {min(bounds)}"
             )
         return lengths
-    for length in sweep["prompt_tokens"]:
+    for length in sweep.prompt_tokens:
         if room is not None and length > room:
             raise AgendaError(
                 f"phases.sweep.prompt_tokens: {length} and the output are more than the {limit}"
                 " tokens that the model takes"
             )
-    return sorted(sweep["prompt_tokens"])
+    return sorted(sweep.prompt_tokens)

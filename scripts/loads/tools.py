@@ -27,7 +27,7 @@ def installed() -> dict[str, str]:
     return found
 
 
-def opened(names: list[str], gpu: int | None) -> dict[str, Around]:
+def open_tools(names: list[str], gpu: int | None) -> dict[str, Around]:
     """The tools by name, and `none`, which measures nothing.
 
     Args:
@@ -51,14 +51,14 @@ def _zeus(gpu: int | None) -> Around:
 
     @contextlib.contextmanager
     def around(name: str) -> Iterator[Callable[[], float | None]]:
-        said: list[float] = []
+        measured_j: list[float] = []
         monitor.begin_window(name, sync_execution=False)
-        yield lambda: said[0] if said else None
+        yield lambda: measured_j[0] if measured_j else None
         found = monitor.end_window(name, sync_execution=False)
         if found.gpu_energy:
-            said.append(sum(found.gpu_energy.values()))
+            measured_j.append(sum(found.gpu_energy.values()))
         elif found.cpu_energy:
-            said.append(sum(found.cpu_energy.values()))
+            measured_j.append(sum(found.cpu_energy.values()))
 
     return around
 
@@ -78,10 +78,10 @@ def _codecarbon(gpu: int | None) -> Around:
 
     @contextlib.contextmanager
     def around(name: str) -> Iterator[Callable[[], float | None]]:
-        said: list[float] = []
+        measured_j: list[float] = []
         tracker.start_task(name)
-        yield lambda: said[0] if said else None
+        yield lambda: measured_j[0] if measured_j else None
         found = tracker.stop_task(name)
-        said.append(KWH_TO_J * (found.cpu_energy if gpu is None else found.gpu_energy))
+        measured_j.append(KWH_TO_J * (found.cpu_energy if gpu is None else found.gpu_energy))
 
     return around

@@ -21,7 +21,7 @@ LAYERS = {"cuda": 60, "cpu": 8}
 
 
 @dataclasses.dataclass
-class Marks:
+class PhaseTimes:
     """When the phases of the units happened, for those that have phases."""
 
     starts_ns: list[int] = dataclasses.field(default_factory=list)
@@ -51,7 +51,7 @@ class Loads:
         self._vector = torch.randn(side, 1, **how)
         self._layers = [torch.randn(side, side, **how) for _ in range(LAYERS[device.type])]
         self._randoms = random.Random(seed)
-        self.marks: Marks | None = None
+        self.phase_times: PhaseTimes | None = None
         self.units: dict[str, Callable[[], None]] = {
             "steady": self._steady,
             "bursty": self._bursty,
@@ -119,8 +119,8 @@ class Loads:
         first_ns = time.monotonic_ns()
         for _ in range(TOKENS):
             self._token()
-        if self.marks is not None:
-            self.marks.starts_ns.append(start_ns)
-            self.marks.firsts_ns.append(first_ns)
-            self.marks.ends_ns.append(time.monotonic_ns())
+        if self.phase_times is not None:
+            self.phase_times.starts_ns.append(start_ns)
+            self.phase_times.firsts_ns.append(first_ns)
+            self.phase_times.ends_ns.append(time.monotonic_ns())
         time.sleep(self._randoms.uniform(0, PAUSE_S))

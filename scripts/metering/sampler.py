@@ -15,6 +15,7 @@ if not __package__:  # run as a file: its folder is on the path, the package's p
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import argparse
+import dataclasses
 import json
 import os
 import select
@@ -32,6 +33,7 @@ from metering.loop import SamplingLoop
 from metering.meter import MeterError
 from metering.pace import OWN
 from metering.parent import end_with
+from metering.specification import Metering
 from metering.trace import EventWriter, TraceWriter
 
 DEFAULT_PERIOD_S = 0.05
@@ -94,19 +96,20 @@ class Sampler:
     @classmethod
     def configured(
         cls,
-        metering: Mapping[str, Any],
+        metering: Metering,
         trace_path: str | os.PathLike,
         events_path: str | os.PathLike,
         segment: int,
     ) -> "Sampler":
-        """The sampler of a session, as the section `metering` of its configuration has it."""
+        """The sampler of a session, as its specification has it."""
+        wall = metering.wall
         return cls(
             trace_path,
             events_path,
             segment,
-            metering["period_s"],
-            metering["cpu_rated_power_w"],
-            wall=metering.get("wall"),
+            metering.period_s,
+            metering.cpu_rated_power_w,
+            wall=None if wall is None else dataclasses.asdict(wall),
         )
 
     def __enter__(self) -> "Sampler":

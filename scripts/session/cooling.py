@@ -12,6 +12,7 @@ from typing import Any
 
 from metering.tail import wait_for
 from metering.trace import Sample
+from session.specification import Cooldown
 
 
 def above(now_c: Mapping[str, float], reference_c: Mapping[str, float]) -> float:
@@ -23,7 +24,7 @@ class Cooling:
     """The cool-down of one session.
 
     Args:
-        asked: `within_c` and `max_s`; None waits for nothing.
+        cooldown: How near and how long at most; None waits for nothing.
         temperatures: Gives, for a time of the session's clock in ns, by domain the temperatures in
             degrees Celsius that were read since then.
         say: Takes a line for the user.
@@ -31,18 +32,18 @@ class Cooling:
 
     def __init__(
         self,
-        asked: Mapping[str, float] | None,
+        cooldown: Cooldown | None,
         temperatures: Callable[[int], Mapping[str, float]],
         say: Callable[[str], None],
     ) -> None:
-        self._asked = asked
+        self._cooldown = cooldown
         self._temperatures = temperatures
         self._say = say
         self._reference_c: Mapping[str, float] = {}
 
     def remember(self) -> None:
         """Takes what it is now for the reference: call it when idle was recorded."""
-        if self._asked is None:
+        if self._cooldown is None:
             return
         self._reference_c = self._temperatures(time.monotonic_ns())
         if not self._reference_c:
@@ -57,13 +58,13 @@ class Cooling:
         if not self._reference_c:
             return []
         start_ns = now_ns = time.monotonic_ns()
-        limit_ns = start_ns + self._asked["max_s"] * 1e9
+        limit_ns = start_ns + self._cooldown.max_s * 1e9
         while True:
             # What was read while there was work says nothing of how hot it made the device.
             now_c = self._temperatures(now_ns)
             now_ns = time.monotonic_ns()
             known = self._reference_c.keys() <= now_c.keys()
-            reached = known and above(now_c, self._reference_c) <= self._asked["within_c"]
+            reached = known and above(now_c, self._reference_c) <= self._cooldown.within_c
             if reached or not known or now_ns >= limit_ns:
                 break
         if not reached:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from session.specification import Protocol
+
 # A rate is stable when so many stretches of work agree, each of which lasts so long at least.
 STRETCHES = 3
 STRETCH_S = 0.5
@@ -28,7 +30,7 @@ def settled(rates: Sequence[float], within: float) -> bool:
 def warm_up(
     stretch: Callable[[], float],
     least_s: float,
-    protocol: Mapping[str, Any],
+    protocol: Protocol,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any]:
     """Works until the rate is stable.
@@ -36,24 +38,24 @@ def warm_up(
     Args:
         stretch: Works for `STRETCH_S` at least and returns its rate, in units per second.
         least_s: Seconds of work at least, also where the rate is stable.
-        protocol: `stable_within`, null for just so long, and `warmup_max_s`, after which it ends
-            in any case (not before `least_s`).
+        protocol: Its `stable_within`, None for just so long, and `warmup_max_s`, after which it
+            ends in any case (not before `least_s`).
 
     Returns:
         `rates_per_s` of the stretches, and whether they became `stable`; None where nobody asked.
     """
-    within, rates = protocol["stable_within"], []
+    within, rates = protocol.stable_within, []
     start_s = clock()
     while True:
         worked_s = clock() - start_s
         stable = None if within is None else settled(rates, within)
-        enough = stable is not False or worked_s >= protocol["warmup_max_s"]
+        enough = stable is not False or worked_s >= protocol.warmup_max_s
         if worked_s >= least_s and enough:
             return {"rates_per_s": rates, "stable": stable}
         rates.append(stretch())
 
 
-def unsettled(warm: Mapping[str, Any], protocol: Mapping[str, Any]) -> str | None:
+def unsettled(warm: Mapping[str, Any], protocol: Protocol) -> str | None:
     """One line on a rate that did not settle; None where it did, or nobody asked."""
     if warm["stable"] is not False:
         return None
@@ -62,7 +64,7 @@ def unsettled(warm: Mapping[str, Any], protocol: Mapping[str, Any]) -> str | Non
     if len(last) == STRETCHES:
         how = f"the last {STRETCHES} stretches vary by {_spread(last):.1%}"
     return (
-        f"the rate did not settle within {protocol['stable_within']:.1%} by the end of the warm-up"
+        f"the rate did not settle within {protocol.stable_within:.1%} by the end of the warm-up"
         f" ({how}); it is measured as it is"
     )
 

@@ -20,18 +20,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any
 
 from metering.names import cell_of, number_of
-
-Repetitions = int | Mapping[str, Any]
-
-
-def by_width(repetitions: Repetitions) -> bool:
-    """Whether windows are added until an interval is narrow."""
-    return isinstance(repetitions, Mapping)
+from session.specification import ByWidth, Repetitions
 
 
 def most(repetitions: Repetitions) -> int:
     """The most windows of a cell."""
-    return repetitions["at_most"] if by_width(repetitions) else repetitions
+    return repetitions.at_most if isinstance(repetitions, ByWidth) else repetitions
 
 
 def t_quantile(confidence: float, freedom: int) -> float:
@@ -94,19 +88,19 @@ class Verdict:
     why: str | None
 
 
-def verdict(repetitions: Mapping[str, Any], energies: Sequence[float | None]) -> Verdict:
+def verdict(repetitions: ByWidth, energies: Sequence[float | None]) -> Verdict:
     """Whether a cell has enough windows.
 
     Args:
-        repetitions: `within`, `at_least`, `at_most` and `confidence`.
+        repetitions: The width that is asked for, and within which numbers of windows.
         energies: Energy per unit of each window taken, in joules; None where it has none.
     """
     known = [energy for energy in energies if energy is not None]
-    half = half_width(known, repetitions["confidence"], repetitions["at_least"])
+    half = half_width(known, repetitions.confidence, repetitions.at_least)
     why = None
-    if half is not None and half <= repetitions["within"]:
+    if half is not None and half <= repetitions.within:
         why = "narrow enough"
-    elif len(energies) >= repetitions["at_most"]:
+    elif len(energies) >= repetitions.at_most:
         why = "at most so many"
         if len(known) < len(energies):
             why += f"; {len(energies) - len(known)} without an energy"
@@ -130,7 +124,7 @@ class Stopping:
         rules: Mapping[str, Repetitions],
         energies: Callable[[], Mapping[str, Sequence[float | None]]],
     ) -> None:
-        self._rules = {cell: rule for cell, rule in rules.items() if by_width(rule)}
+        self._rules = {cell: rule for cell, rule in rules.items() if isinstance(rule, ByWidth)}
         self._energies = energies
         self.verdicts: dict[str, Verdict] = {}
 
@@ -158,7 +152,7 @@ class Stopping:
             names: In the order of measuring; where cells have no fixed number, round by round.
             leave_out: Told how many were left out.
         """
-        least = min((rule["at_least"] for rule in self._rules.values()), default=math.inf)
+        least = min((rule.at_least for rule in self._rules.values()), default=math.inf)
         left = deque(names)
         number = 0
         while left:
@@ -180,7 +174,7 @@ class Stopping:
     def lines(self) -> Iterator[str]:
         """What a reader must know: the cells that are not narrow, in words."""
         for cell, found in self.verdicts.items():
-            asked = self._rules[cell]["within"]
+            asked = self._rules[cell].within
             if found.half_width is None:
                 yield f"{cell}: {found.windows} windows and no interval: {found.why}"
             elif found.half_width > asked:

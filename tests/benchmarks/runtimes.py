@@ -18,10 +18,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from measure_runtimes import Bench
 from metering.sampler import Sampler
+from runtimes.agenda import Block
 from runtimes.base import Settings, backend, environment, lacking
+from runtimes.bench import Bench
+from runtimes.specification import RuntimesSpecification
 from session.progress import Progress
+from session.specification import parse
 
 FOLDER = Path("resources/networks")
 # Windows of a turn, behind one that is not counted.
@@ -48,32 +51,45 @@ def main() -> None:
 
 def compare(args: argparse.Namespace, module, settings: Settings) -> None:
     """Prints the ratio of the medians, and the smallest and largest of a pair."""
-    spec = {
+    document = {
+        "session": "benchmark",
+        "campaign": "benchmark",
         "model": args.model,
+        "entry": {},
+        "round": 1,
+        "system": args.backend,
+        "origin": args.framework if module.SOURCE == "onnx" else None,
         "title": module.TITLE,
         "provider": args.provider,
+        "providers": "named",
+        "device": "cpu",
+        "threads": args.threads,
+        "precision": "float32",
+        "allocator": "retain",
         "batch_sizes": [args.batch],
+        "repetitions": 1,
         "seed": 0,
         "window_s": args.window_s,
         "warmup_s": 2,
         "protocol": {"stable_within": None, "warmup_max_s": 0, "settle_s": 0, "cooldown": None},
-        "metering": {"idle_s": 0},
+        "metering": {"period_s": 0.05, "idle_s": 0, "cpu_rated_power_w": None, "wall": None},
+        "parity_tolerance": 1e-5,
         "device_tolerance": 1e-3,
     }
-    files = argparse.Namespace(
-        network=FOLDER / args.model / "network.json",
-        onnx=FOLDER / args.model / args.framework / "model.onnx",
-    )
-    bench = Bench(spec, files, module, settings, Progress(module.TITLE, args.pairs))
+    spec = parse(RuntimesSpecification, document, "benchmark")
+    network = FOLDER / args.model / "network.json"
+    onnx = FOLDER / args.model / args.framework / "model.onnx"
+    say = Progress(module.TITLE, args.pairs).say
+    bench = Bench(spec, network, onnx, module, settings, say)
     bench.meet_shapes()
-    bench.prepare()
+    bench.prepare(say)
     # The same object, called by nobody but this loop.
     executable, staged = bench.executable, bench.staged[args.batch]
 
     def windows() -> list[float]:
         with Sampler(folder / "trace.csv", folder / "events.jsonl", segment=1):
             # As in a session, where the sampler's own start is long over.
-            made = [bench.window(args.batch, 0) for _ in range(1 + EACH)][1:]
+            made = [bench.measure(Block(args.batch, 0))[0] for _ in range(1 + EACH)][1:]
         return [(w["end_ns"] - w["start_ns"]) / 1e9 / w["inferences"] for w in made]
 
     def bare() -> list[float]:

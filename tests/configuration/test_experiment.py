@@ -336,6 +336,7 @@ def test_a_session_from_before_a_key_existed_is_another_experiment():
 
 def test_the_seed_and_the_device_belong_to_the_experiment():
     config = configured()
-    for key, value in {"seed": 1, "device": "cpu", "metering": {"period_s": 1.0}}.items():
+    metering = config["metering"] | {"period_s": 1.0}
+    for key, value in {"seed": 1, "device": "cpu", "metering": metering}.items():
         other = copy.deepcopy(config) | {key: value}
         assert session_spec(SESSION, other, REGISTRY) != session_spec(SESSION, config, REGISTRY)

@@ -1,5 +1,6 @@
 """What a session measures and in which order, and outputs that it takes from another."""
 
+import dataclasses
 import itertools
 import json
 from collections import Counter
@@ -8,24 +9,44 @@ import pytest
 
 from generation import agenda
 from generation.agenda import AgendaError, Output, Probe
+from generation.specification import PhasesSpecification, SweepSettings
+from session.specification import ByWidth, parse
 
-SPEC = {
+DOCUMENT = {
     "session": "one__humaneval-0shot__r1",
+    "campaign": "test",
+    "model": "one",
+    "source": "init",
+    "prompt": "completion",
+    "entry": {"source": "init", "licence": "none"},
     "workload": "humaneval-0shot",
+    "round": 1,
+    "batch_size": 1,
+    "dtype": "auto",
+    "decoding": "greedy",
+    "device": "cpu",
     "seed": 7,
+    "metering": {"period_s": 0.05, "idle_s": 0, "cpu_rated_power_w": None, "wall": None},
+    "threads": 1,
+    "warmup_s": 0,
+    "protocol": {"stable_within": None, "warmup_max_s": 0, "settle_s": 0, "cooldown": None},
+    "probe": {"prompts": 3, "output_tokens": 16, "window_s": 2, "repetitions": 2},
     "tasks": "all",
+    "tasks_chosen_by": None,
     "conditions": ["baseline", "suppressed"],
     "repetitions": 2,
-    "probe": {"repetitions": 2},
+    "max_new_tokens": 300,
+    "suppression": {"unit": "line", "timeout_s": 3, "memory_mb": 1024},
     "replay": {"campaign": "earlier", "model": "other"},
 }
+SPEC = parse(PhasesSpecification, DOCUMENT, "test")
 TASKS = [f"T/{number}" for number in range(30)]
 
 
 def ordered(spec=SPEC):
     outputs = agenda.planned_outputs(spec, TASKS)
     probes = agenda.probes(TASKS[:3], [16, 64], 2)
-    return outputs, probes, agenda.in_order(spec, outputs, probes)
+    return outputs, probes, agenda.order_items(spec, outputs, probes)
 
 
 def test_every_item_comes_once_in_an_order_of_the_seed_and_the_session():
@@ -33,15 +54,14 @@ def test_every_item_comes_once_in_an_order_of_the_seed_and_the_session():
     assert Counter(order) == Counter([*outputs, *probes])
     assert len({item.name for item in order}) == len(order)
     assert ordered()[2] == order
-    assert ordered({**SPEC, "seed": 8})[2] != order
-    assert ordered({**SPEC, "session": "one__humaneval-0shot__r2"})[2] != order
+    assert ordered(dataclasses.replace(SPEC, seed=8))[2] != order
+    assert ordered(dataclasses.replace(SPEC, session="one__humaneval-0shot__r2"))[2] != order
 
 
 def test_the_order_of_a_fixed_number_is_what_it_has_always_been():
-    spec = SPEC | {"seed": 7}
     tasks = TASKS[:3]
     probes = agenda.probes(tasks[:1], [16], 2)
-    order = agenda.in_order(spec, agenda.planned_outputs(spec, tasks), probes)
+    order = agenda.order_items(SPEC, agenda.planned_outputs(SPEC, tasks), probes)
     assert [item.name for item in order] == [
         "T/2:suppressed:0",
         "T/2:baseline:0",
@@ -66,11 +86,13 @@ def test_the_order_of_a_fixed_number_is_what_it_has_always_been():
 
 @pytest.mark.parametrize("which", ["repetitions", "probe"])
 def test_where_a_number_is_not_fixed_each_round_ends_before_the_next(which):
-    width = {"within": 0.02, "at_least": 2, "at_most": 4}
-    spec = SPEC | ({which: width} if which == "repetitions" else {"probe": {"repetitions": width}})
+    width = ByWidth(within=0.02, at_least=2, at_most=4, confidence=0.95, resolve_periods=2)
+    probe = dataclasses.replace(SPEC.probe, repetitions=width)
+    change = {"repetitions": width} if which == "repetitions" else {"probe": probe}
+    spec = dataclasses.replace(SPEC, **change)
     outputs = agenda.planned_outputs(spec, TASKS)
-    probes = agenda.probes(TASKS[:3], [16], spec["probe"]["repetitions"])
-    order = agenda.in_order(spec, outputs, probes)
+    probes = agenda.probes(TASKS[:3], [16], spec.probe.repetitions)
+    order = agenda.order_items(spec, outputs, probes)
     assert Counter(order) == Counter([*outputs, *probes])
     numbers = [item.repetition for item in order]
     assert numbers == sorted(numbers) and max(numbers) == 3
@@ -87,7 +109,7 @@ def test_conditions_of_a_task_and_repetition_stand_together_and_neither_always_l
         same = isinstance(first, Output) and isinstance(second, Output)
         if same and (first.task, first.repetition) == (second.task, second.repetition):
             leads[first.condition] += 1
-    assert sum(leads.values()) == len(TASKS) * SPEC["repetitions"]
+    assert sum(leads.values()) == len(TASKS) * SPEC.repetitions
     assert min(leads.values()) > 15
 
 
@@ -99,17 +121,18 @@ def test_probes_lie_among_the_outputs():
 
 
 def test_a_random_sample_is_the_same_for_all_workloads_of_a_file():
-    spec = {**SPEC, "tasks": 5}
-    drawn = agenda.chosen(spec, "humaneval", TASKS)
+    spec = dataclasses.replace(SPEC, tasks=5)
+    other = dataclasses.replace(spec, session="x", workload="humaneval-cot")
+    drawn = agenda.select_tasks(spec, "humaneval", TASKS)
     assert len(drawn) == 5 and drawn == sorted(drawn, key=TASKS.index)
-    assert agenda.chosen({**spec, "session": "x", "workload": "y"}, "humaneval", TASKS) == drawn
-    assert agenda.chosen({**spec, "seed": 8}, "humaneval", TASKS) != drawn
-    assert agenda.chosen({**spec, "tasks": 99}, "humaneval", TASKS) == TASKS
+    assert agenda.select_tasks(other, "humaneval", TASKS) == drawn
+    assert agenda.select_tasks(dataclasses.replace(spec, seed=8), "humaneval", TASKS) != drawn
+    assert agenda.select_tasks(dataclasses.replace(spec, tasks=99), "humaneval", TASKS) == TASKS
 
 
 def test_a_task_that_is_not_there_is_named():
     with pytest.raises(AgendaError, match=r"no task 'T/77' among the 30"):
-        agenda.chosen({**SPEC, "tasks": ["T/77"]}, "humaneval", TASKS)
+        agenda.select_tasks(dataclasses.replace(SPEC, tasks=("T/77",)), "humaneval", TASKS)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 30, 99])
@@ -129,21 +152,21 @@ def test_probed_prompts_are_spread_over_the_lengths(count):
         ({"prompt_tokens": "auto", "longest": None}, 512, [64, 128, 256]),
         ({"prompt_tokens": "auto", "longest": None}, 528, [64, 128, 256, 512]),
         ({"prompt_tokens": "auto", "longest": 200}, 8192, [64, 128]),
-        ({"prompt_tokens": [300, 100], "longest": None}, 8192, [100, 300]),
+        ({"prompt_tokens": (300, 100), "longest": None}, 8192, [100, 300]),
     ],
 )
 def test_a_sweep_reaches_as_far_as_model_and_output_allow(sweep, limit, lengths):
-    assert agenda.swept_lengths({**sweep, "output_tokens": [4, 16]}, limit) == lengths
+    assert agenda.sweep_lengths(SweepSettings(**sweep, output_tokens=(4, 16)), limit) == lengths
 
 
 @pytest.mark.parametrize(
     ("prompt_tokens", "words"),
-    [([500], "500 and the output are more than the 512"), ("auto", "no prompt of 64 tokens")],
+    [((500,), "500 and the output are more than the 512"), ("auto", "no prompt of 64 tokens")],
 )
 def test_a_sweep_beyond_the_model_is_refused(prompt_tokens, words):
-    sweep = {"prompt_tokens": prompt_tokens, "longest": None, "output_tokens": [16, 460]}
+    sweep = SweepSettings(prompt_tokens=prompt_tokens, longest=None, output_tokens=(16, 460))
     with pytest.raises(AgendaError, match=words):
-        agenda.swept_lengths(sweep, 512)
+        agenda.sweep_lengths(sweep, 512)
 
 
 def test_a_replay_takes_the_recorded_outputs_and_refuses_what_was_not_recorded():
@@ -153,7 +176,7 @@ def test_a_replay_takes_the_recorded_outputs_and_refuses_what_was_not_recorded()
         for condition in ("baseline", "suppressed")
         for repetition in range(3)
     ]
-    spec = {**SPEC, "conditions": ["baseline"]}
+    spec = dataclasses.replace(SPEC, conditions=("baseline",))
     found = agenda.replayed_outputs(spec, TASKS[:2], recorded)
     assert found == [Output(task, "baseline", n) for task in TASKS[:2] for n in range(3)]
     lacking = [output for output in recorded if output != Output("T/1", "baseline", 0)]
@@ -171,9 +194,9 @@ def test_names_are_json_and_differ_between_kinds():
 
 def test_stretches_meet_every_length_of_context_and_none_twice():
     reached = [(100, 50), (120, 10), (140, 60), (150, 1), (400, 16), (64, 16), (400, 300)]
-    found = agenda.stretches(reached)
+    found = agenda.cover_contexts(reached)
     assert found == [(64, 16), (100, 100), (400, 300)]
     wanted = {n for prompt, output in reached for n in range(prompt, prompt + output)}
     met = [n for prompt, output in found for n in range(prompt, prompt + output)]
     assert sorted(met) == sorted(wanted)
-    assert agenda.stretches([]) == []
+    assert agenda.cover_contexts([]) == []

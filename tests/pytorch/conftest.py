@@ -16,6 +16,48 @@ ARCHITECTURES = {
 }
 
 
+@pytest.fixture
+def document():
+    """Makes a session's specification as its program is given it."""
+    common = {
+        "session": "tiny__longcode__r1",
+        "campaign": "test",
+        "model": "tiny",
+        "source": "init",
+        "prompt": "completion",
+        "entry": {"source": "init", "licence": "none"},
+        "workload": "longcode",
+        "round": 1,
+        "batch_size": 1,
+        "dtype": "float32",
+        "decoding": "greedy",
+        "device": "cpu",
+        "seed": 1,
+        "metering": {"period_s": 0.02, "idle_s": 0, "cpu_rated_power_w": None, "wall": None},
+        "threads": 1,
+        "warmup_s": 0,
+        "protocol": {"stable_within": None, "warmup_max_s": 0, "settle_s": 0, "cooldown": None},
+        "probe": {"prompts": 1, "output_tokens": 5, "window_s": 0.05, "repetitions": 1},
+    }
+    sweep = {"sweep": {"prompt_tokens": [80, 120], "longest": None, "output_tokens": [4, 9]}}
+    benchmark = {
+        "tasks": "all",
+        "tasks_chosen_by": None,
+        "conditions": ["baseline"],
+        "repetitions": 1,
+        "max_new_tokens": 100,
+        "prompt_tokens": 90,
+        "suppression": {"unit": "line", "timeout_s": 1, "memory_mb": 128},
+        "replay": None,
+    }
+
+    def make(**changes):
+        form = sweep if changes.get("workload") == "sweep" else benchmark
+        return common | form | changes
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def tokenizer():
     """Bytes, one a token: any text, and characters that span tokens."""

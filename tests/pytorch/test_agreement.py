@@ -1,42 +1,23 @@
 """A model whose decoding is not what it computes is refused at load; what else is refused there."""
 
+import dataclasses
 import json
 
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
-from generation.agenda import AgendaError, swept_lengths
+from generation.agenda import AgendaError, sweep_lengths
 from generation.agreement import apart, disagreement
-from generation.decode import Engine, left_out
+from generation.decode import Engine, ignored_settings
 from generation.lab import Lab, SessionError
+from generation.specification import PhasesSpecification, SweepSettings
 from generation.workloads import write_tasks
 from generation.workloads.nextline import LineTask
+from session.specification import parse
 from weights.decoders import context_limit, stated_limit
 
 PROMPT = list(range(5, 25))
-SPEC = {
-    "session": "tiny__longcode__r1",
-    "model": "tiny",
-    "source": "init",
-    "prompt": "completion",
-    "workload": "longcode",
-    "batch_size": 1,
-    "dtype": "float32",
-    "seed": 1,
-    "metering": {"idle_s": 0},
-    "warmup_s": 0,
-    "protocol": {"stable_within": None, "warmup_max_s": 0, "settle_s": 0, "cooldown": None},
-    "tasks": "all",
-    "conditions": ["baseline"],
-    "repetitions": 1,
-    "max_new_tokens": 100,
-    "prompt_tokens": 90,
-    "replay": None,
-    "suppression": {"unit": "line", "timeout_s": 1, "memory_mb": 128},
-    "probe": {"prompts": 1, "output_tokens": 5, "window_s": 0.05, "repetitions": 1},
-    "sweep": {"prompt_tokens": [80, 120], "output_tokens": [4, 9]},
-}
 
 
 class Blind(Engine):
@@ -68,7 +49,15 @@ def test_distances_are_in_spreads_and_what_both_rule_out_is_left_out():
     assert apart(other, other).tolist() == [0.0, 0.0]
 
 
-def lab_of(tmp_path, tokenizer, kind, source="folder", workload="longcode", **fields):
+@pytest.fixture
+def lab_of(tmp_path, tokenizer, document):
+    def make(kind, source="folder", workload="longcode", **fields):
+        return lab(tmp_path, tokenizer, document(source=source, workload=workload), kind, **fields)
+
+    return make
+
+
+def lab(tmp_path, tokenizer, document, kind, **fields):
     shape = {"vocab_size": 257, "hidden_size": 32, "num_hidden_layers": 2, "eos_token_id": 0}
     blank = AutoConfig.for_model(kind)
     known = blank.to_dict().keys() | blank.attribute_map.keys()
@@ -77,12 +66,12 @@ def lab_of(tmp_path, tokenizer, kind, source="folder", workload="longcode", **fi
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **shape | fields))
     model.save_pretrained(tmp_path / "weights")
     tokenizer.save_pretrained(tmp_path / "weights")
-    record = {"name": "tiny", "source": source, "weights": "weights", "seed": 0}
+    record = {"name": "tiny", "source": document["source"], "weights": "weights", "seed": 0}
     (tmp_path / "model.json").write_text(json.dumps(record))
     tasks = [LineTask("longcode/0", "x = 1\n" * 60, "x = 2", "file.py, line 9")]
     write_tasks(tmp_path / "tasks.jsonl", tasks)
     files = tmp_path / "model.json", tmp_path / "tasks.jsonl"
-    spec = SPEC | {"source": source, "workload": workload}
+    spec = parse(PhasesSpecification, document, "test")
     return Lab(spec, *files, None, torch.device("cpu"))
 
 
@@ -96,10 +85,8 @@ def lab_of(tmp_path, tokenizer, kind, source="folder", workload="longcode", **fi
     ],
 )
 @pytest.mark.parametrize("workload", ["longcode", "sweep"])
-def test_a_session_of_a_model_with_another_limit_or_none(
-    tmp_path, tokenizer, kind, fields, limit, workload
-):
-    lab = lab_of(tmp_path, tokenizer, kind, workload=workload, **fields)
+def test_a_session_of_a_model_with_another_limit_or_none(lab_of, kind, fields, limit, workload):
+    lab = lab_of(kind, workload=workload, **fields)
     assert lab.facts["context_limit"] == limit
     item = next(item for item in lab.items if getattr(item, "what", "prefill") == "prefill")
     assert lab.measure(item, None)[-1]["prompt_tokens"] >= 80
@@ -116,24 +103,25 @@ def test_limits_where_families_keep_them():
 
 
 def test_a_sweep_of_a_model_without_a_limit_needs_one():
-    sweep = {"prompt_tokens": "auto", "longest": None, "output_tokens": [4]}
+    sweep = SweepSettings(prompt_tokens="auto", longest=None, output_tokens=(4,))
     with pytest.raises(AgendaError, match=r"phases\.sweep\.longest: null"):
-        swept_lengths(sweep, None)
-    assert swept_lengths(sweep | {"longest": 300}, None) == [64, 128, 256]
-    assert swept_lengths(sweep | {"prompt_tokens": [90, 80]}, None) == [80, 90]
-    assert swept_lengths(sweep, 200) == [64, 128]
+        sweep_lengths(sweep, None)
+    assert sweep_lengths(dataclasses.replace(sweep, longest=300), None) == [64, 128, 256]
+    given = dataclasses.replace(sweep, prompt_tokens=(90, 80))
+    assert sweep_lengths(given, None) == [80, 90]
+    assert sweep_lengths(sweep, 200) == [64, 128]
 
 
-def test_true_weights_get_no_tokens_of_another_vocabulary(tmp_path, tokenizer):
+def test_true_weights_get_no_tokens_of_another_vocabulary(lab_of):
     shape = {"vocab_size": 60, "num_attention_heads": 2}
     with pytest.raises(SessionError, match="tokenizer is another model's"):
-        lab_of(tmp_path, tokenizer, "llama", **shape)
-    assert lab_of(tmp_path, tokenizer, "llama", source="init", **shape).items
+        lab_of("llama", **shape)
+    assert lab_of("llama", source="init", **shape).items
 
 
-def left_out_of(model, monkeypatch, **fields):
+def ignored_by(model, monkeypatch, **fields):
     monkeypatch.setattr(model, "generation_config", GenerationConfig.from_dict(fields))
-    return left_out(model)
+    return ignored_settings(model)
 
 
 def test_whatever_a_generation_configuration_asks_for_is_named(model, monkeypatch):
@@ -146,12 +134,12 @@ def test_whatever_a_generation_configuration_asks_for_is_named(model, monkeypatc
         "a_field_of_tomorrow": 3,
     }
     heeded = {"do_sample": True, "temperature": 0.6, "top_p": 0.9, "eos_token_id": [1, 2]}
-    found = left_out_of(model, monkeypatch, **asked, **heeded, watermarking_config={"bias": 2.0})
+    found = ignored_by(model, monkeypatch, **asked, **heeded, watermarking_config={"bias": 2.0})
     assert found.pop("watermarking_config")["bias"] == 2.0
     assert found == asked and json.dumps(found)
 
 
 def test_what_asks_for_nothing_is_not_named(model, monkeypatch):
     defaults = GenerationConfig._get_default_generation_params() | {"top_k": 0}
-    assert left_out_of(model, monkeypatch, **defaults, guidance_scale=1.0, use_mtp=False) == {}
-    assert left_out_of(model, monkeypatch) == {}
+    assert ignored_by(model, monkeypatch, **defaults, guidance_scale=1.0, use_mtp=False) == {}
+    assert ignored_by(model, monkeypatch) == {}

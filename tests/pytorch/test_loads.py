@@ -5,9 +5,12 @@ import sys
 
 import pytest
 
+import loads.session
 import measure_meters
-from loads.plan import planned
+from loads.plan import plan_windows
+from loads.specification import MetersSpecification
 from metering.trace import read_trace
+from session.specification import parse
 
 SPEC = {
     "session": "meters",
@@ -18,14 +21,18 @@ SPEC = {
     "seconds_each": 0.5,
     "most": 2,
     "tools": "none",
-    "metering": {"period_s": 0.05, "cpu_rated_power_w": None, "idle_s": 0.3},
+    "metering": {"period_s": 0.05, "cpu_rated_power_w": None, "idle_s": 0.3, "wall": None},
     "protocol": {"stable_within": None, "warmup_max_s": 1, "settle_s": 0.1, "cooldown": None},
 }
 
 
+def plan(tools):
+    return plan_windows(parse(MetersSpecification, SPEC, "test"), tools)
+
+
 @pytest.fixture
 def measure(monkeypatch, tmp_path):
-    monkeypatch.setattr(measure_meters, "WARMUP_S", 0.3)
+    monkeypatch.setattr(loads.session, "WARMUP_S", 0.3)
 
     def run(spec):
         out = tmp_path / "meters"
@@ -42,7 +49,7 @@ def test_every_planned_window_is_measured_with_its_work(measure):
     facts = json.loads((out / "session.json").read_text())
     windows = [json.loads(line) for line in (out / "windows.jsonl").read_text().splitlines()]
     loads = [window for window in windows if window["kind"] == "load"]
-    assert {window["load"] for window in loads} == {w.name for w in planned(SPEC, [])}
+    assert {window["load"] for window in loads} == {w.name for w in plan([])}
     assert facts["study"] == "metering" and facts["sampler"]["samples"] > 0
     assert facts["segments"][0]["tools"] == {}
     for window in loads:
@@ -58,11 +65,11 @@ def test_every_planned_window_is_measured_with_its_work(measure):
 
 
 def test_the_plan_is_seeded_and_gives_other_tools_windows_of_their_own():
-    plain, again = planned(SPEC, []), planned(SPEC, [])
+    plain, again = plan([]), plan([])
     assert plain == again and len(set(plain)) == len(plain)
     # No window is shorter than a unit of its load.
     assert {w.length_s for w in plain if w.load == "bursty"} == {0.1, 0.25}
-    both = planned(SPEC, ["zeus"])
+    both = plan(["zeus"])
     assert {w.tool for w in both} == {"none", "zeus"}
     assert {w for w in both if w.tool == "none"} == set(plain)
 

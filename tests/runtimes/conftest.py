@@ -20,6 +20,36 @@ def schema(name):
     return yaml.safe_load((SCHEMAS / name).read_text())
 
 
+@pytest.fixture
+def document():
+    """A session's specification as its program is given it."""
+    return {
+        "session": "n__noting__cpu__r1",
+        "campaign": "test",
+        "model": "n",
+        "entry": {"source": "init", "licence": "none"},
+        "round": 1,
+        "system": "noting",
+        "origin": None,
+        "title": "Noting",
+        "provider": "cpu",
+        "providers": "named",
+        "device": "cpu",
+        "threads": 1,
+        "precision": "float32",
+        "allocator": "default",
+        "batch_sizes": [1, 64],
+        "repetitions": 1,
+        "seed": 0,
+        "window_s": 0.02,
+        "warmup_s": 0,
+        "protocol": {"stable_within": None, "warmup_max_s": 0, "settle_s": 0, "cooldown": None},
+        "metering": {"period_s": 0.02, "idle_s": 0, "cpu_rated_power_w": None, "wall": None},
+        "parity_tolerance": 1e-5,
+        "device_tolerance": 1e-3,
+    }
+
+
 class Chain:
     """What the rules run for one model, by hand.
 

@@ -71,19 +71,12 @@ def told(done, title):
 
 
 @pytest.mark.parametrize(("name", "how"), cases(backends()))
-def test_a_session_says_it_in_one_line_whether_the_provider_was_named_or_not(name, how, tmp_path):
+def test_a_session_says_it_in_one_line_whether_the_provider_was_named_or_not(
+    name, how, document, tmp_path
+):
     spoil(tmp_path, name, how)
     out = tmp_path / "raw"
-    spec = {
-        "session": f"m__{name}__cpu__r1",
-        "system": name,
-        "provider": "cpu",
-        "providers": "auto",
-        "device": "cpu",
-        "threads": 1,
-        "precision": "float32",
-        "allocator": "default",
-    }
+    spec = document | {"session": f"m__{name}__cpu__r1", "system": name, "providers": "auto"}
     written = {"network": NETWORK, "conversion": CONVERSION | {"title": backend(name).TITLE}}
     for key, facts in written.items():
         (tmp_path / f"{key}.json").write_text(json.dumps(facts))

@@ -1,6 +1,5 @@
 """The measured loop of a session, over a runtime that only notes what is asked of it."""
 
-import argparse
 import json
 import time
 import types
@@ -8,10 +7,15 @@ import types
 import numpy as np
 import pytest
 
-import measure_runtimes
 from runtimes import RuntimeUnavailableError
+from runtimes.agenda import Block, order_blocks
 from runtimes.base import Settings
+from runtimes.bench import Bench
 from runtimes.network import PARITY_BATCHES
+from runtimes.session import Files, Runtimes
+from runtimes.specification import RuntimesSpecification
+from session.loop import Session
+from session.specification import parse
 
 
 class Noting:
@@ -38,8 +42,17 @@ class Noting:
         return output
 
 
+def specified(document):
+    return parse(RuntimesSpecification, document, "test")
+
+
+def plan(document, **changes):
+    found = order_blocks(specified(document | changes))
+    return [(block.batch, block.repetition) for block in found]
+
+
 @pytest.fixture
-def bench(tmp_path):
+def bench(document, tmp_path):
     facts = {
         "name": "n",
         "family": "resnet",
@@ -54,25 +67,12 @@ def bench(tmp_path):
     for batch in PARITY_BATCHES:
         arrays |= {f"{batch}:x": np.ones((batch, 2)), f"{batch}:output": np.ones((batch, 1))}
     np.savez(tmp_path / "reference.npz", **arrays)
-    spec = {
-        "title": "Noting",
-        "provider": "cpu",
-        "batch_sizes": [1, 64],
-        "seed": 0,
-        "window_s": 0.02,
-        "warmup_s": 0,
-        "protocol": {"stable_within": None, "warmup_max_s": 0, "settle_s": 0, "cooldown": None},
-        "metering": {"idle_s": 0},
-        "device_tolerance": 1e-3,
-    }
-    files = argparse.Namespace(network=tmp_path / "network.json", onnx=None)
-    progress = types.SimpleNamespace(say=lambda text: None)
 
     def make(executable):
         module = types.SimpleNamespace(SOURCE="network", load=lambda *_: executable)
-        return measure_runtimes.Bench(spec, files, module, Settings(), progress)
+        network = tmp_path / "network.json"
+        return Bench(specified(document), network, None, module, Settings(), print)
 
-    make.spec = spec
     return make
 
 
@@ -80,7 +80,7 @@ def test_the_device_is_idle_at_both_edges_of_a_window(bench):
     noting = Noting()
     made = bench(noting)
     made.meet_shapes()
-    made.prepare()
+    made.prepare(print)
     noting.log.clear()
     made.inferences[1] = 5
     made._timed(1, 5)
@@ -90,9 +90,9 @@ def test_the_device_is_idle_at_both_edges_of_a_window(bench):
 def test_a_window_is_filled_however_fast_the_runtime_becomes(bench):
     made = bench(Noting())
     made.meet_shapes()
-    made.prepare()
+    made.prepare(print)
     made.inferences[64] = 1
-    window = made.window(64, 3)
+    (window,) = made.measure(Block(64, 3))
     assert window["end_ns"] - window["start_ns"] >= 0.02e9
     assert window["inferences"] == made.inferences[64] > 1
     assert (window["inference"], window["kind"]) == ("b64:3", "inference")
@@ -109,25 +109,25 @@ def test_outputs_that_differ_on_the_device_fail_the_gate(bench):
     assert not verdict["passed"] and verdict["relative_error"] == [1.0, 1.0]
 
 
-def test_every_batch_size_comes_once_in_each_repetition_in_an_order_from_the_seed():
-    spec = {"seed": 1, "session": "s", "batch_sizes": [1, 8, 64], "repetitions": 6}
-    order = measure_runtimes.plan(spec)
+def test_every_batch_size_comes_once_in_each_repetition_in_an_order_from_the_seed(document):
+    document |= {"seed": 1, "session": "s", "batch_sizes": [1, 8, 64], "repetitions": 6}
+    order = plan(document)
     for repetition in range(6):
         block = order[3 * repetition : 3 * repetition + 3]
         assert sorted(block) == [(1, repetition), (8, repetition), (64, repetition)]
     assert len({tuple(b for b, _ in order[i : i + 3]) for i in range(0, 18, 3)}) > 1
-    assert order == measure_runtimes.plan(spec) != measure_runtimes.plan(spec | {"seed": 2})
+    assert order == plan(document) != plan(document, seed=2)
 
 
-def test_the_order_of_a_fixed_number_is_what_it_has_always_been():
-    spec = {"seed": 1, "session": "s", "batch_sizes": [1, 8, 64], "repetitions": 3}
-    assert measure_runtimes.plan(spec) == [
+def test_the_order_of_a_fixed_number_is_what_it_has_always_been(document):
+    document |= {"seed": 1, "session": "s", "batch_sizes": [1, 8, 64], "repetitions": 3}
+    assert plan(document) == [
         *[(8, 0), (1, 0), (64, 0)],
         *[(1, 1), (8, 1), (64, 1)],
         *[(64, 2), (8, 2), (1, 2)],
     ]
-    wider = spec | {"repetitions": {"within": 0.02, "at_least": 2, "at_most": 3}}
-    assert measure_runtimes.plan(wider) == measure_runtimes.plan(spec)
+    width = WIDTH | {"within": 0.02, "at_most": 3}
+    assert plan(document, repetitions=width) == plan(document)
 
 
 class Busy(Noting):
@@ -144,7 +144,7 @@ WIDTH = {"at_least": 2, "at_most": 4, "confidence": 0.95, "resolve_periods": 2}
 
 
 @pytest.fixture
-def session(bench, tmp_path):
+def session(document, tmp_path, bench):
     """Measures a whole session of a runtime that is busy; gives the folder of its raw data."""
     (tmp_path / "conversion.json").write_text(
         json.dumps(
@@ -157,23 +157,13 @@ def session(bench, tmp_path):
     )
 
     def make(**changes):
-        spec = bench.spec | {
-            "session": "n__noting__cpu__r1",
+        given = document | {
             "batch_sizes": [1, 8],
-            "providers": "named",
-            "parity_tolerance": 1e-5,
             "window_s": 0.4,
-            "metering": {"idle_s": 0.3, "period_s": 0.02, "cpu_rated_power_w": None},
+            "metering": document["metering"] | {"idle_s": 0.3},
             **changes,
         }
-        args = argparse.Namespace(
-            network=tmp_path / "network.json",
-            conversion=tmp_path / "conversion.json",
-            verified=None,
-            onnx=None,
-            out=tmp_path / "raw",
-            partial=tmp_path / "partial",
-        )
+        files = Files(tmp_path / "network.json", tmp_path / "conversion.json", None, None)
         module = types.SimpleNamespace(
             SOURCE="network",
             PROVIDERS=(),
@@ -181,7 +171,9 @@ def session(bench, tmp_path):
             unavailable=lambda settings: None,
             load=lambda *_: Busy(),
         )
-        measure_runtimes.measure(spec, args, module, Settings(), {})
+        spec = specified(given)
+        study = Runtimes(spec, files, module, Settings(), {})
+        Session(study, spec, given, tmp_path / "partial", tmp_path / "raw").run()
         return tmp_path / "raw"
 
     return make
@@ -206,20 +198,20 @@ def test_steady_cells_end_early_and_their_raw_data_say_why(session):
 
 
 def test_noisy_cells_end_at_the_cap_and_a_killed_session_goes_on(session, monkeypatch, capsys):
-    measured, window = [], measure_runtimes.Bench.window
+    measured, measure = [], Bench.measure
 
-    def killed(self, batch, repetition):
+    def killed(self, item):
         if len(measured) == 5:
             raise KeyboardInterrupt
-        measured.append((batch, repetition))
-        return window(self, batch, repetition)
+        measured.append(item)
+        return measure(self, item)
 
     asked = WIDTH | {"within": 1e-9}
-    monkeypatch.setattr(measure_runtimes.Bench, "window", killed)
+    monkeypatch.setattr(Bench, "measure", killed)
     with pytest.raises(KeyboardInterrupt):
         session(repetitions=asked)
     # The last one may end after the last sample: it is measured again.
-    monkeypatch.setattr(measure_runtimes.Bench, "window", window)
+    monkeypatch.setattr(Bench, "measure", measure)
     raw = session(repetitions=asked)
     facts = json.loads((raw / "session.json").read_text())
     names = [w["inference"] for w in windows_of(raw) if w["kind"] == "inference"]

@@ -1,6 +1,7 @@
 """Rest between blocks until the device is as cool as it was when idle: over a trace that a fake
 sampler writes."""
 
+import dataclasses
 import threading
 
 import pytest
@@ -9,8 +10,9 @@ from metering import tail
 from metering.meter import Reading
 from metering.trace import TraceWriter
 from session.cooling import Cooling, temperatures_of
+from session.specification import Cooldown
 
-ASKED = {"within_c": 3, "max_s": 120}
+COOLDOWN = Cooldown(within_c=3, max_s=120)
 
 
 class Board:
@@ -28,7 +30,7 @@ class Board:
 
 def cooled(board, **changes):
     said = []
-    cooling = Cooling(ASKED | changes, board, said.append)
+    cooling = Cooling(dataclasses.replace(COOLDOWN, **changes), board, said.append)
     cooling.remember()
     return cooling.wait("b1:0"), said
 
@@ -68,7 +70,7 @@ def test_a_meter_that_is_lost_is_not_waited_for():
 
 def test_without_a_temperature_it_says_so_once_and_waits_for_nothing():
     said = []
-    cooling = Cooling(ASKED, Board({}), said.append)
+    cooling = Cooling(COOLDOWN, Board({}), said.append)
     cooling.remember()
     assert cooling.wait("a") == cooling.wait("b") == []
     assert said == ["no cool-down between blocks: no meter of this session has a temperature"]

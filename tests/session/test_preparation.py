@@ -3,10 +3,12 @@
 import pytest
 
 from session.preparation import idle_again, rest_and_idle, settled, unsettled, warm_up
+from session.specification import Protocol
 
 
 def protocol(**changes):
-    return {"stable_within": 0.02, "warmup_max_s": 10, "settle_s": 0, "cooldown": None} | changes
+    usual = {"stable_within": 0.02, "warmup_max_s": 10, "settle_s": 0, "cooldown": None}
+    return Protocol(**usual | changes)
 
 
 class Work:

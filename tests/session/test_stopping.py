@@ -1,13 +1,15 @@
 """When a cell has enough windows, and which are left out then."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
+from session.specification import ByWidth
 from session.stopping import Stopping, half_width, t_quantile, verdict
 
-WIDTH = {"within": 0.02, "at_least": 3, "at_most": 8, "confidence": 0.95, "resolve_periods": 2}
+WIDTH = ByWidth(within=0.02, at_least=3, at_most=8, confidence=0.95, resolve_periods=2)
 
 
 @pytest.mark.parametrize(
@@ -33,14 +35,14 @@ def test_the_width_is_that_of_the_interval_over_the_mean():
 @pytest.mark.parametrize(("scatter", "at_least"), [(0.01, 2), (0.02, 3), (0.05, 3), (0.03, 5)])
 def test_where_it_says_narrow_enough_the_mean_is_that_close_as_often_as_it_says(scatter, at_least):
     """Stopped at the first narrow interval, it was in 29 to 89 % of cases."""
-    rule = WIDTH | {"at_least": at_least, "at_most": 100_000}
+    rule = dataclasses.replace(WIDTH, at_least=at_least, at_most=100_000)
     randoms = np.random.default_rng(1)
     close = []
     for _ in range(400):
         values = list(randoms.normal(1, scatter, at_least))
         while verdict(rule, values).why is None:
             values += list(randoms.normal(1, scatter, max(1, len(values) // 20)))
-        close.append(abs(np.mean(values) - 1) <= rule["within"] * np.mean(values))
+        close.append(abs(np.mean(values) - 1) <= rule.within * np.mean(values))
     assert np.mean(close) > 0.925
 
 
@@ -72,7 +74,7 @@ class Measured:
     def __init__(self, energies, rules, order="ab"):
         self.energies, self.taken, self.asked = energies, [], 0
         self.out = 0
-        most = max(rule if isinstance(rule, int) else rule["at_most"] for rule in rules.values())
+        most = max(rule if isinstance(rule, int) else rule.at_most for rule in rules.values())
         self.names = [f"{cell}:{n}" for n in range(most) for cell in order]
         self.rules = rules
 
@@ -153,6 +155,6 @@ def test_a_fixed_number_is_measured_whole_and_no_energy_is_read():
 
 
 def test_the_least_number_costs_no_look_at_energies():
-    session = Measured({"a": STEADY}, {"a": WIDTH | {"at_least": 4}}, order="a")
+    session = Measured({"a": STEADY}, {"a": dataclasses.replace(WIDTH, at_least=4)}, order="a")
     session.run()
     assert session.taken == [f"a:{n}" for n in range(4)] and session.asked == 1 + 0

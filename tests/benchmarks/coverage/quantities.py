@@ -14,6 +14,7 @@ import numpy as np
 
 from analysis.statistics import laws, prompts, ranks, rounds, trends
 from analysis.statistics.estimate import Estimate
+from session.specification import ByWidth
 from session.stopping import verdict
 
 CONFIDENCE = 0.95
@@ -226,7 +227,13 @@ def stops() -> Iterator[Case]:
     for scatter in (0.01, 0.02, 0.05):
 
         def draw(randoms, scatter=scatter):
-            rule = {"within": 0.02, "at_least": 3, "at_most": 10**6, "confidence": CONFIDENCE}
+            rule = ByWidth(
+                within=0.02,
+                at_least=3,
+                at_most=10**6,
+                confidence=CONFIDENCE,
+                resolve_periods=2,
+            )
             values = list(randoms.normal(1, scatter, 3))
             while verdict(rule, values).why is None:
                 values += list(randoms.normal(1, scatter, max(1, len(values) // 20)))
