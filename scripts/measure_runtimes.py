@@ -26,21 +26,21 @@ from typing import Any
 from analysis.runtimes.providers import AUTO, on_gpu
 from metering.estimate import busy_s
 from metering.host import run_facts, thread_count
-from metering.meter import MeterError, one_line
-from metering.names import cell_of
+from metering.meter import MeterError, error_message
 from metering.recording import Recording, spec_digest
 from metering.sampler import Sampler
 from metering.torn import RecordingError
+from metering.window_names import cell_of
 from runtimes import RuntimeUnavailableError, gate
 from runtimes.base import (
     Backend,
     Executable,
     Settings,
-    backend,
-    broken,
-    computed,
+    compute,
     environment,
-    lacking,
+    import_failure,
+    load_backend,
+    must_restart,
 )
 from runtimes.network import Network, relative_error
 from session.exclusive import INTERRUPTED, BusyError, alone
@@ -65,9 +65,9 @@ def main() -> None:
     parser.add_argument("--parent", type=int, help="the process that it ends with")
     args = parser.parse_args()
     spec = json.loads(args.spec)
-    module, settings = backend(spec["system"]), settings_of(spec)
+    module, settings = load_backend(spec["system"]), settings_of(spec)
     variables = environment(module, settings, spec["allocator"])
-    if lacking(variables):
+    if must_restart(variables):
         # Threads and allocators are told before the process starts, or not at all.
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **variables})
     try:
@@ -106,7 +106,7 @@ def measure(
     conversion = json.loads(args.conversion.read_text(encoding="utf-8"))
     cannot = gate.absence(conversion)
     # What cannot build the network need not be installed, so it is not asked.
-    if cannot is None and (why := broken(module, settings)) is not None:
+    if cannot is None and (why := import_failure(module, settings)) is not None:
         raise RuntimeUnavailableError(why)
     digest = spec_digest(spec)
     partial = args.partial / f"{spec['session']}-{digest[:12]}"
@@ -265,7 +265,7 @@ def attempt(what: str, call: Callable[[], Any]) -> Any:
     except RuntimeUnavailableError:
         raise
     except Exception as error:
-        raise RuntimeUnavailableError(f"{what} failed: {one_line(error, 300)}") from error
+        raise RuntimeUnavailableError(f"{what} failed: {error_message(error, 300)}") from error
 
 
 class Bench:
@@ -334,7 +334,7 @@ class Bench:
 
     def _error(self, batch: int) -> float | None:
         inputs, expected = self._network.reference(batch)
-        return relative_error(computed(self.executable, inputs), expected)
+        return relative_error(compute(self.executable, inputs), expected)
 
     def meet_shapes(self) -> None:
         """Stages the inputs of every batch size and runs each once, then once more: the first may

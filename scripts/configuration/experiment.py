@@ -10,7 +10,7 @@ from typing import Any
 
 from configuration.architectures import LANGUAGE_MODELS, context_of
 from configuration.protocol import LATER, check_repetitions, told_repetitions
-from configuration.validation import ConfigurationError, choice, shown
+from configuration.validation import ConfigurationError, choice, format_value
 from generation.agenda import SHORTEST, SWEEP
 from generation.workloads import WORKLOADS
 from session.stopping import by_width
@@ -255,8 +255,9 @@ def check_unchanged(spec: str, measured: Mapping[str, Any]) -> None:
         if now.get(key) != measured.get(key):
             raise ConfigurationError(
                 f"campaign '{now['campaign']}' holds {now['session']}, measured with {key}:"
-                f" {shown(measured.get(key), 200)}, and now it is {shown(now.get(key), 200)};"
-                " choose another name (--config campaign=NAME), or delete"
+                f" {format_value(measured.get(key), 200)}, and now it is"
+                f" {format_value(now.get(key), 200)}; choose another name"
+                " (--config campaign=NAME), or delete"
                 f" results/{now['campaign']}/raw/{now['session']} to measure it again"
             )
 

@@ -16,7 +16,16 @@ from types import ModuleType
 from typing import Any
 
 from metering.activity import Strangers
-from metering.meter import MAX_POWER_W, Domain, Happening, Meter, Missing, Reading, one_line, timed
+from metering.meter import (
+    MAX_POWER_W,
+    Domain,
+    Happening,
+    Meter,
+    Missing,
+    Reading,
+    error_message,
+    timed,
+)
 from metering.pace import LOOKS, POWER, SHARE, SLOW, Paced, PacedCounter
 from metering.probes import Probe, Probes, supported
 from metering.visible import select
@@ -59,7 +68,7 @@ class AmdGpu:
                 if self._counter is None:
                     raise
                 if not self._lost:
-                    self._happened.append(Happening("quantity-lost", one_line(error), "power"))
+                    self._happened.append(Happening("quantity-lost", error_message(error), "power"))
                 self._lost = True
                 return readings
             if self._lost:
@@ -94,19 +103,19 @@ def find(
         if not _KFD.exists():
             return [], []
         remedy = "pip install amdsmi, of the release of ROCm (or of /opt/rocm/share/amd_smi)"
-        return [], [Missing("amdsmi", f"an AMD GPU, but {one_line(error)}", remedy)]
+        return [], [Missing("amdsmi", f"an AMD GPU, but {error_message(error)}", remedy)]
     except Exception as error:  # it loads its library on import, and raises what it likes
-        why = f"the Python package amdsmi does not import: {one_line(error)}"
+        why = f"the Python package amdsmi does not import: {error_message(error)}"
         return [], [Missing("amdsmi", why, "install ROCm's libraries, of the release of amdsmi")]
     try:
         _open(amdsmi)
     except Exception as error:
-        why = f"AMD SMI does not start: {one_line(error)}"
+        why = f"AMD SMI does not start: {error_message(error)}"
         return [], [Missing("amdsmi", why, "load the driver (modprobe amdgpu) and try amd-smi")]
     try:
         return _find(amdsmi, environ, proc_root)
     except Exception as error:
-        why = f"AMD SMI failed while listing the GPUs: {one_line(error)}"
+        why = f"AMD SMI failed while listing the GPUs: {error_message(error)}"
         return [], [Missing("amdsmi", why, "see whether amd-smi list works")]
     finally:
         _close(amdsmi)

@@ -15,7 +15,7 @@ from metering.meter import (
     MeterError,
     Missing,
     Reading,
-    one_line,
+    error_message,
     timed,
 )
 
@@ -113,7 +113,7 @@ def find(
     try:
         return [CpuEstimate(proc_root / "stat", rated_power_w)], []
     except (OSError, ValueError, IndexError) as error:
-        why = f"CPU time cannot be read from {proc_root / 'stat'}: {one_line(error)}"
+        why = f"CPU time cannot be read from {proc_root / 'stat'}: {error_message(error)}"
         return [], [Missing("estimate", why, "mount /proc")]
 
 

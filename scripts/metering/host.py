@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 from metering import nvml
-from metering.meter import one_line
+from metering.meter import error_message
 
 
 def host_facts(
@@ -57,7 +57,7 @@ def host_facts(
             facts[name] = read()
         except Exception as error:  # what a machine may say has no end; no fact is worth a session
             facts[name] = None
-            unread[name] = one_line(error)
+            unread[name] = error_message(error)
     facts["virtualisation"] = facts["virtualisation"] or dict.fromkeys(
         ("hypervisor", "product", "container")
     )

@@ -21,7 +21,7 @@ from metering.meter import (
     MeterError,
     Missing,
     Reading,
-    one_line,
+    error_message,
     timed,
 )
 from metering.pace import POWER, Paced
@@ -140,7 +140,7 @@ def find(root: Path = HWMON_ROOT) -> tuple[list[Meter], list[Missing]]:
             why = f"{sensor.domain} ({label}, {path.parent.name}/{path.name}) cannot be read: "
             denied = isinstance(error, PermissionError)
             remedy = f"sudo chmod a+r {path}" if denied else "see the kernel's log for hwmon"
-            missing.append(Missing("hwmon", why + one_line(error), remedy))
+            missing.append(Missing("hwmon", why + error_message(error), remedy))
             continue
         # A counter says more than a power, and a power now more than a mean.
         kept = found.get(sensor.domain)

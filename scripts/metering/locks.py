@@ -35,7 +35,7 @@ class HeldError(RuntimeError):
     """
 
     def __init__(self, path: Path, holder: dict[str, str]) -> None:
-        super().__init__(f"{path} is held by {told(holder)}")
+        super().__init__(f"{path} is held by {describe_holder(holder)}")
         self.holder = holder
 
 
@@ -143,14 +143,14 @@ class Lock:
         }
 
 
-def told(holder: dict[str, str]) -> str:
+def describe_holder(holder: dict[str, str]) -> str:
     """A holder in words."""
     if not holder:
         return "another process"
     return "{what}: process {pid} on {host}, since {since}".format_map(holder)
 
 
-def written_lately(path: Path, within_s: float) -> bool:
+def was_written_recently(path: Path, within_s: float) -> bool:
     """Whether a file was written within so many seconds, by the clock of its file system, which
     other hosts share."""
     probe = path.with_name(f"{path.name}.{os.getpid()}.clock")
@@ -197,5 +197,5 @@ def wait_for(
                 raise
             if held.holder != waited:
                 waited = held.holder
-                say(told(waited))
+                say(describe_holder(waited))
             time.sleep(every_s)

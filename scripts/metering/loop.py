@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection
 
 from metering.counters import CounterWatch
-from metering.meter import Happening, Meter, MeterGoneError, Reading, Watcher, one_line
+from metering.meter import Happening, Meter, MeterGoneError, Reading, Watcher, error_message
 from metering.pace import OWN, Budget
 from metering.plausible import Plausible
 from metering.probes import ROUND_S, Retry
@@ -86,7 +86,7 @@ class SamplingLoop:
         domain, now_s = one.meter.domain.domain, time.monotonic()
         # A right that was taken away is not given back while we ask.
         gone = isinstance(error, MeterGoneError | PermissionError)
-        why = one_line(error.__cause__ or error)
+        why = error_message(error.__cause__ or error)
         if not gone and one.failing_since_s is None:
             one.failing_since_s = now_s
             self._event("meter-failed", domain, why)
@@ -107,7 +107,7 @@ class SamplingLoop:
             self._trace.write(read())
         except Exception as error:  # energy may still be there: keep the meter
             if retry.failures == 0:
-                self._event("slow-quantities-lost", domain, one_line(error))
+                self._event("slow-quantities-lost", domain, error_message(error))
             retry.failed()
             return
         if retry.answered():
@@ -158,7 +158,7 @@ class SamplingLoop:
         try:
             one.meter.close()
         except Exception as error:  # a lost device may not even close
-            self._event("close-failed", one.meter.domain.domain, one_line(error))
+            self._event("close-failed", one.meter.domain.domain, error_message(error))
 
     def _event(self, kind: str, domain: str, why: str, quantity: str | None = None) -> None:
         more = {} if quantity is None else {"quantity": quantity}

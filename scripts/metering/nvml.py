@@ -19,7 +19,7 @@ from metering.meter import (
     MeterGoneError,
     Missing,
     Reading,
-    one_line,
+    error_message,
     timed,
 )
 from metering.nvml_library import GPU_IS_LOST, UNKNOWN, code, field, start, text, tried
@@ -93,7 +93,7 @@ def find(environ: Mapping[str, str]) -> tuple[list[Meter], list[Missing]]:
         return [], [
             Missing(
                 "nvml",
-                f"NVML failed while listing the GPUs: {one_line(error)}",
+                f"NVML failed while listing the GPUs: {error_message(error)}",
                 "see whether nvidia-smi works; it asks the same library",
             )
         ]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from types import ModuleType
 
-from metering.meter import Happening, MeterError, Reading, one_line, timed
+from metering.meter import Happening, MeterError, Reading, error_message, timed
 from metering.pace import POWER, Paced
 from metering.probes import Probe
 
@@ -177,7 +177,7 @@ class Power:
             if self._samples.misplaced:
                 why = f"{self._samples.misplaced} samples stamped with times that cannot be"
         except Exception as error:  # the binding has several kinds; power is not the energy
-            found, why = [], one_line(error)
+            found, why = [], error_message(error)
         if found:
             self._last_s = now_s
             if not sampling:
@@ -189,12 +189,12 @@ class Power:
 
     def _read_now(self) -> list[Reading]:
         failure: Exception = MeterError("no way of reading it is left")
-        why = one_line(failure)
+        why = error_message(failure)
         for probe in self._direct:
             try:
                 t_ns, mw = self._reads.call(lambda probe=probe: timed(probe.read))
             except Exception as error:  # the next way may work
-                failure, why = error, one_line(error)
+                failure, why = error, error_message(error)
                 continue
             if self.failure or probe.way != self.way:
                 self._change(probe.way, why if probe.way != self.way else "it can be read again")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from metering.meter import Happening, Reading, one_line, timed
+from metering.meter import Happening, Reading, error_message, timed
 from metering.pace import SLOW, Paced
 
 # The slow quantities are asked for so often; one that fails is asked again at once, then after so
@@ -78,7 +78,7 @@ class Probes:
                 )
             except Exception as error:  # whatever it is: this quantity only
                 if retry.failures == 0:
-                    why = one_line(error)
+                    why = error_message(error)
                     self._happened.append(Happening("quantity-lost", why, probe.quantity))
                 retry.failed()
                 continue
@@ -113,7 +113,7 @@ def supported(
                 time.sleep(0.05)
                 probe.read() + 0
         except Exception as error:  # each library has its own, and bindings raise others
-            refused[probe.way or probe.quantity] = one_line(error)
+            refused[probe.way or probe.quantity] = error_message(error)
         else:
             usable.append(probe)
     return usable, refused

@@ -25,7 +25,7 @@ from metering.meter import (
     Meter,
     Missing,
     Reading,
-    one_line,
+    error_message,
     timed,
 )
 from metering.probes import Probe, Probes
@@ -291,7 +291,9 @@ def _masked(folder: Path, error: OSError) -> Missing:
 
 
 def _unreadable(zone: Zone, error: Exception) -> Missing:
-    why = f"the counter of {zone.domain} ({zone.folder.name}) cannot be read: {one_line(error)}"
+    why = (
+        f"the counter of {zone.domain} ({zone.folder.name}) cannot be read: {error_message(error)}"
+    )
     denied = isinstance(error, PermissionError)
     return Missing("rapl", why, _CHMOD if denied else "see the kernel's log for intel_rapl")
 
@@ -312,7 +314,7 @@ def _pyrapl_readers(
     except ImportError:
         return [], "the Python package pyRAPL is not installed"
     except Exception as error:  # a version that does not know this machine: say so, go on without
-        return [], f"pyRAPL cannot use this machine: {one_line(error)}"
+        return [], f"pyRAPL cannot use this machine: {error_message(error)}"
 
 
 def _pyrapl_reader(pyrapl, zone: Zone) -> Callable[[], int]:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from metering.meter import MeterError, one_line
+from metering.meter import MeterError, error_message
 from metering.torn import FILES, RecordingError, TornError, is_free, read_lines
 from metering.trace import cut_torn_line, read_trace
 
@@ -157,7 +157,7 @@ class Recording:
         try:
             return _last_samples(self.trace)
         except (MeterError, ValueError, csv.Error) as error:
-            why = one_line(error, 300)
+            why = error_message(error, 300)
             raise TornError(f"{self.trace} is damaged: {why}{self._remedy}") from None
 
     def _read(self, name: str) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ from metering.activity import Activity
 from metering.loop import SamplingLoop
 from metering.meter import MeterError
 from metering.pace import OWN
-from metering.parent import end_with
+from metering.parent import terminate_with
 from metering.trace import EventWriter, TraceWriter
 
 DEFAULT_PERIOD_S = 0.05
@@ -249,7 +249,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _sample(args: argparse.Namespace) -> None:
     # Whoever started the sampler is the session.
     parent = os.getppid() if args.parent is None else args.parent
-    end_with(parent)
+    terminate_with(parent)
     stop = _Stop()
     watchers = [Activity(parent, os.getpid(), args.proc_root)]
     meters, missing = discovery.discover(

@@ -17,7 +17,7 @@ ROWS, MISSING = 8, 4
 NO_THROTTLE = 0x1 | 0x2 | 0x100
 
 
-def rendered(found: Mapping[str, Any]) -> Iterator[str]:
+def render(found: Mapping[str, Any]) -> Iterator[str]:
     """Its lines; `found` is what is kept as JSON."""
     host = found["host"]
     memory = host["memory_bytes"] and f"{host['memory_bytes'] / 2**30:.0f} GiB"

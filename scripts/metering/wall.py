@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from metering.meter import Domain, Happening, Meter, MeterError, Missing, Reading, one_line
+from metering.meter import Domain, Happening, Meter, MeterError, Missing, Reading, error_message
 
 # Keys of a cumulative energy, with the unit and its joules.
 ENERGIES = {"energy_j": ("J", 1.0), "energy_wh": ("Wh", 3600.0), "energy_kwh": ("kWh", 3.6e6)}
@@ -97,7 +97,7 @@ class Line(threading.Thread):
                     self._converse(connection)
                 self.why = "it closed the connection"
             except Exception as error:  # names that do not resolve, hosts that are off, and so on
-                self.why = one_line(error)
+                self.why = error_message(error)
             self._ended.wait(min(wall.period_s, wall.timeout_s))
 
     def _converse(self, connection: socket.socket) -> None:

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from metering.locks import HeldError, Lock, LockError, told
+from metering.locks import HeldError, Lock, LockError, describe_holder
 from session.exclusive import BusyError
 
 # Where Snakemake keeps which files its runs read and write.
@@ -43,7 +43,8 @@ class Run:
             return
         for path in {Path(name) for name in lock.before.get("locks", "").split("\n")} & _locks():
             path.unlink(missing_ok=True)
-        say(f"{told(lock.before)}, was killed: it holds {self._name} no more, which goes on")
+        before = describe_holder(lock.before)
+        say(f"{before}, was killed: it holds {self._name} no more, which goes on")
         lock.free()
         self._others = _locks()
 
@@ -63,9 +64,9 @@ class Run:
         except HeldError as held:
             if measures:
                 raise BusyError(
-                    f"campaign '{self._name}' is being measured already ({told(held.holder)}); run"
-                    " the same command again when that has ended, or choose another name (--config"
-                    " campaign=NAME)"
+                    f"campaign '{self._name}' is being measured already"
+                    f" ({describe_holder(held.holder)}); run the same command again when"
+                    " that has ended, or choose another name (--config campaign=NAME)"
                 ) from None
         except LockError:
             pass  # each session says that it cannot lock

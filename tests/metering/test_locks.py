@@ -117,7 +117,7 @@ def test_no_file_of_another_is_written_through_a_link(tmp_path):
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     monkeypatch.setenv("INFERENCE_ENERGY_LOCK", str(tmp_path / "machine"))
-    monkeypatch.setattr("alone.PATIENCE_S", 0.1)
+    monkeypatch.setattr("session.exclusive.PATIENCE_S", 0.1)
     (tmp_path / "small" / "partial").mkdir(parents=True)
     return tmp_path / "small"
 

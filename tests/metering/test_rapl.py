@@ -9,7 +9,7 @@ from metering import rapl
 from metering.counters import unwrap
 from metering.discovery import discover
 from metering.loop import SamplingLoop
-from metering.meter import MeterError, declared
+from metering.meter import MeterError, parse_domain
 from metering.trace import EventWriter, TraceWriter, read_trace
 
 
@@ -218,7 +218,7 @@ def test_a_zone_declares_what_the_analysis_asks(powercap):
         assert domain.resolution * domain.scale == pytest.approx(2.0**-14)
         # As the record of a session from before is understood.
         old = {key: value for key, value in domain.as_dict().items() if key not in since}
-        assert declared(old) == domain
+        assert parse_domain(old) == domain
 
 
 @pytest.mark.parametrize("text", ["", "x", None])

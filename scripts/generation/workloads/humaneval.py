@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from generation.sandbox import unfit
+from generation.sandbox import incompatibility
 from generation.workloads.base import WorkloadError
 from generation.workloads.functions import FunctionTask, PosedFunction
 
@@ -81,7 +81,7 @@ class HumanEval:
 
         problems = read_problems().values()
         for problem in problems:
-            if reason := unfit(problem["test"]):
+            if reason := incompatibility(problem["test"]):
                 raise WorkloadError(f"{problem['task_id']} cannot be judged: {reason}")
         return [
             FunctionTask(p["task_id"], p["prompt"], p["entry_point"], p["test"]) for p in problems

@@ -20,7 +20,7 @@ from generation.workloads.base import WorkloadError
 from generation.workloads.nextline import LineTask, NextLines, PosedLine
 from weights import WeightsError
 from weights.digest import compare
-from weights.repository import HubError, brought
+from weights.repository import HubError, download
 
 ARCHIVE = "data.zip"
 FILES = ("lcc.jsonl", "repobench-p.jsonl")
@@ -92,13 +92,13 @@ def _at_hub(repo: str, revision: str, expected: Mapping[str, str]) -> list[tuple
     where = f"{repo}@{revision}"
     digest = expected.get(ARCHIVE)
     try:
-        archive, _, stated = brought(
+        archive, _, stated = download(
             repo,
             revision,
             "dataset",
             where,
             stated=digest is None,
-            download=lambda at: hf_hub_download(repo, ARCHIVE, repo_type="dataset", revision=at),
+            fetch=lambda at: hf_hub_download(repo, ARCHIVE, repo_type="dataset", revision=at),
         )
     except HubError as error:
         raise WorkloadError(
