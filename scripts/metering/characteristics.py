@@ -1,4 +1,4 @@
-"""What a meter is like, from reading it as fast as it goes."""
+"""The characteristics of a meter (resolution, update interval, delay), from reading it densely."""
 
 import itertools
 import statistics
@@ -19,7 +19,7 @@ FEWEST_ON_GRID = 8
 
 @dataclass(frozen=True)
 class Characteristics:
-    """What was found of one quantity of a meter; None where there was too little to tell.
+    """How one quantity of a meter behaves; None where there were too few readings to tell.
 
     Attributes:
         update_s: Time between two changes of the value, on their grid where they are on one.
@@ -69,8 +69,13 @@ def characterise(
     read_cpu_s: float,
     scale: float | None = None,
 ) -> Characteristics:
-    """What the readings of one quantity tell: `energy` (a counter) or `power`; `scale` is joules or
-    watts in one of their unit, which is common knowledge of the commonest."""
+    """The characteristics of one quantity: `energy` (a counter) or `power`.
+
+    Args:
+        max_range: Where a counter wraps around, in its unit; None where it does not.
+        read_wall_s, read_cpu_s: Of one read; see `read_densely`.
+        scale: Joules or watts in one unit of the readings; None takes it from their unit.
+    """
     own = sorted((r for r in readings if r.quantity == quantity), key=lambda r: r.t_ns)
     times = [r.t_ns / 1e9 for r in own]
     if scale is None:

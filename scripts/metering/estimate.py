@@ -10,9 +10,9 @@ from pathlib import Path
 
 from metering.meter import (
     Domain,
-    Happening,
     Meter,
     MeterError,
+    MeterEvent,
     Missing,
     Reading,
     error_message,
@@ -93,7 +93,7 @@ class CpuEstimate:
             readings.append(self._reading(t_ns, "utilisation", used, "1"))
         return readings
 
-    def happened(self) -> list[Happening]:
+    def new_events(self) -> list[MeterEvent]:
         """Nothing happens to it."""
         return []
 

@@ -30,7 +30,7 @@ class Reading(NamedTuple):
     source: str
 
 
-class Happening(NamedTuple):
+class MeterEvent(NamedTuple):
     """What a meter saw happen to itself: for the events of the session.
 
     ``kind`` is one of docs/meters.md; ``quantity`` names what it concerns, None the whole meter.
@@ -151,11 +151,11 @@ class Meter(Protocol):
 
     def read_slow(self) -> list[Reading]:
         """What moves within seconds: temperature, clocks, limits, utilisation. A quantity that
-        cannot be read is left out, and `happened`."""
+        cannot be read is left out, and `new_events` says so."""
         ...
 
-    def happened(self) -> list[Happening]:
-        """What happened to the meter since the last call."""
+    def new_events(self) -> list[MeterEvent]:
+        """What happened to the meter since the last call: lost and regained quantities, ways."""
         ...
 
     def close(self) -> None:

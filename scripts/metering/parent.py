@@ -17,7 +17,7 @@ GRACE_S = 5.0
 # For a session, whose sampler and checkers end first.
 SESSION_GRACE_S = 60.0
 # Where the kernel gives no descriptor of a process.
-LOOK_EVERY_S = 1.0
+POLL_S = 1.0
 
 
 def terminate_with(parent: int) -> None:
@@ -78,7 +78,7 @@ def _wait_for_end(pid: int, lives: Callable[[], bool]) -> None:
         descriptor = os.pidfd_open(pid)
     except (AttributeError, OSError):  # an old kernel, a sandbox, or it has just ended
         while lives():
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_S)
         return
     if lives():  # else the number may already be another's
         poll = select.poll()

@@ -21,8 +21,8 @@ from metering.counters import HELD_BACK_S
 from metering.meter import (
     MAX_POWER_W,
     Domain,
-    Happening,
     Meter,
+    MeterEvent,
     Missing,
     Reading,
     error_message,
@@ -108,9 +108,9 @@ class RaplZone:
         unwrapped), and `energy_powercap`, the file itself where pyRAPL reads."""
         return self._beside.read()
 
-    def happened(self) -> list[Happening]:
+    def new_events(self) -> list[MeterEvent]:
         """What was lost of that, and came back."""
-        return self._beside.happened()
+        return self._beside.new_events()
 
     def close(self) -> None:
         """Nothing is held."""
@@ -193,7 +193,7 @@ def _zones(root: Path) -> tuple[list[Zone], list[Missing], list[Missing]]:
         except OSError as error:
             missing.append(_masked(folder, error))
             continue
-        zone = _named(folder, name, packages)
+        zone = _parse_zone(folder, name, packages)
         if zone is None:
             continue
         if zone.domain in zones:
@@ -217,7 +217,7 @@ def _zones(root: Path) -> tuple[list[Zone], list[Missing], list[Missing]]:
     return list(zones.values()), missing, said
 
 
-def _named(folder: Path, name: str, packages: dict[str, re.Match]) -> Zone | None:
+def _parse_zone(folder: Path, name: str, packages: dict[str, re.Match]) -> Zone | None:
     """The zone of that name; None where it is a part of another one. Takes down packages."""
     range_uj = _number(folder / "max_energy_range_uj")
     package = _PACKAGE.fullmatch(name)

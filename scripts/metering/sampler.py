@@ -30,7 +30,7 @@ from metering import discovery
 from metering.activity import Activity
 from metering.loop import SamplingLoop
 from metering.meter import MeterError
-from metering.pace import OWN
+from metering.pace import PROCESS_BUDGET
 from metering.parent import terminate_with
 from metering.trace import EventWriter, TraceWriter
 
@@ -267,8 +267,8 @@ def _sample(args: argparse.Namespace) -> None:
         loop.run(args.period_s, stop.wait)
         cpu_s, wall_s = time.process_time() - cpu_s, time.monotonic() - wall_s
     stats = {"cpu_s": cpu_s, "wall_s": wall_s, "samples": loop.samples, "late": loop.late}
-    if OWN.steady is not None:
-        stats["steady_cpu_s"], stats["steady_wall_s"] = OWN.steady
+    if PROCESS_BUDGET.steady is not None:
+        stats["steady_cpu_s"], stats["steady_wall_s"] = PROCESS_BUDGET.steady
     _say({"stats": stats})
 
 

@@ -35,17 +35,17 @@ class Run:
             return
         lock = Lock(self._path, "a look at it")
         try:
-            lock.take()
+            lock.acquire()
         except (HeldError, LockError):
             return
-        if lock.before.get("host") != socket.gethostname():
-            lock.give_back()
+        if lock.previous.get("host") != socket.gethostname():
+            lock.restore_previous()
             return
-        for path in {Path(name) for name in lock.before.get("locks", "").split("\n")} & _locks():
+        for path in {Path(name) for name in lock.previous.get("locks", "").split("\n")} & _locks():
             path.unlink(missing_ok=True)
-        before = describe_holder(lock.before)
+        before = describe_holder(lock.previous)
         say(f"{before}, was killed: it holds {self._name} no more, which goes on")
-        lock.free()
+        lock.release()
         self._others = _locks()
 
     def hold(self, measures: bool) -> None:
@@ -60,7 +60,7 @@ class Run:
         locks = "\n".join(str(path) for path in sorted(_locks() - self._others))
         lock = Lock(self._path, f"a run of campaign {self._name}", locks=locks)
         try:
-            lock.take()
+            lock.acquire()
         except HeldError as held:
             if measures:
                 raise BusyError(
@@ -77,7 +77,7 @@ class Run:
 def _freed(lock: Lock, pid: int) -> None:
     if os.getpid() == pid:
         with contextlib.suppress(OSError):
-            lock.free()
+            lock.release()
 
 
 def _locks() -> set[Path]:

@@ -78,18 +78,18 @@ def _only_here(
     try:
         yield
     finally:
-        lock.free()
+        lock.release()
 
 
 def _refuse_seen(lock: Lock, partial: Path, session: str) -> None:
     """Not every shared file system shows one host the locks of another: but samples that are being
     written are seen."""
-    if lock.before.get("host", socket.gethostname()) == socket.gethostname():
+    if lock.previous.get("host", socket.gethostname()) == socket.gethostname():
         return
     traces = partial.glob(f"{session}-*/trace.csv")
     if any(was_written_recently(trace, LATELY_S) for trace in traces):
-        refusal = _refusal(session, lock.before)
-        lock.give_back()
+        refusal = _refusal(session, lock.previous)
+        lock.restore_previous()
         raise BusyError(refusal)
 
 
@@ -117,4 +117,4 @@ def _only_now(what: str, say: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.free()
+        lock.release()

@@ -197,7 +197,7 @@ def test_session_json_comes_last_and_until_then_the_session_can_be_resumed(start
     recording = start()
     run(recording, ["a"])
     with monkeypatch.context() as patch:
-        patch.setattr("metering.recording._write_whole", lambda *_: 1 / 0)
+        patch.setattr("metering.recording._write_atomically", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             recording.finish({})
     assert not (start.final / "session.json").exists()
