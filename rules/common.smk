@@ -9,14 +9,14 @@ import shutil
 import yaml
 from snakemake.settings.types import DeploymentMethod
 
-from configuration import ConfigurationError, estimates, plan, strict, validated
+from configuration import ConfigurationError, estimates, plan, strict, validate
 from configuration.devices import check_device, nvidia_devices
 from configuration.paths import expanded
 from configuration.registry import check_keys, with_copies, with_twins
 from configuration.runtimes import plan_runtimes, unmet
 from generation.workloads import WORKLOADS, WorkloadError
 from generation.workloads.longbench import files_in
-from runtimes.base import backend, backends
+from runtimes.base import backend_names, load_backend
 from runtimes.network import FILE
 from software import SET, SWAYING, is_made, pins_digest
 
@@ -33,7 +33,7 @@ def checked_configuration():
         strict.read(Path(file), str(file))
     if Path(sys.argv[0]).name in ("snakemake", "__main__.py"):
         strict.check_settings(sys.argv[1:])
-    checked = validated(config, schema("config.schema.yaml"), "configuration")
+    checked = validate(config, schema("config.schema.yaml"), "configuration")
     if checked["campaign"] == "doctor" or Path("results", checked["campaign"]).is_file():
         raise ConfigurationError(
             f"campaign: results/{checked['campaign']} is no campaign's; choose another name"
@@ -41,7 +41,7 @@ def checked_configuration():
         )
     registry = Path(expanded(checked["models_file"], "models_file"))
     entries = strict.read(registry, "models_file")
-    models = validated(entries, schema("models.schema.yaml"), checked["models_file"])
+    models = validate(entries, schema("models.schema.yaml"), checked["models_file"])
     check_keys(entries, schema("models.schema.yaml"), checked["models_file"])
     copies = checked["models_folder"] and expanded(checked["models_folder"], "models_folder")
     if copies is not None and not os.path.isdir(copies):
@@ -67,7 +67,7 @@ def checked_configuration():
     return checked, models, sessions
 
 
-BACKENDS = {name: backend(name) for name in backends()}
+BACKENDS = {name: load_backend(name) for name in backend_names()}
 ENVIRONMENTS = {path.stem for path in (ROOT / "envs").glob("*.yaml")}
 
 try:
@@ -234,7 +234,7 @@ def planned_lines():
                 what = f"network {wildcards['model']} {wildcards.get('framework', '')}".strip()
                 sizes[what] = estimates.network_bytes(MODELS[wildcards["model"]])
     raw = estimates.raw_bytes(span.most, config["metering"]["period_s"])
-    return estimates.told(len(sessions) + len(meters), span, assumed, sizes, raw)
+    return estimates.describe(len(sessions) + len(meters), span, assumed, sizes, raw)
 
 
 def tell_plan():

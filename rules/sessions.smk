@@ -21,7 +21,7 @@ from configuration.runtimes import (
     runtime_spec,
 )
 from generation.workloads import WORKLOADS
-from metering.torn import FILES, RecordingError, TornError, is_free, read_facts, refuse_copies
+from metering.torn import FILES, RecordingError, TornError, is_free, read_facts, refuse_duplicates
 from session.campaign import Run
 from analysis.runtimes.providers import on_gpu
 from snakemake.logging import logger
@@ -74,7 +74,7 @@ def recorded():
     folders = {file.parent for name in ("session.json", *FILES) for file in raw.glob(f"*/{name}")}
     try:
         found = {str(folder): read_facts(folder) for folder in sorted(folders)}
-        refuse_copies(found)
+        refuse_duplicates(found)
     except RecordingError as error:
         refuse(error)
     return {Path(folder).name: facts for folder, facts in found.items()}

@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from generation.sandbox import Check, Pool, SandboxError, doubtful, unfit
+from generation.sandbox import Check, Pool, SandboxError, incompatibility, is_inconclusive
 from generation.sandbox.packages import DEFAULT as PACKAGES
 
 _PROBLEM_FIELDS = ("task_id", "prompt", "entry_point", "test")
@@ -136,7 +136,9 @@ def judge(samples: list[dict], problems: dict[str, dict], options) -> list[dict]
         checks = (Check.of(problems[s["task_id"]], s["completion"]) for s in judged)
         verdicts = tqdm(pool.map(checks), total=len(judged), unit="sample")
         results = {id(s): v for s, v in zip(judged, verdicts, strict=True)}
-    for task_id in dict.fromkeys(s["task_id"] for s in judged if doubtful(results[id(s)].result)):
+    for task_id in dict.fromkeys(
+        s["task_id"] for s in judged if is_inconclusive(results[id(s)].result)
+    ):
         print(f"in doubt: {task_id}: a value did not cross, see its results", file=sys.stderr)
     return [
         {**s, "result": results[id(s)].result, "passed": results[id(s)].passed}
@@ -148,7 +150,9 @@ def judge(samples: list[dict], problems: dict[str, dict], options) -> list[dict]
 
 def refusals(problems: dict[str, dict], pool: Pool) -> dict[str, str]:
     """Why a problem cannot be judged here, by task_id; those that can be are not in it."""
-    refused = {name: reason for name, p in problems.items() if (reason := unfit(p["test"]))}
+    refused = {
+        name: reason for name, p in problems.items() if (reason := incompatibility(p["test"]))
+    }
     solved = {
         name: Check.of(problem, problem["canonical_solution"])
         for name, problem in problems.items()

@@ -19,17 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from metering.meter import one_line
+from metering.meter import error_message
 from runtimes.base import (
     Backend,
     Executable,
     Settings,
-    backend,
-    broken,
-    computed,
+    can_export,
+    compute,
     environment,
-    exports,
-    lacking,
+    import_failure,
+    load_backend,
+    must_restart,
 )
 from runtimes.network import FILE, Network, can_build, relative_error
 
@@ -46,7 +46,7 @@ def main() -> None:
     record = {"model": network.name, "backend": args.backend, "network_sha256": network.sha256}
     if args.backend == FILE:
         record |= taken(network, args)
-    elif not can_build(module := backend(args.backend), network.kind):
+    elif not can_build(module := load_backend(args.backend), network.kind):
         record |= not_built(module, network, args)
     else:
         record |= converted(module, network, args)
@@ -100,9 +100,9 @@ def converted(module: Backend, network: Network, args: argparse.Namespace) -> di
     """The network in a framework, and its export."""
     settings = Settings()
     variables = environment(module, settings, "default")
-    if lacking(variables):
+    if must_restart(variables):
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **variables})
-    if (why := broken(module, settings)) is not None:
+    if (why := import_failure(module, settings)) is not None:
         sys.exit(f"error: {why}")
     record = {"title": module.TITLE, "absent": None, "notes": "; ".join(network.notes) or None}
     executable, record["framework"], record["parity"] = compared(
@@ -125,11 +125,11 @@ def compared(
         facts = executable.facts
         for batch in batches:
             inputs, expected = network.reference(batch)
-            output = computed(executable, inputs)
+            output = compute(executable, inputs)
             found[str(batch)] = output
             parity["relative_error"].append(relative_error(output, expected))
     except Exception as error:  # whatever a framework raises, the other pairs go on
-        parity["why"] = one_line(error, 300)
+        parity["why"] = error_message(error, 300)
         parity["relative_error"] = [None] * len(batches)
     np.savez(outputs, **found)
     return executable, facts, parity
@@ -141,14 +141,16 @@ def exported(
     """Writes the ONNX file, empty where there is none, and says what is in it."""
     path.unlink(missing_ok=True)
     record: dict[str, Any] = {"exporter": None, "opset": None, "notes": None, "why": None}
-    if executable is None or not exports(name):
-        record["why"] = f"{module.TITLE} {'was not loaded' if exports(name) else 'has no export'}"
+    if executable is None or not can_export(name):
+        record["why"] = (
+            f"{module.TITLE} {'was not loaded' if can_export(name) else 'has no export'}"
+        )
     else:
         try:
             record |= module.export(executable, network, path)
             record |= graph_facts(path)
         except Exception as error:  # whatever an exporter raises, the other pairs go on
-            record["why"] = one_line(error, 300)
+            record["why"] = error_message(error, 300)
             path.unlink(missing_ok=True)
     path.touch()
     return record

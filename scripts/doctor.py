@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from metering import discovery
+from metering.characteristics import Characteristics, characterise, read_densely, shortest_window_s
 from metering.counters import PACKAGE_POWER_BOUND_W
-from metering.examine import Examined, examined, read_densely, resolved_s
 from metering.host import host_facts
-from metering.meter import Domain, Meter, MeterError, one_line
+from metering.meter import Domain, Meter, MeterError, error_message
 from metering.pace import START_UP_S
 from metering.sampler import DEFAULT_PERIOD_S, Sampler
-from metering.screen import rendered
+from metering.screen import render
 from metering.trace import Sample, read_trace
 
 SHARES = (0.05, 0.02, 0.01)
@@ -48,7 +48,7 @@ def main() -> None:
     args = parser.parse_args()
     try:
         found = look(args)
-        text = "\n".join(rendered(found)) + "\n"
+        text = "\n".join(render(found)) + "\n"
         print(text, end="", flush=True)
         if args.out:
             _keep(found, text, args.out)
@@ -113,16 +113,16 @@ def _meter(
         readings, wall_s, cpu_s = read_densely(meter, seconds)
         record["state"] = {r.quantity: r.value for r in meter.read_slow()}
     except Exception as error:  # whatever the device raises: it is lost, and that is the finding
-        return {**record, "lost": one_line(error.__cause__ or error)}
+        return {**record, "lost": error_message(error.__cause__ or error)}
     for quantity in dict.fromkeys(r.quantity for r in readings):
         beside = quantity == "power" and domain.quantity != "power"
         scale = domain.power_scale if beside else domain.scale
         about = domain.domain, quantity
         cost = domain.max_range, wall_s, cpu_s, scale
-        one = examined(*about, readings, *cost)
+        one = characterise(*about, readings, *cost)
         if domain.kind != "gpu":
             # Reading densely keeps a core busy: a processor rests while it is only sampled.
-            at_rest = examined(*about, rest, *cost)
+            at_rest = characterise(*about, rest, *cost)
             one = dataclasses.replace(one, power_w=at_rest.power_w, noise_w=at_rest.noise_w)
         record["quantities"].append(dataclasses.asdict(_declared(one, domain)))
     interval_s = _interval_s(record, args.period_s)
@@ -131,14 +131,14 @@ def _meter(
         delay_s = NVML_DELAY_U_S if domain.meter == "nvml" else 0.0
         record["shortest_s"] = args.resolve_periods * interval_s
         record["resolved_s"] = {
-            f"{share:g}": resolved_s(interval_s, delay_s, share) for share in SHARES
+            f"{share:g}": shortest_window_s(interval_s, delay_s, share) for share in SHARES
         }
     if domain.max_range is not None:
         record["wraps_at_bound_s"] = domain.max_range * domain.scale / PACKAGE_POWER_BOUND_W
     return record
 
 
-def _declared(one: Examined, domain: Domain) -> Examined:
+def _declared(one: Characteristics, domain: Domain) -> Characteristics:
     """An estimate moves as often as CPUs are busy: what it can show is declared, not seen."""
     if not domain.estimate:
         return one

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from runtimes import RuntimeUnavailableError
-from runtimes.base import backend, environment, lacking
+from runtimes.base import environment, load_backend, must_restart
 from runtimes.session import Files, Runtimes, settings_of
 from runtimes.specification import RuntimesSpecification
 from session import program
@@ -29,9 +29,9 @@ def main() -> None:
     parser.add_argument("--onnx", type=Path, help="for an export: the file")
     args = parser.parse_args()
     spec, document = program.specification(RuntimesSpecification, args.spec)
-    module, settings = backend(spec.system), settings_of(spec)
+    module, settings = load_backend(spec.system), settings_of(spec)
     variables = environment(module, settings, spec.allocator)
-    if lacking(variables):
+    if must_restart(variables):
         # Threads and allocators are told before the process starts, or not at all.
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **variables})
     files = Files(args.network, args.conversion, args.verified, args.onnx)

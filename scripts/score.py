@@ -55,10 +55,12 @@ def main() -> None:
     workload = WORKLOADS[spec["workload"]]
     protections = []
     if not any(is_judged(spec, generation) for generation in generations):
-        scores = [unjudged(generation) for generation in generations]
+        scores = [without_verdict(generation) for generation in generations]
     elif workload.judged_by == "similarity":
         scores = [
-            compared(generation) if is_judged(spec, generation) else unjudged(generation)
+            judge_by_similarity(generation)
+            if is_judged(spec, generation)
+            else without_verdict(generation)
             for generation in generations
         ]
     elif args.tasks is None:
@@ -66,7 +68,7 @@ def main() -> None:
     else:
         tasks = read_tasks(args.tasks, workload)
         try:
-            protections, scores = tested(spec, generations, tasks)
+            protections, scores = judge_by_tests(spec, generations, tasks)
         except SandboxError as error:
             sys.exit(f"error: {error}")
     _write(args.out, protections, scores)
@@ -78,11 +80,11 @@ def is_judged(spec: dict[str, Any], generation: dict[str, Any]) -> bool:
     return spec["source"] != "init" or generation.get("replayed", False)
 
 
-def unjudged(generation: dict[str, Any]) -> dict[str, Any]:
+def without_verdict(generation: dict[str, Any]) -> dict[str, Any]:
     return {"generation": generation["generation"], **UNJUDGED}
 
 
-def tested(
+def judge_by_tests(
     spec: dict[str, Any], generations: list[dict[str, Any]], tasks: dict[str, Any]
 ) -> tuple[list[dict], list[dict]]:
     """The sandbox's protections, and the score of each generation by its task's tests.
@@ -99,7 +101,7 @@ def tested(
                 posed = workload.pose(tasks[generation["task"]], spec["prompt"])
                 scores.append(score(generation, posed, pool))
             else:
-                scores.append(unjudged(generation))
+                scores.append(without_verdict(generation))
             progress.step(f"{generation['generation']}: {scores[-1]['result']}")
         return [vars(protection) for protection in pool.protections], scores
 
@@ -120,7 +122,7 @@ def score(generation: dict[str, Any], posed: PosedFunction, pool: Pool) -> dict[
     """
     text = generation["text"][: generation["characters"]]
     program = posed.program(text)
-    as_it_stands = pool.check(posed.check(posed.whole(text)))
+    as_it_stands = pool.check(posed.check(posed.all_code(text)))
     processed = pool.check(posed.check(program))
     tokens, by = _answer(generation, posed, pool)
     return {
@@ -136,13 +138,13 @@ def score(generation: dict[str, Any], posed: PosedFunction, pool: Pool) -> dict[
     }
 
 
-def compared(generation: dict[str, Any]) -> dict[str, Any]:
+def judge_by_similarity(generation: dict[str, Any]) -> dict[str, Any]:
     """The similarity of one output's line to the reference, and the tokens that the line took with
     its end; None where it never ended."""
     text, ends = generation["text"][: generation["characters"]], generation["text_ends"]
     line, end = answer_line(text)
     alike = similarity(text, generation["reference"])
-    return unjudged(generation) | {
+    return without_verdict(generation) | {
         "result": f"similarity {alike:.2f}",
         "similarity": alike,
         "answer": line,

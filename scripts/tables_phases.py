@@ -42,7 +42,7 @@ from analysis.quality.flag_tables import (
 )
 from analysis.quality.order_effect import drifting, order_rows, order_table
 from analysis.tabular import table, together
-from metering.torn import RecordingError, read_facts, refuse_copies
+from metering.torn import RecordingError, read_facts, refuse_duplicates
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     scored = {path.stem: path for path in args.scores}
-    refuse_copies({str(path.parent): read_facts(path.parent) for path in args.sessions})
+    refuse_duplicates({str(path.parent): read_facts(path.parent) for path in args.sessions})
 
     analyse = functools.partial(
         analysed, scored=scored, resolve_periods=args.resolve_periods, confidence=args.confidence

@@ -45,7 +45,7 @@ from analysis.runtimes.omnibus import omnibus_table
 from analysis.runtimes.order import ordered
 from analysis.runtimes.pairs import engine_pairs
 from analysis.runtimes.systems import systems_table
-from metering.torn import RecordingError, read_facts, refuse_copies
+from metering.torn import RecordingError, read_facts, refuse_duplicates
 
 # What flags of windows are told by.
 FLAGGED = ("session", "kind", "domain", "flags", "unknown")
@@ -59,7 +59,7 @@ def main() -> None:
     args = parser.parse_args()
 
     read = {str(path.parent): read_facts(path.parent) for path in args.sessions}
-    refuse_copies(read)
+    refuse_duplicates(read)
     folders, sessions = {}, []
     for folder, facts in read.items():
         if facts.get("study") != "runtimes":

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from metering.meter import one_line
+from metering.meter import error_message
 from runtimes import RuntimeUnavailableError
 from runtimes.backends import onnxruntime as engine
-from runtimes.base import Settings, broken, computed
+from runtimes.base import Settings, compute, import_failure
 from runtimes.network import Network, relative_error
 
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--outputs", required=True, type=Path, help="its source's outputs (npz)")
     parser.add_argument("--out", required=True, type=Path, help="the JSON to write")
     args = parser.parse_args()
-    if (why := broken(engine, Settings())) is not None:
+    if (why := import_failure(engine, Settings())) is not None:
         sys.exit(f"error: {why}")
     network = Network.read(args.network)
     conversion = json.loads(args.conversion.read_text(encoding="utf-8"))
@@ -64,13 +64,13 @@ def verified(
             errors = []
             for batch in batches:
                 inputs, _ = network.reference(batch)
-                errors.append(relative_error(computed(executable, inputs), sources[str(batch)]))
+                errors.append(relative_error(compute(executable, inputs), sources[str(batch)]))
         parity["relative_error"] = errors
     except RuntimeUnavailableError as error:
         parity["why"] = str(error)
     except Exception as error:
         # Its exceptions are bare classes of an extension module, one for each status code.
-        parity["why"] = one_line(error, 300)
+        parity["why"] = error_message(error, 300)
     return parity
 
 

@@ -251,7 +251,7 @@ def raw_bytes(seconds: float, period_s: float) -> float:
     return seconds * READING_B / period_s
 
 
-def told(
+def describe(
     sessions: int,
     span: Span,
     assumed: bool,

@@ -16,7 +16,7 @@ from configuration.protocol import (
     specified,
     with_analysis,
 )
-from configuration.validation import ConfigurationError, choice, shown
+from configuration.validation import ConfigurationError, choice, format_value
 from generation.agenda import SHORTEST
 from generation.specification import LONGCODE_FILE, SWEEP, PhasesSpecification
 from generation.workloads import WORKLOADS
@@ -264,8 +264,9 @@ def check_unchanged(spec: str, measured: Mapping[str, Any]) -> None:
         if now.get(key) != measured.get(key):
             raise ConfigurationError(
                 f"campaign '{now['campaign']}' holds {now['session']}, measured with {key}:"
-                f" {shown(measured.get(key), 200)}, and now it is {shown(now.get(key), 200)};"
-                " choose another name (--config campaign=NAME), or delete"
+                f" {format_value(measured.get(key), 200)}, and now it is"
+                f" {format_value(now.get(key), 200)}; choose another name"
+                " (--config campaign=NAME), or delete"
                 f" results/{now['campaign']}/raw/{now['session']} to measure it again"
             )
 

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from configuration.validation import ConfigurationError, shown
+from configuration.validation import ConfigurationError, format_value
 
 # As os.path.expandvars finds them.
 _VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})", re.ASCII)
@@ -22,7 +22,7 @@ def expanded(path: str, where: str, environ: Mapping[str, str] = os.environ) -> 
         ConfigurationError: It is empty, or a variable or a user that it names is not there.
     """
     if not path.strip() or "\0" in path:
-        raise ConfigurationError(f"{where}: {shown(path)} is no path")
+        raise ConfigurationError(f"{where}: {format_value(path)} is no path")
 
     def value(found: re.Match[str]) -> str:
         name = found[1].strip("{}")

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from configuration.validation import ConfigurationError, shown
+from configuration.validation import ConfigurationError, format_value
 
 # Aliases within aliases make a small file huge.
 MOST_VALUES = 100_000
@@ -142,7 +142,7 @@ def check_settings(arguments: Sequence[str]) -> None:
                 # Snakemake takes it for a text.
                 continue
             if node is not None:
-                _check(node, f"--config {key}={shown(value)}", (), [0])
+                _check(node, f"--config {key}={format_value(value)}", (), [0])
 
 
 def _settings(arguments: Sequence[str]) -> list[list[str]]:

@@ -52,7 +52,7 @@ class ConfigurationError(ValueError):
     """A configuration that cannot be run; its message is one line."""
 
 
-def nearest(word: str, allowed: Iterable[str]) -> str:
+def suggestion(word: str, allowed: Iterable[str]) -> str:
     """'; did you mean X?' where something in `allowed` is close to `word`, else nothing."""
     spelt = {str(a).lower(): str(a) for a in allowed}
     match = difflib.get_close_matches(str(word).lower(), spelt, n=1, cutoff=0.5)
@@ -70,11 +70,11 @@ def choice(word: str, allowed: Iterable[str], what: str, where: str) -> str:
         return word
     some = ", ".join(str(a) for a in allowed[:12]) + (", ..." if len(allowed) > 12 else "")
     raise ConfigurationError(
-        f"{where}: no {what} {shown(word)}{nearest(word, allowed)} (there are: {some})"
+        f"{where}: no {what} {format_value(word)}{suggestion(word, allowed)} (there are: {some})"
     )
 
 
-def validated(document: Mapping[str, Any], schema: Mapping[str, Any], where: str) -> dict[str, Any]:
+def validate(document: Mapping[str, Any], schema: Mapping[str, Any], where: str) -> dict[str, Any]:
     """A copy of `document` with the schema's defaults filled in.
 
     Args:
@@ -152,13 +152,13 @@ def _one_line(error: ValidationError, where: str, root: Mapping[str, Any]) -> st
     place = f"{where}: {path}" if path else where
     if error.instance is None:
         return f"{place}: nothing stands there; give it a value, or leave the key out"
-    value = shown(error.instance)
+    value = format_value(error.instance)
     match error.validator:
         case "additionalProperties":
             known = error.schema.get("properties", {})
             unknown = sorted(set(map(str, error.instance)) - set(known))[0]
             key = f"{path}.{unknown}" if path else unknown
-            hint = _elsewhere(unknown, root) or nearest(unknown, known)
+            hint = _elsewhere(unknown, root) or suggestion(unknown, known)
             return f"{where}: unknown key '{key}'{hint} (allowed here: {', '.join(sorted(known))})"
         case "required":
             missing = [k for k in error.validator_value if k not in error.instance]
@@ -167,7 +167,7 @@ def _one_line(error: ValidationError, where: str, root: Mapping[str, Any]) -> st
         case "enum":
             allowed = [str(v) for v in error.validator_value]
             return (
-                f"{place}: {value} is not allowed{nearest(error.instance, allowed)}"
+                f"{place}: {value} is not allowed{suggestion(error.instance, allowed)}"
                 f" (allowed: {', '.join(allowed)})"
             )
         case "anyOf":
@@ -191,7 +191,7 @@ def _one_line(error: ValidationError, where: str, root: Mapping[str, Any]) -> st
             return f"{place}: {value} is not allowed (allowed: {_form(error.schema)})"
         case "uniqueItems":
             twice = next(v for n, v in enumerate(error.instance) if v in error.instance[:n])
-            return f"{place}: {shown(twice)} stands there twice; name each once"
+            return f"{place}: {format_value(twice)} stands there twice; name each once"
         case "minItems" | "minProperties" | "minLength":
             return f"{place}: must not be empty"
     return f"{place}: {error.message.splitlines()[0]}"
@@ -267,7 +267,7 @@ def _alternatives(error: ValidationError) -> str:
     return ", or ".join(told(sub) for sub in error.validator_value)
 
 
-def shown(value: Any, limit: int = 60) -> str:
+def format_value(value: Any, limit: int = 60) -> str:
     """`value` as a message shows it: on one line, and cut where it is long."""
     try:
         text = str(value) if isinstance(value, datetime.date) else repr(value)

@@ -18,8 +18,8 @@ PROMPT = 16
 # sums in another order are 1e-5 apart in single precision, and in bfloat16 up to 0.06 on a
 # processor (135 million parameters) and 0.034 on an H200 (7.6 billion). Positions that are off by
 # one make it 0.06 to 0.4, a state that is not handed on 0.6 and more.
-APART = {torch.float32: 0.01, torch.float64: 0.01}
-APART_HALF = 0.15
+TOLERANCE = {torch.float32: 0.01, torch.float64: 0.01}
+TOLERANCE_HALF = 0.15
 
 
 class Stepping(Protocol):
@@ -49,7 +49,7 @@ def disagreement(
         dtype: That the model computes in.
     """
     prompt = list(prompt)[:PROMPT]
-    allowed = APART.get(dtype, APART_HALF)
+    allowed = TOLERANCE.get(dtype, TOLERANCE_HALF)
     decoded = engine.first_steps(prompt, STEPS, batch)
     tokens = decoded[0].argmax(-1).tolist()
     whole = torch.stack(
@@ -58,8 +58,8 @@ def disagreement(
     for steps, what in zip(
         decoded, ("decoding", "decoding again from the same cache"), strict=True
     ):
-        off = apart(steps, whole)
-        spared = 1 if dtype in APART else 2
+        off = logit_distance(steps, whole)
+        spared = 1 if dtype in TOLERANCE else 2
         worst = max(off[0], off[1:].sort().values[-1 - spared])
         if not worst <= allowed:
             return (
@@ -69,7 +69,7 @@ def disagreement(
     return None
 
 
-def apart(some: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+def logit_distance(some: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     """Root mean square distance of logits, in standard deviations of the others; shape of all but
     the last axis. Words that both rule out (an infinite logit) are left out."""
     some, others = some.double(), others.double()

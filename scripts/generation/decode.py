@@ -163,11 +163,11 @@ class Engine:
         the same cache, for at least `window_s` seconds. The prefill before is outside."""
         with torch.inference_mode():
             context, first = self._prefill(prompt, _Picker(settings, self._device), settings)
-            filled = self._steps.copied(context)
+            filled = self._steps.snapshot(context)
 
             def once() -> None:
                 pick, stream = _Picker(settings, self._device, taken=1), self._stream(prompt)
-                context = self._steps.resumed(filled)
+                context = self._steps.restore(filled)
                 done = Generation(start_ns=time.monotonic_ns())
                 self._decode(context, first, pick, stream, settings, None, done)
 
@@ -176,7 +176,8 @@ class Engine:
     def repeat_generation(
         self, prompt: Sequence[int], settings: Settings, window_s: float
     ) -> Repeated:
-        """Whole generations back to back for at least `window_s` seconds, with the times of their phases."""
+        """Whole generations back to back for at least `window_s` seconds, with the times of their
+        phases."""
         phase_times_ns = []
 
         def once() -> None:
@@ -192,10 +193,10 @@ class Engine:
         pick = _Picker(Settings(count), self._device)
         with torch.inference_mode():
             context, first = self._steps.prefill(self._ids(prompt, batch))
-            kept = self._steps.copied(context)
+            kept = self._steps.snapshot(context)
             rounds = []
             for begun in (context, None):
-                context = begun or self._steps.resumed(kept)
+                context = begun or self._steps.restore(kept)
                 logits = [first]
                 with self._steps.decoding():
                     for _ in range(count):
@@ -207,7 +208,7 @@ class Engine:
     def recomputed(self, tokens: Sequence[int]) -> torch.Tensor:
         """See `agreement.Stepping`."""
         with torch.inference_mode():
-            return self._steps.whole(self._ids(tokens, 1))[0]
+            return self._steps.full_pass(self._ids(tokens, 1))[0]
 
     def _ids(self, tokens: Sequence[int], batch: int) -> torch.Tensor:
         return torch.tensor([list(tokens)] * batch, device=self._device)

@@ -19,7 +19,7 @@ from generation.agenda import Item, Output, Probe
 from generation.agreement import disagreement
 from generation.decode import Engine, Generation, Settings, ignored_settings
 from generation.lines import LineStop
-from generation.replay import Recorded, in_tokens_of, recorded_windows
+from generation.replay import RecordedOutput, recorded_windows, retokenize
 from generation.sandbox import Pool
 from generation.specification import SWEEP, PhasesSpecification, SweepSpecification
 from generation.suppression import Suppressor
@@ -80,7 +80,7 @@ class Lab:
         self._limit = context_limit(model)
         self._posed: dict[str, Posed] = {}
         self._prompts: dict[str, list[int]] = {}
-        self._recorded: dict[Output, Recorded] = {}
+        self._recorded: dict[Output, RecordedOutput] = {}
         try:
             self._engine = Engine(model, tokenizer)
             self.items = (
@@ -130,7 +130,7 @@ class Lab:
         if replayed is not None:
             for output in outputs:
                 prompt = self._prompts[output.task]
-                recorded = in_tokens_of(self._tokenizer, prompt, windows[output])
+                recorded = retokenize(self._tokenizer, prompt, windows[output])
                 tokens = tuple(self._fold(list(recorded.tokens)))
                 self._recorded[output] = dataclasses.replace(recorded, tokens=tokens)
         probe = spec.probe
@@ -309,7 +309,7 @@ class Lab:
         cpu_ns = time.process_time_ns()
         done = self._engine.generate(prompt, settings, suppressor)
         cpu_ns = time.process_time_ns() - cpu_ns
-        looks = suppressor.consultations if suppressor else []
+        looks = suppressor.checks if suppressor else []
         identity = {"generation": output.name, **dataclasses.asdict(output)}
         whole = {
             "kind": "generation",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 
-from generation.suppression import Consultation
+from generation.suppression import OutputCheck
 
 NO_CODE = ("`", "#", "//")
 # Only this ends a line for the metric.
@@ -46,7 +46,7 @@ class LineStop:
     score is the same. Needs no tests. Takes the place of `suppression.Suppressor`."""
 
     def __init__(self) -> None:
-        self.consultations: list[Consultation] = []
+        self.checks: list[OutputCheck] = []
 
     def __call__(self, text: str, new: int, tokens: int) -> bool:
         """Whether to stop now; `new` is where the text of the last of `tokens` begins."""
@@ -56,7 +56,7 @@ class LineStop:
         _, end = answer_line(text)
         outcome = "line goes on" if end is None else "line complete"
         looked = len(text) if end is None else end
-        self.consultations.append(
-            Consultation(start_ns, time.monotonic_ns(), tokens, looked, outcome, end is not None)
+        self.checks.append(
+            OutputCheck(start_ns, time.monotonic_ns(), tokens, looked, outcome, end is not None)
         )
         return end is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from generation.pieces import Code, Piece
+from generation.spans import Code, Span
 from generation.statements import COMMENT, LONG_TEXT, TEXT
 
 # A line with its break; a lone carriage return ends one, too.
@@ -65,7 +65,7 @@ def answer_end(text: str, begin: int = 0, fences: bool = False) -> int:
     return len(text)
 
 
-def blocks(text: str, begin: int = 0) -> tuple[list[Code], Code]:
+def fenced_blocks(text: str, begin: int = 0) -> tuple[list[Code], Code]:
     """The fenced blocks of an answer, without what quotes and indents their fences, and what
     stands outside of them."""
     lines = _lines(text, begin, len(text))
@@ -80,22 +80,22 @@ def blocks(text: str, begin: int = 0) -> tuple[list[Code], Code]:
         if opening is None:
             outside.append(outer)
             continue
-        content: list[Piece] = []
+        content: list[Span] = []
         while number < len(lines):
             line = lines[number]
             if opening["quote"] and not re.match(QUOTE, line.text):
                 break
             closing = _closing(line.text, opening)
             if closing and not _within_text(content, text[line.start :]):
-                content[-1:] = [Piece(p.text.rstrip("\r\n"), p.start) for p in content[-1:]]
+                content[-1:] = [Span(p.text.rstrip("\r\n"), p.start) for p in content[-1:]]
                 if not re.match(r"[\w{]", closing["rest"]):
                     number += 1
-                    outside.append(line.behind(closing.start("rest")))
+                    outside.append(line.skip(closing.start("rest")))
                 # Else it names a language: it opens the next block, too.
                 break
-            content.append(_unquoted(line, opening))
+            content.append(_strip_quote(line, opening))
             number += 1
-        found.append(unindented(Code(tuple(content)), len(opening["indent"])))
+        found.append(dedent(Code(tuple(content)), len(opening["indent"])))
     return found, Code(tuple(outside))
 
 
@@ -105,61 +105,59 @@ def _closing(line: str, opening: re.Match) -> re.Match | None:
     return closing if closing and closing["fence"].startswith(opening["fence"]) else None
 
 
-def _within_text(content: list[Piece], following: str) -> bool:
+def _within_text(content: list[Span], following: str) -> bool:
     """Whether what stands here is part of a text in triple quotes that ends later."""
-    for match in OPENED.finditer("".join(piece.text for piece in content)):
+    for match in OPENED.finditer("".join(span.text for span in content)):
         if match["quotes"]:
             return match["quotes"] in following
     return False
 
 
-def _lines(text: str, begin: int, end: int) -> list[Piece]:
+def _lines(text: str, begin: int, end: int) -> list[Span]:
     return [
-        Piece(match.group(), match.start())
+        Span(match.group(), match.start())
         for match in LINE.finditer(text, begin, end)
         if match.group()
     ]
 
 
-def _unquoted(line: Piece, opening: re.Match) -> Piece:
+def _strip_quote(line: Span, opening: re.Match) -> Span:
     """A line without the marks of the quote that its block stands in."""
-    return line.behind(
-        re.match(rf"(?:{QUOTE}){{0,{opening['quote'].count('>')}}}", line.text).end()
-    )
+    return line.skip(re.match(rf"(?:{QUOTE}){{0,{opening['quote'].count('>')}}}", line.text).end())
 
 
-def unindented(code: Code, most: int | None = None) -> Code:
+def dedent(code: Code, most: int | None = None) -> Code:
     """Lines without the indentation of the first one that is not blank, at most so many blanks."""
-    for piece in code.pieces:
-        if stripped := piece.text.strip():
-            own = piece.text.index(stripped[0])
+    for span in code.spans:
+        if stripped := span.text.strip():
+            own = span.text.index(stripped[0])
             width = own if most is None else min(own, most)
-            return Code(tuple(line.unindented(width) for line in code.pieces))
+            return Code(tuple(line.dedented(width) for line in code.spans))
     return code
 
 
-def separated(code: Code) -> Code:
+def separate_marks(code: Code) -> Code:
     """What stands behind a fence or a tag on the line of code begins a line of its own."""
     text, parts, at = code.text, [], 0
     if "```" not in text and "</" not in text and "[/" not in text:
         return code
     for match in SEPARATED.finditer(text):
         if match["mark"]:
-            parts += [*code.part(at, match.start()), Piece("\n", None)]
+            parts += [*code.slice(at, match.start()), Span("\n", None)]
             at = match.end()
-    return Code((*parts, *code.part(at, len(text)))) if parts else code
+    return Code((*parts, *code.slice(at, len(text)))) if parts else code
 
 
-def unprompted(code: Code) -> Code:
+def strip_prompts(code: Code) -> Code:
     """What was typed in a session of the interpreter; other code as it is."""
-    first = next((line.text for line in code.pieces if line.text.strip()), "")
+    first = next((line.text for line in code.spans if line.text.strip()), "")
     if not PROMPTED.match(first):
         return code
-    typed = ((PROMPTED.match(line.text), line) for line in code.pieces)
-    return Code(tuple(line.behind(match.end()) for match, line in typed if match))
+    typed = ((PROMPTED.match(line.text), line) for line in code.spans)
+    return Code(tuple(line.skip(match.end()) for match, line in typed if match))
 
 
-def begun_anew(text: str, begin: int, end: int, column: int) -> Code:
+def restarted_code(text: str, begin: int, end: int, column: int) -> Code:
     """Lines without the indentation of the first one that is not blank, where the text goes on
     behind `column` blanks."""
     lines = _lines(text, begin, end)
@@ -167,5 +165,5 @@ def begun_anew(text: str, begin: int, end: int, column: int) -> Code:
         if line.text.strip():
             own = len(line.text) - len(line.text.lstrip(" \t"))
             width = own if number else column + own
-            return Code(tuple(each.unindented(width) for each in lines))
+            return Code(tuple(each.dedented(width) for each in lines))
     return Code(())

@@ -29,7 +29,7 @@ class Names:
         binds: Names that it gives a value.
         changes: Names whose attributes or items it sets.
         uses: Names of the module that it or what it defines reads.
-        marks: Names in its decorators and base classes.
+        decorations: Names in its decorators and base classes.
         declares: Names of the module that functions in it bind when they are called.
         star: Whether it imports names that it does not tell.
     """
@@ -37,7 +37,7 @@ class Names:
     binds: frozenset[str]
     changes: frozenset[str]
     uses: frozenset[str]
-    marks: frozenset[str]
+    decorations: frozenset[str]
     declares: frozenset[str]
     star: bool
 
@@ -54,13 +54,13 @@ def names_of(source: str) -> Names:
             # Its line went on behind a semicolon.
             node = ast.parse(source.rstrip(" \t\f\r\n\\;")).body[0]
     binds, changes, reads = set(), set(), set()
-    for inner in _outermost(node):
+    for inner in _walk_without_bodies(node):
         binds.update(_bound(inner))
         if isinstance(inner, ast.AugAssign):
             reads.add(root(inner.target))
         if isinstance(inner, ast.Attribute | ast.Subscript) and not isinstance(inner.ctx, ast.Load):
             changes.add(root(inner))
-    marks = {
+    decorations = {
         inner.id
         for mark in [*getattr(node, "decorator_list", ()), *getattr(node, "bases", ())]
         for inner in ast.walk(mark)
@@ -70,12 +70,12 @@ def names_of(source: str) -> Names:
         name for inner in ast.walk(node) if isinstance(inner, ast.Global) for name in inner.names
     }
     star = isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
-    uses = _used(node, source) | marks | reads - {None}
+    uses = _used(node, source) | decorations | reads - {None}
     return Names(
         frozenset(binds),
         frozenset(changes - {None}),
         frozenset(uses),
-        frozenset(marks),
+        frozenset(decorations),
         frozenset(declares),
         star,
     )
@@ -88,7 +88,7 @@ def root(node: ast.AST) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
-def _outermost(node: ast.AST) -> Iterator[ast.AST]:
+def _walk_without_bodies(node: ast.AST) -> Iterator[ast.AST]:
     """The node and what it runs itself, without the bodies of what it defines."""
     below = [node]
     while below:
@@ -127,7 +127,7 @@ def _used(node: ast.stmt, source: str) -> set[str]:
         inner = below.pop()
         below += inner.get_children()
         found.update(symbol.get_name() for symbol in inner.get_symbols() if symbol.is_global())
-    return found | _annotated(node) | _told(node, found)
+    return found | _annotated(node) | _names_in_strings(node, found)
 
 
 def _annotated(node: ast.stmt) -> set[str]:
@@ -144,7 +144,7 @@ def _annotated(node: ast.stmt) -> set[str]:
     return found
 
 
-def _told(node: ast.stmt, uses: set[str]) -> set[str]:
+def _names_in_strings(node: ast.stmt, uses: set[str]) -> set[str]:
     """Words in texts, where the program can take them for names."""
     if not uses & INDIRECT:
         return set()

@@ -20,24 +20,24 @@ import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from generation.dependencies import Dependencies, ParsedText, Place
 from generation.markup import (
     answer_begin,
     answer_end,
-    begun_anew,
-    blocks,
-    separated,
-    unindented,
-    unprompted,
+    dedent,
+    fenced_blocks,
+    restarted_code,
+    separate_marks,
+    strip_prompts,
 )
-from generation.needs import Needs, Place, View
-from generation.pieces import Code, Piece, Program, joined
-from generation.statements import Statement, meaning, parsed
+from generation.spans import Code, Program, Span, join
+from generation.statements import Statement, canonical_form, parse
 from generation.target import implements, method_of
 
-__all__ = ["Program", "meaning", "parsed", "proposed", "whole"]
+__all__ = ["Program", "canonical_form", "extract_all_code", "extract_program", "parse"]
 
 
-class Reading:
+class Interpretation:
     """One way to take an output.
 
     Args:
@@ -57,11 +57,11 @@ class Reading:
         self.given, self.continues = given, continues
         self.codes = [*codes, prose or Code(())]
         if continues:
-            self.codes[0] = Code((Piece(given, None), *self.codes[0].pieces))
+            self.codes[0] = Code((Span(given, None), *self.codes[0].spans))
 
     @functools.cached_property
-    def views(self) -> list[View]:
-        return [View(code.text) for code in self.codes]
+    def views(self) -> list[ParsedText]:
+        return [ParsedText(code.text) for code in self.codes]
 
     def find(self, wanted: Callable[[Statement, str], bool], name: str) -> Place | None:
         """The first statement that is as wanted."""
@@ -72,19 +72,21 @@ class Reading:
                     return number, place
         return None
 
-    def whole(self, place: Place | None) -> tuple[Piece, ...]:
+    def all_code(self, place: Place | None) -> tuple[Span, ...]:
         """What was given and all of the text in which a statement stands, of the first code where
         there is none; of prose what comes with the statement."""
         number = place[0] if place else 0
         code = self.codes[number]
-        given = () if self.continues and number == 0 else (Piece(self.given, None),)
+        given = () if self.continues and number == 0 else (Span(self.given, None),)
         if number + 1 < len(self.codes):
-            return joined([given, code.pieces])
+            return join([given, code.spans])
         begin = self.views[number].statements[place[1]].start if place else len(code.text)
-        return joined([given, code.part(begin, len(code.text))])
+        return join([given, code.slice(begin, len(code.text))])
 
 
-def proposed(text: str, prompt: str, task_prompt: str, entry_point: str, style: str) -> Program:
+def extract_program(
+    text: str, prompt: str, task_prompt: str, entry_point: str, style: str
+) -> Program:
     """The program in an output, finished or not, without markup, chat and what it does not need.
 
     Args:
@@ -94,22 +96,24 @@ def proposed(text: str, prompt: str, task_prompt: str, entry_point: str, style: 
         entry_point: The name of the target function.
         style: `completion` or `chat`.
     """
-    first, found = _found(text, prompt, task_prompt, entry_point, style)
+    first, found = _find_target(text, prompt, task_prompt, entry_point, style)
     if found:
-        return _gathered(*found, _helpers(task_prompt, entry_point), entry_point, len(text))
-    return _ended(first.whole(None), first, len(text))
+        return _assemble(*found, _helpers(task_prompt, entry_point), entry_point, len(text))
+    return _with_end(first.all_code(None), first, len(text))
 
 
-def whole(text: str, prompt: str, task_prompt: str, entry_point: str, style: str) -> Program:
+def extract_all_code(
+    text: str, prompt: str, task_prompt: str, entry_point: str, style: str
+) -> Program:
     """What was given and the code of an output as it stands, with examples and tests."""
-    first, found = _found(text, prompt, task_prompt, entry_point, style)
+    first, found = _find_target(text, prompt, task_prompt, entry_point, style)
     reading, place = found or (first, None)
-    return _ended(reading.whole(place), reading, len(text))
+    return _with_end(reading.all_code(place), reading, len(text))
 
 
-def _found(
+def _find_target(
     text: str, prompt: str, task_prompt: str, name: str, style: str
-) -> tuple[Reading, tuple[Reading, Place] | None]:
+) -> tuple[Interpretation, tuple[Interpretation, Place] | None]:
     """The first reading, and where in which the target stands."""
     begin = answer_begin(text)
     text = text[: answer_end(text, begin)]
@@ -159,57 +163,65 @@ def _definition(name: str) -> re.Pattern:
     )
 
 
-def _completions(text: str, begin: int, prompt: str, helpers: str) -> Iterator[list[Reading]]:
+def _completions(
+    text: str, begin: int, prompt: str, helpers: str
+) -> Iterator[list[Interpretation]]:
     """An output that goes on behind the prompt, or begins anew."""
     end = answer_end(text, begin, fences=True)
-    found, outside = _texts(text, begin)
-    head = Code((Piece(text[begin:end], begin),))
+    found, outside = _code_and_prose(text, begin)
+    head = Code((Span(text[begin:end], begin),))
     # An instruction-tuned model closes a fence that it never opened, and then chats.
-    yield [Reading(prompt, [head, *found], continues=True), Reading(helpers, found, outside)]
+    yield [
+        Interpretation(prompt, [head, *found], continues=True),
+        Interpretation(helpers, found, outside),
+    ]
     column = len(prompt) - len(prompt.rstrip(" \t"))
     yield [
-        Reading(helpers, [begun_anew(text, begin, end, 0)]),
-        Reading(helpers, [begun_anew(text, begin, end, column)]),
-        *_bodies(text, begin, prompt),
+        Interpretation(helpers, [restarted_code(text, begin, end, 0)]),
+        Interpretation(helpers, [restarted_code(text, begin, end, column)]),
+        *_body_blocks(text, begin, prompt),
     ]
 
 
 def _chats(
     text: str, begin: int, task_prompt: str, helpers: str, name: str
-) -> Iterator[list[Reading]]:
+) -> Iterator[list[Interpretation]]:
     """An answer with the function in a fenced block, or in the text."""
-    found, outside = _texts(text, begin)
-    yield [Reading(helpers, found, outside)]
+    found, outside = _code_and_prose(text, begin)
+    yield [Interpretation(helpers, found, outside)]
     define = _definition(name).search(outside.text)
     if define and (width := len(define["indent"])):
         lines = tuple(
-            line.unindented(width) if not line.text[:width].strip(" \t") else line
-            for line in outside.pieces
+            line.dedented(width) if not line.text[:width].strip(" \t") else line
+            for line in outside.spans
         )
-        yield [Reading(helpers, [Code(lines), *found])]
-    yield [*_bodies(text, begin, task_prompt)]
+        yield [Interpretation(helpers, [Code(lines), *found])]
+    yield [*_body_blocks(text, begin, task_prompt)]
 
 
-def _bodies(text: str, begin: int, prompt: str) -> Iterator[Reading]:
+def _body_blocks(text: str, begin: int, prompt: str) -> Iterator[Interpretation]:
     """Fenced blocks that hold the function's body alone."""
     given = prompt.rstrip() + "\n"
-    for block in blocks(text, begin)[0]:
+    for block in fenced_blocks(text, begin)[0]:
         if block.text.lstrip("\r\n")[:1] in (" ", "\t"):
-            yield Reading(given, [block], continues=True)
+            yield Interpretation(given, [block], continues=True)
 
 
-def _texts(text: str, begin: int) -> tuple[list[Code], Code]:
-    found, outside = blocks(text, begin)
-    return [separated(unprompted(unindented(block))) for block in found], separated(outside)
+def _code_and_prose(text: str, begin: int) -> tuple[list[Code], Code]:
+    found, outside = fenced_blocks(text, begin)
+    codes = [separate_marks(strip_prompts(dedent(block))) for block in found]
+    return codes, separate_marks(outside)
 
 
-def _gathered(reading: Reading, place: Place, helpers: str, name: str, length: int) -> Program:
+def _assemble(
+    reading: Interpretation, place: Place, helpers: str, name: str, length: int
+) -> Program:
     """The target and what it needs, in the order of the output."""
     view = reading.views[place[0]]
     target = view.statements[place[1]]
     continued = reading.continues and place[0] == 0 and target.start < len(reading.given)
     given = reading.given if continued else helpers
-    kept = Needs(reading.views, place, name, _names_in(helpers)).kept()
+    kept = Dependencies(reading.views, place, name, _names_in(helpers)).closure()
     futures, parts = [], []
     for number, index in kept:
         statements, code = reading.views[number].statements, reading.codes[number]
@@ -218,19 +230,19 @@ def _gathered(reading: Reading, place: Place, helpers: str, name: str, length: i
         following = (number, index + 1) in kept and statements[index + 1].follows
         end = statements[index + 1].start if following else statement.stop
         # Nothing of it is left where the prompt gave it.
-        if part := code.part(max(begin, statement.start), end):
+        if part := code.slice(max(begin, statement.start), end):
             (futures if _is_future(statement.node) else parts).append(part)
     parts.sort(key=lambda part: part[0].start or 0)
     if method := method_of(target.node, name):
-        parts.append((Piece(f"{name} = {method}\n", None),))
+        parts.append((Span(f"{name} = {method}\n", None),))
     # What goes on behind the prompt does so within its last line.
     first = parts.pop(0) if continued and parts else ()
-    program = Program(joined([*futures, (Piece(given, None), *first), *parts]))
+    program = Program(join([*futures, (Span(given, None), *first), *parts]))
     end = program.text_offset(len(program.source))
     if target.cut_at is not None:
         # What broke it is part of it, up to where something else begins.
         code = reading.codes[place[0]]
-        end = code.reach(len(code.text) if target.resumed is None else target.resumed)
+        end = code.output_offset(len(code.text) if target.resumed is None else target.resumed)
     return dataclasses.replace(program, end=end if end < length else None)
 
 
@@ -238,12 +250,12 @@ def _is_future(node: ast.stmt) -> bool:
     return isinstance(node, ast.ImportFrom) and node.module == "__future__"
 
 
-def _ended(pieces: tuple[Piece, ...], reading: Reading, length: int) -> Program:
-    program = Program(pieces, begin=0 if reading.continues else length)
+def _with_end(spans: tuple[Span, ...], reading: Interpretation, length: int) -> Program:
+    program = Program(spans, begin=0 if reading.continues else length)
     end = program.text_offset(len(program.source))
     return dataclasses.replace(program, end=end if end < length else None)
 
 
 @functools.lru_cache(maxsize=256)
 def _names_in(source: str) -> frozenset[str]:
-    return View(source).bound
+    return ParsedText(source).bound

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Recorded:
+class RecordedOutput:
     """One recorded output, in the tokens of the model that it is forced through.
 
     Attributes:
@@ -46,9 +46,9 @@ def recorded_windows(path: Path) -> dict[Output, dict[str, Any]]:
     }
 
 
-def in_tokens_of(
+def retokenize(
     tokenizer: PreTrainedTokenizerBase, prompt: Sequence[int], window: dict[str, Any]
-) -> Recorded:
+) -> RecordedOutput:
     """A recorded generation in the tokens of a tokenizer.
 
     Args:
@@ -65,7 +65,7 @@ def in_tokens_of(
             tokens = [*tokens, end]
         text, ends = _decoded(tokenizer, prompt, tokens)
     characters = min(window["characters"], len(text))
-    return Recorded(tuple(tokens), text, tuple(ends), stop, characters)
+    return RecordedOutput(tuple(tokens), text, tuple(ends), stop, characters)
 
 
 def _decoded(

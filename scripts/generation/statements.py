@@ -46,7 +46,7 @@ class Statement:
     resumed: int | None = None
 
 
-def parsed(source: str) -> ast.Module | None:
+def parse(source: str) -> ast.Module | None:
     """The syntax tree, or None where the source does not compile."""
     try:
         return _compiled(source)
@@ -65,10 +65,10 @@ def _compiled(source: str) -> ast.Module:
 
 
 @functools.lru_cache(maxsize=64)
-def meaning(source: str) -> str | None:
+def canonical_form(source: str) -> str | None:
     """A key that is equal for programs that differ only in comments and blank space; None where
     the source does not compile. While it stays the same, so does the outcome of a check."""
-    tree = parsed(source)
+    tree = parse(source)
     if tree is None:
         return None
     try:
@@ -92,14 +92,14 @@ def statements(source: str) -> list[Statement]:
     first = 0
     found: list[Statement] = []
     while first < len(starts):
-        count, tree = _longest(source, starts, first)
+        count, tree = _longest_compilable(source, starts, first)
         following = bisect.bisect_right(columns, first + count)
         resumed = columns[following] if following < len(columns) else len(starts)
         if resumed < len(starts):
             text_end = _text_end(source, starts[first + count], starts[resumed])
             following = bisect.bisect_left(columns, bisect.bisect_left(starts, text_end))
             resumed = columns[following] if following < len(columns) else len(starts)
-        found += _located(source, starts, first, tree)
+        found += _to_statements(source, starts, first, tree)
         broken = first + count
         if tree and tree.body and broken < len(starts) and broken not in columns:
             found[-1] = dataclasses.replace(
@@ -122,7 +122,9 @@ def _text_end(source: str, begin: int, offset: int) -> int:
     return offset
 
 
-def _longest(source: str, starts: list[int], first: int) -> tuple[int, ast.Module | None]:
+def _longest_compilable(
+    source: str, starts: list[int], first: int
+) -> tuple[int, ast.Module | None]:
     """How many lines from the first on compile, and their tree."""
     count = len(starts) - first
     while count > 0:
@@ -144,7 +146,7 @@ def _line(error: Exception, text: str) -> int | None:
     return getattr(error, "lineno", None)
 
 
-def _located(
+def _to_statements(
     source: str, starts: list[int], first: int, tree: ast.Module | None
 ) -> list[Statement]:
     nodes = tree.body if tree else []

@@ -39,7 +39,7 @@ class Context:
             context what the last pass was given.
         plain: The next pass takes the new tokens, their positions and the same cache, as for most
             families, and needs no preparation.
-        held: What the model's modules keep themselves, in a copy: see `Steps.copied`.
+        held: What the model's modules keep themselves, in a copy: see `Steps.snapshot`.
     """
 
     ids: torch.Tensor
@@ -78,7 +78,7 @@ class Steps:
             )
         )
         self._asked = GenerationConfig(use_cache=True)
-        self._rotary = [place for module in model.modules() for place in _stretched(module)]
+        self._rotary = [place for module in model.modules() for place in _rope_state(module)]
         # Where modules could keep a state of the context; after the first pass, where they do.
         self._kept: list[Place] = [
             (vars(module), name, value)
@@ -115,7 +115,7 @@ class Steps:
             keywords["position_ids"] = keywords["position_ids"][:, -1:]
             context.plain = True
             return context, outputs.logits[:, -1]
-        return context, self._after(context, outputs)
+        return context, self._advance(context, outputs)
 
     def step(self, context: Context, tokens: torch.Tensor) -> torch.Tensor:
         """The pass after new tokens, shape (batch, 1), were chosen; logits as above."""
@@ -128,9 +128,9 @@ class Steps:
         inputs = self._model.prepare_inputs_for_generation(
             context.ids, next_sequence_length=1, **context.keywords
         )
-        return self._after(context, self._model(**inputs, return_dict=True))
+        return self._advance(context, self._model(**inputs, return_dict=True))
 
-    def whole(self, ids: torch.Tensor) -> torch.Tensor:
+    def full_pass(self, ids: torch.Tensor) -> torch.Tensor:
         """The logits after some tokens, shape as above, by one pass that keeps nothing."""
         self._begin()
         keywords = self._keywords(ids)
@@ -143,21 +143,21 @@ class Steps:
         """Around steps: on a GPU, `generate` computes experts in another way in decoding."""
         return self._model._optimize_model_for_decode()
 
-    def copied(self, context: Context) -> Context:
-        """A context to go on from, again and again: `resume` begins it anew each time."""
+    def snapshot(self, context: Context) -> Context:
+        """A context to go on from, again and again: `restore` begins it anew each time."""
         places = [*self._rotary, *self._kept]
         held = [(where, name, _copy(where[name])) for where, name, _ in places]
         return Context(context.ids, _copy(context.keywords), context.plain, held)
 
-    def resumed(self, kept: Context) -> Context:
+    def restore(self, kept: Context) -> Context:
         """A copied context as it was, ready for its next step, which leaves the copy alone."""
-        _put([(where, name, _copy(value)) for where, name, value in kept.held])
+        _restore_values([(where, name, _copy(value)) for where, name, value in kept.held])
         return Context(kept.ids, _copy(kept.keywords), kept.plain)
 
     def _begin(self) -> None:
         """Nothing of another context is left in the model's modules."""
         if self._met:
-            _put([*self._rotary, *self._kept])
+            _restore_values([*self._rotary, *self._kept])
 
     def _keywords(self, ids: torch.Tensor) -> dict[str, Any]:
         """What `generate` makes for a prompt, but for the cache."""
@@ -172,7 +172,7 @@ class Steps:
             keywords["attention_mask"] = None
         return keywords | self._last_only
 
-    def _after(self, context: Context, outputs: Any) -> torch.Tensor:
+    def _advance(self, context: Context, outputs: Any) -> torch.Tensor:
         context.keywords = self._model._update_model_kwargs_for_generation(
             outputs, context.keywords
         )
@@ -190,7 +190,7 @@ def _steady(keywords: dict[str, Any], outputs: Any) -> bool:
     )
 
 
-def _stretched(module: torch.nn.Module) -> list[Place]:
+def _rope_state(module: torch.nn.Module) -> list[Place]:
     """Where a rotary embedding that stretches with the context keeps for how long it is; at the
     beginning of a context that is as it was made, whatever was longer before."""
     kinds = getattr(module, "rope_type", "")
@@ -206,7 +206,7 @@ def _stretched(module: torch.nn.Module) -> list[Place]:
     return places
 
 
-def _put(places: list[Place]) -> None:
+def _restore_values(places: list[Place]) -> None:
     for where, name, value in places:
         where[name] = value
 

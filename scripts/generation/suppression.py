@@ -16,19 +16,20 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator
 
-from generation.program import meaning
+from generation.program import canonical_form
 from generation.sandbox import Check, Verdict
 from generation.workloads.functions import PosedFunction
 
 
 @dataclasses.dataclass(frozen=True)
-class Consultation:
-    """One look at the output so far: a window of its own, checked or not.
+class OutputCheck:
+    """One check of the output so far, a window of its own; whether its tests were run says
+    `outcome`.
 
     Attributes:
         start_ns, end_ns: On the monotonic clock.
         tokens: Output tokens so far.
-        characters: How much of the output was looked at.
+        characters: How much of the output was checked.
         outcome: `does not compile`, `unchanged`, or the checker's result.
         passed: Whether the tests ran to their end.
     """
@@ -75,24 +76,24 @@ class Suppressor:
         self._unit = unit
         self._check = check
         # What stands in the prompt has nothing of the output in it yet.
-        self._seen = {meaning(posed.program("").source)}
-        self.consultations: list[Consultation] = []
+        self._seen = {canonical_form(posed.program("").source)}
+        self.checks: list[OutputCheck] = []
 
     def __call__(self, text: str, new: int, tokens: int) -> bool:
         """Whether to stop now; `new` is where the text of the last of `tokens` begins."""
         for offset in boundaries(self._unit, text, new):
             start_ns = time.monotonic_ns()
-            outcome, passed = self._consult(text[:offset])
-            self.consultations.append(
-                Consultation(start_ns, time.monotonic_ns(), tokens, offset, outcome, passed)
+            outcome, passed = self._check_output(text[:offset])
+            self.checks.append(
+                OutputCheck(start_ns, time.monotonic_ns(), tokens, offset, outcome, passed)
             )
             if passed:
                 return True
         return False
 
-    def _consult(self, text: str) -> tuple[str, bool]:
+    def _check_output(self, text: str) -> tuple[str, bool]:
         program = self._posed.program(text)
-        key = meaning(program.source)
+        key = canonical_form(program.source)
         if key is None:
             return "does not compile", False
         if key in self._seen:

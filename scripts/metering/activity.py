@@ -11,13 +11,13 @@ from pathlib import Path
 
 from metering.estimate import busy_s
 from metering.meter import Reading
-from metering.pace import ACTIVITY, Paced
+from metering.pace import ACTIVITY, RateLimiter
 from metering.probes import ROUND_S
 
 DOMAIN = "host"
 
 
-def family(*pids: int, proc_root: Path = Path("/proc")) -> set[int]:
+def process_tree(*pids: int, proc_root: Path = Path("/proc")) -> set[int]:
     """Those processes and all that descend from them."""
     found, left = set(), list(pids)
     while left:
@@ -39,7 +39,7 @@ def _children(pid: int, proc_root: Path) -> list[int]:
     return found
 
 
-class Strangers:
+class ForeignProcesses:
     """Tells a session's processes from others; it walks through /proc only for those that are new.
 
     Args:
@@ -55,7 +55,7 @@ class Strangers:
         host: where none is ours, one is taken for the session."""
         pids = set(pids)
         if pids - self._ours - self._others:
-            self._ours = family(*self._pids, proc_root=self._proc)
+            self._ours = process_tree(*self._pids, proc_root=self._proc)
         self._others = pids - self._ours
         return len(self._others) if pids & self._ours else max(0, len(pids) - 1)
 
@@ -75,7 +75,7 @@ class Activity:
         self._proc = proc_root
         self._hertz = os.sysconf("SC_CLK_TCK")
         self._machine_s = 0.0
-        self._paced = Paced(ACTIVITY, slack_s=ROUND_S / 2)
+        self._paced = RateLimiter(ACTIVITY, slack_s=ROUND_S / 2)
 
     def read_slow(self) -> list[Reading]:
         """CPU seconds of all programs since boot, and of the session's since each began; none of
@@ -86,7 +86,7 @@ class Activity:
         t_ns = time.monotonic_ns()
         machine_s = busy_s(self._proc)
         # The sampler is a child of the session, as a rule: then it is counted there, once.
-        own = {each: self._used_s(each) for each in family(*self._pids, proc_root=self._proc)}
+        own = {each: self._used_s(each) for each in process_tree(*self._pids, proc_root=self._proc)}
         if machine_s is None or any(own[pid] is None for pid in self._pids):
             return []
         # A core's share of waiting is told anew when it wakes, and the sum can fall by a tick.

@@ -15,9 +15,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from metering.activity import Strangers
-from metering.meter import MAX_POWER_W, Domain, Happening, Meter, Missing, Reading, one_line, timed
-from metering.pace import LOOKS, POWER, SHARE, SLOW, Paced, PacedCounter
+from metering.activity import ForeignProcesses
+from metering.meter import (
+    MAX_POWER_W,
+    Domain,
+    Meter,
+    MeterEvent,
+    Missing,
+    Reading,
+    error_message,
+    timed,
+)
+from metering.pace import LOOKS, POWER, SHARE, SLOW, PacedCounter, RateLimiter
 from metering.probes import Probe, Probes, supported
 from metering.visible import select
 
@@ -45,9 +54,9 @@ class AmdGpu:
         _open(smi)  # one user each, so each can be closed by itself
         self.domain = domain
         self._smi, self._counter, self._power, self._slow = smi, counter, power, slow
-        self._paced = Paced(share)
+        self._paced = RateLimiter(share)
         self._lost = False
-        self._happened: list[Happening] = []
+        self._new_events: list[MeterEvent] = []
 
     def read(self, everything: bool = False) -> list[Reading]:
         """What is due of the counter, and of power. Power beside a counter may fail."""
@@ -59,12 +68,16 @@ class AmdGpu:
                 if self._counter is None:
                     raise
                 if not self._lost:
-                    self._happened.append(Happening("quantity-lost", one_line(error), "power"))
+                    self._new_events.append(
+                        MeterEvent("quantity-lost", error_message(error), "power")
+                    )
                 self._lost = True
                 return readings
             if self._lost:
                 self._lost = False
-                self._happened.append(Happening("quantity-back", "it can be read again", "power"))
+                self._new_events.append(
+                    MeterEvent("quantity-back", "it can be read again", "power")
+                )
             source = f"{self.name}:{self._power.way}"
             readings.append(Reading(t_ns, self.domain.domain, "power", watts, "W", source))
         return readings
@@ -73,10 +86,10 @@ class AmdGpu:
         """Temperature, clock, limit, utilisation and other processes, where supported."""
         return self._slow.read()
 
-    def happened(self) -> list[Happening]:
+    def new_events(self) -> list[MeterEvent]:
         """What was lost of power and state, and came back."""
-        found, self._happened = self._happened, []
-        return found + self._slow.happened()
+        found, self._new_events = self._new_events, []
+        return found + self._slow.new_events()
 
     def close(self) -> None:
         """Give this GPU's use of AMD SMI back."""
@@ -94,19 +107,19 @@ def find(
         if not _KFD.exists():
             return [], []
         remedy = "pip install amdsmi, of the release of ROCm (or of /opt/rocm/share/amd_smi)"
-        return [], [Missing("amdsmi", f"an AMD GPU, but {one_line(error)}", remedy)]
+        return [], [Missing("amdsmi", f"an AMD GPU, but {error_message(error)}", remedy)]
     except Exception as error:  # it loads its library on import, and raises what it likes
-        why = f"the Python package amdsmi does not import: {one_line(error)}"
+        why = f"the Python package amdsmi does not import: {error_message(error)}"
         return [], [Missing("amdsmi", why, "install ROCm's libraries, of the release of amdsmi")]
     try:
         _open(amdsmi)
     except Exception as error:
-        why = f"AMD SMI does not start: {one_line(error)}"
+        why = f"AMD SMI does not start: {error_message(error)}"
         return [], [Missing("amdsmi", why, "load the driver (modprobe amdgpu) and try amd-smi")]
     try:
         return _find(amdsmi, environ, proc_root)
     except Exception as error:
-        why = f"AMD SMI failed while listing the GPUs: {one_line(error)}"
+        why = f"AMD SMI failed while listing the GPUs: {error_message(error)}"
         return [], [Missing("amdsmi", why, "see whether amd-smi list works")]
     finally:
         _close(amdsmi)
@@ -132,8 +145,8 @@ def _close(smi: ModuleType) -> None:
 def _find(
     smi: ModuleType, environ: Mapping[str, str], proc_root: Path
 ) -> tuple[list[Meter], list[Missing]]:
-    handles, order = _in_order(smi, smi.amdsmi_get_processor_handles())
-    uuids = [_tried(smi.amdsmi_get_gpu_device_uuid, handle) or "" for handle in handles]
+    handles, order = _in_hip_order(smi, smi.amdsmi_get_processor_handles())
+    uuids = [_value_or_none(smi.amdsmi_get_gpu_device_uuid, handle) or "" for handle in handles]
     positions: list[int | None] = list(range(len(handles)))
     missing: list[Missing] = []
     # ROCr hides first, HIP from what is left; HIP obeys CUDA's variable too.
@@ -159,9 +172,12 @@ def _find(
     return meters, missing
 
 
-def _in_order(smi: ModuleType, handles: list) -> tuple[list, str]:
+def _in_hip_order(smi: ModuleType, handles: list) -> tuple[list, str]:
     """The GPUs as HIP numbers them, where AMD SMI knows."""
-    ids = [_tried(lambda h=h: smi.amdsmi_get_gpu_enumeration_info(h)["hip_id"]) for h in handles]
+    ids = [
+        _value_or_none(lambda h=h: smi.amdsmi_get_gpu_enumeration_info(h)["hip_id"])
+        for h in handles
+    ]
     if handles and all(isinstance(one, int) for one in ids) and len(set(ids)) == len(ids):
         pairs = sorted(zip(ids, range(len(handles)), strict=True))
         return [handles[at] for _, at in pairs], "certain: as HIP numbers them"
@@ -171,7 +187,7 @@ def _in_order(smi: ModuleType, handles: list) -> tuple[list, str]:
 def _meter(
     smi: ModuleType, handle, domain: str, details: dict, gpus: int
 ) -> tuple[list[Meter], list[Missing]]:
-    asic = _tried(smi.amdsmi_get_gpu_asic_info, handle) or {}
+    asic = _value_or_none(smi.amdsmi_get_gpu_asic_info, handle) or {}
     name = asic.get("market_name") if asic.get("market_name") not in (None, "", "N/A") else None
 
     def energy() -> dict[str, Any]:
@@ -212,7 +228,7 @@ def _meter(
             return Reading(t_ns, domain, "energy", said["count"], "count", "amdsmi")
 
         counter = PacedCounter(read_once, SHARE / gpus, LOOKS / gpus)
-    slow, not_read = supported(_slow(smi, handle))
+    slow, not_read = supported(_slow_probes(smi, handle))
     description = Domain(
         domain=domain,
         meter="amdsmi",
@@ -223,7 +239,7 @@ def _meter(
         details={
             **details,
             "name": name,
-            "driver_version": (_tried(smi.amdsmi_get_gpu_driver_info, handle) or {}).get(
+            "driver_version": (_value_or_none(smi.amdsmi_get_gpu_driver_info, handle) or {}).get(
                 "driver_version"
             ),
             "power": watts and watts.way,
@@ -239,9 +255,9 @@ def _meter(
     return [AmdGpu(smi, description, counter, watts, slowly, POWER / gpus)], missing
 
 
-def _slow(smi: ModuleType, handle) -> list[Probe]:
+def _slow_probes(smi: ModuleType, handle) -> list[Probe]:
     """What is read beside energy and power."""
-    strangers = Strangers(os.getppid(), os.getpid())
+    strangers = ForeignProcesses(os.getppid(), os.getpid())
 
     def temperature() -> float:
         kind, metric = smi.AmdSmiTemperatureType, smi.AmdSmiTemperatureMetric.CURRENT
@@ -283,7 +299,7 @@ def _above_zero(value: int | float) -> int | float:
     return value
 
 
-def _tried(read: Callable[..., Any], *args: Any) -> Any:
+def _value_or_none(read: Callable[..., Any], *args: Any) -> Any:
     """What a call gives; None where it fails, for whatever reason."""
     try:
         return read(*args)

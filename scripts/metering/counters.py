@@ -76,7 +76,7 @@ class CounterWatch:
         self._moved_ns = 0
         self._frozen = False
 
-    def see(self, readings: Sequence[Reading]) -> Iterator[tuple[str, str]]:
+    def check(self, readings: Sequence[Reading]) -> Iterator[tuple[str, str]]:
         """What is odd about the domain's next readings, in the order in which they are read."""
         news = [r for r in readings if r.quantity == "energy"]
         for new in news:

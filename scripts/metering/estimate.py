@@ -10,12 +10,12 @@ from pathlib import Path
 
 from metering.meter import (
     Domain,
-    Happening,
     Meter,
     MeterError,
+    MeterEvent,
     Missing,
     Reading,
-    one_line,
+    error_message,
     timed,
 )
 
@@ -93,7 +93,7 @@ class CpuEstimate:
             readings.append(self._reading(t_ns, "utilisation", used, "1"))
         return readings
 
-    def happened(self) -> list[Happening]:
+    def new_events(self) -> list[MeterEvent]:
         """Nothing happens to it."""
         return []
 
@@ -113,7 +113,7 @@ def find(
     try:
         return [CpuEstimate(proc_root / "stat", rated_power_w)], []
     except (OSError, ValueError, IndexError) as error:
-        why = f"CPU time cannot be read from {proc_root / 'stat'}: {one_line(error)}"
+        why = f"CPU time cannot be read from {proc_root / 'stat'}: {error_message(error)}"
         return [], [Missing("estimate", why, "mount /proc")]
 
 

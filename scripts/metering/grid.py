@@ -29,7 +29,7 @@ class Line(NamedTuple):
     scatter_s: float
 
 
-def line(moves: Sequence[tuple[int, float]], period_s: float) -> Line | None:
+def fit_line(moves: Sequence[tuple[int, float]], period_s: float) -> Line | None:
     """The grid that most of the numbered moves agree with; None where no two of them do.
 
     Args:
@@ -96,4 +96,4 @@ class Grid:
         return number
 
     def _fit(self) -> None:
-        self._line = line(self._moves, self._line.period_s) or self._line
+        self._line = fit_line(self._moves, self._line.period_s) or self._line

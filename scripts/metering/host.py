@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 from metering import nvml
-from metering.meter import one_line
+from metering.meter import error_message
 
 
 def host_facts(
@@ -33,10 +33,10 @@ def host_facts(
     proc, sys = Path(proc_root), Path(sys_root)
     cpuinfo = _read(proc / "cpuinfo") or ""
     asked: dict[str, Callable[[], object]] = {
-        "cpu_model": lambda: _first(r"^model name\s*:\s*(.+)$", cpuinfo),
+        "cpu_model": lambda: _first_match(r"^model name\s*:\s*(.+)$", cpuinfo),
         "architecture": platform.machine,
-        "sockets": lambda: len({package for package, _, _ in _places(sys)}) or None,
-        "physical_cores": lambda: len(_places(sys)) or None,
+        "sockets": lambda: len({package for package, _, _ in _core_ids(sys)}) or None,
+        "physical_cores": lambda: len(_core_ids(sys)) or None,
         "logical_cpus": lambda: (
             len(re.findall(r"^processor\s*:", cpuinfo, re.MULTILINE)) or os.cpu_count()
         ),
@@ -57,7 +57,7 @@ def host_facts(
             facts[name] = read()
         except Exception as error:  # what a machine may say has no end; no fact is worth a session
             facts[name] = None
-            unread[name] = one_line(error)
+            unread[name] = error_message(error)
     facts["virtualisation"] = facts["virtualisation"] or dict.fromkeys(
         ("hypervisor", "product", "container")
     )
@@ -167,7 +167,7 @@ def _read(path: Path) -> str | None:
         return None
 
 
-def _first(pattern: str, text: str) -> str | None:
+def _first_match(pattern: str, text: str) -> str | None:
     match = re.search(pattern, text, re.MULTILINE)
     return match.group(1).strip() if match else None
 
@@ -181,7 +181,7 @@ def _distinct(sys: Path, name: str) -> list[str] | None:
     return sorted(values) or None
 
 
-def _places(sys: Path) -> set[tuple[str, str | None, str]]:
+def _core_ids(sys: Path) -> set[tuple[str, str | None, str]]:
     """(package, die, core) of each physical core."""
     places = set()
     for folder in _cpu_folders(sys):
@@ -205,7 +205,7 @@ def _boost(sys: Path) -> bool | None:
 
 
 def _memory_bytes(meminfo: str) -> int | None:
-    kibibytes = _first(r"^MemTotal:\s*(\d+) kB$", meminfo)
+    kibibytes = _first_match(r"^MemTotal:\s*(\d+) kB$", meminfo)
     return None if kibibytes is None else int(kibibytes) * 1024
 
 
@@ -218,7 +218,7 @@ def _os_name() -> str | None:
 
 def _virtualisation(cpuinfo: str, sys: Path) -> dict:
     """Hints only: a hypervisor can hide, and ``product`` is what the firmware says."""
-    flags = (_first(r"^flags\s*:\s*(.+)$", cpuinfo) or "").split()
+    flags = (_first_match(r"^flags\s*:\s*(.+)$", cpuinfo) or "").split()
     return {
         "hypervisor": ("hypervisor" in flags) if flags else None,
         "product": _read(sys / "class/dmi/id/product_name"),
@@ -235,7 +235,7 @@ def cgroup_cpu_limit(proc: Path, sys: Path) -> float | None:
         version_2 = controllers == ""
         if not version_2 and "cpu" not in controllers.split(","):
             continue
-        root = _mounted(sys / "fs/cgroup", controllers, version_2)
+        root = _mount_point(sys / "fs/cgroup", controllers, version_2)
         folder = root / group.lstrip("/")
         for level in (folder, *folder.parents):
             limits.append(_quota_v2(level) if version_2 else _quota_v1(level))
@@ -246,7 +246,7 @@ def cgroup_cpu_limit(proc: Path, sys: Path) -> float | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _mounted(root: Path, controllers: str, version_2: bool) -> Path:
+def _mount_point(root: Path, controllers: str, version_2: bool) -> Path:
     """Where a hierarchy is mounted: of v2, beside others or alone; of v1, by its controllers."""
     if version_2:
         return root / "unified" if (root / "unified").exists() else root

@@ -16,15 +16,15 @@ from pathlib import Path
 from metering.meter import (
     MAX_POWER_W,
     Domain,
-    Happening,
     Meter,
     MeterError,
+    MeterEvent,
     Missing,
     Reading,
-    one_line,
+    error_message,
     timed,
 )
-from metering.pace import POWER, Paced
+from metering.pace import POWER, RateLimiter
 
 HWMON_ROOT = Path("/sys/class/hwmon")
 # A module of a processor and its GPUs.
@@ -86,7 +86,7 @@ class HwmonSensor:
         self._quantity, self._unit = ("energy", "uJ") if counter else ("power", "uW")
         self._source = self.name if counter else f"{self.name}:{way}"
         # Some chips ask the firmware for each value, which takes milliseconds.
-        self._paced = Paced(share)
+        self._paced = RateLimiter(share)
         self.domain = Domain(
             domain=sensor.domain,
             meter=self.name,
@@ -119,7 +119,7 @@ class HwmonSensor:
         """Nothing."""
         return []
 
-    def happened(self) -> list[Happening]:
+    def new_events(self) -> list[MeterEvent]:
         """Nothing."""
         return []
 
@@ -131,7 +131,7 @@ def find(root: Path = HWMON_ROOT) -> tuple[list[Meter], list[Missing]]:
     """A meter for every known sensor that can be read; nothing where there are none."""
     found: dict[str, tuple[Sensor, Path, str]] = {}
     missing = []
-    for sensor, path, label in _known(root):
+    for sensor, path, label in _find_sensors(root):
         try:
             value = int(path.read_bytes())
             if value <= 0:
@@ -140,7 +140,7 @@ def find(root: Path = HWMON_ROOT) -> tuple[list[Meter], list[Missing]]:
             why = f"{sensor.domain} ({label}, {path.parent.name}/{path.name}) cannot be read: "
             denied = isinstance(error, PermissionError)
             remedy = f"sudo chmod a+r {path}" if denied else "see the kernel's log for hwmon"
-            missing.append(Missing("hwmon", why + one_line(error), remedy))
+            missing.append(Missing("hwmon", why + error_message(error), remedy))
             continue
         # A counter says more than a power, and a power now more than a mean.
         kept = found.get(sensor.domain)
@@ -154,7 +154,7 @@ def _rank(path: Path) -> int:
     return (not path.name.startswith("energy")) * 2 + path.name.endswith("average")
 
 
-def _known(root: Path) -> Iterator[tuple[Sensor, Path, str]]:
+def _find_sensors(root: Path) -> Iterator[tuple[Sensor, Path, str]]:
     """The sensors that `SENSORS` names: filled in, with the file of the value and its label."""
     for chip in sorted(root.glob("hwmon*")):
         name = _text(chip / "name") or _text(chip / "device" / "name")
@@ -170,10 +170,10 @@ def _known(root: Path) -> Iterator[tuple[Sensor, Path, str]]:
             label = label or _text(path.with_name(f"{stem}_oem_info")) or ""
             for sensor in rules:
                 if match := re.fullmatch(sensor.label, label):
-                    yield _filled(sensor, str(int(match.group(1)))), path, label
+                    yield _instantiated(sensor, str(int(match.group(1)))), path, label
 
 
-def _filled(sensor: Sensor, number: str) -> Sensor:
+def _instantiated(sensor: Sensor, number: str) -> Sensor:
     return replace(
         sensor,
         domain=sensor.domain.format(number),

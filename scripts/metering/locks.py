@@ -35,7 +35,7 @@ class HeldError(RuntimeError):
     """
 
     def __init__(self, path: Path, holder: dict[str, str]) -> None:
-        super().__init__(f"{path} is held by {told(holder)}")
+        super().__init__(f"{path} is held by {describe_holder(holder)}")
         self.holder = holder
 
 
@@ -54,11 +54,12 @@ class Lock:
         self._facts = {"what": what, **facts}
         self._shared = shared
         self._file: int | None = None
-        self.before: dict[str, str] = {}
+        self.previous: dict[str, str] = {}
 
     def __enter__(self) -> Lock:
-        """Raises HeldError, LockError. Then `before` is the holder that ended without its leave."""
-        self.take()
+        """Raises HeldError, LockError. `previous` is then the holder that ended without
+        releasing it; empty where there was none."""
+        self.acquire()
         return self
 
     def __exit__(
@@ -67,18 +68,18 @@ class Lock:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.free()
+        self.release()
 
-    def take(self) -> None:
-        """Holds the lock from now on. Raises HeldError, LockError."""
+    def acquire(self) -> None:
+        """Takes the lock. Raises HeldError, LockError."""
         while self._file is None:
-            file = self._opened()
+            file = self._open_file()
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # Whoever held it may have removed the file between our two steps.
-                if self._stands(file):
-                    self.before = _read(file)
-                    _write(file, self._told())
+                if self._is_current(file):
+                    self.previous = _read(file)
+                    _write(file, self._holder_facts())
                     self._file = file
             except OSError as error:
                 if error.errno in (errno.EACCES, errno.EAGAIN):
@@ -88,8 +89,8 @@ class Lock:
                 if self._file is None:
                     os.close(file)
 
-    def free(self) -> None:
-        """Others may hold it."""
+    def release(self) -> None:
+        """Lets others hold the lock."""
         if self._file is None:
             return
         try:
@@ -101,13 +102,14 @@ class Lock:
             os.close(self._file)
             self._file = None
 
-    def give_back(self) -> None:
-        """The holder before us is alive after all, on a host whose locks are not seen here."""
-        _write(self._file, self.before)
+    def restore_previous(self) -> None:
+        """Writes the holder before us back and lets go: it is alive after all, on a host whose
+        locks are not seen here."""
+        _write(self._file, self.previous)
         os.close(self._file)
         self._file = None
 
-    def _opened(self) -> int:
+    def _open_file(self) -> int:
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             if not self._shared:
@@ -128,13 +130,13 @@ class Lock:
             raise LockError(f"{self.path} is no file")
         return file
 
-    def _stands(self, file: int) -> bool:
+    def _is_current(self, file: int) -> bool:
         try:
             return os.path.samestat(os.fstat(file), os.stat(self.path))
         except FileNotFoundError:
             return False
 
-    def _told(self) -> dict[str, str]:
+    def _holder_facts(self) -> dict[str, str]:
         return {
             **self._facts,
             "pid": str(os.getpid()),
@@ -143,14 +145,14 @@ class Lock:
         }
 
 
-def told(holder: dict[str, str]) -> str:
-    """A holder in words."""
+def describe_holder(holder: dict[str, str]) -> str:
+    """Who holds a lock, in words for a message; `holder` is what stands in the lock's file."""
     if not holder:
         return "another process"
     return "{what}: process {pid} on {host}, since {since}".format_map(holder)
 
 
-def written_lately(path: Path, within_s: float) -> bool:
+def was_written_recently(path: Path, within_s: float) -> bool:
     """Whether a file was written within so many seconds, by the clock of its file system, which
     other hosts share."""
     probe = path.with_name(f"{path.name}.{os.getpid()}.clock")
@@ -191,11 +193,11 @@ def wait_for(
     waited, deadline_s = None, time.monotonic() + patience_s
     while True:
         try:
-            return lock.take()
+            return lock.acquire()
         except HeldError as held:
             if time.monotonic() > deadline_s:
                 raise
             if held.holder != waited:
                 waited = held.holder
-                say(told(waited))
+                say(describe_holder(waited))
             time.sleep(every_s)

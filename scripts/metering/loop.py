@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Collection
 
 from metering.counters import CounterWatch
-from metering.meter import Happening, Meter, MeterGoneError, Reading, Watcher, one_line
-from metering.pace import OWN, Budget
-from metering.plausible import Plausible
+from metering.meter import Meter, MeterEvent, MeterGoneError, Reading, Watcher, error_message
+from metering.pace import PROCESS_BUDGET, Budget
+from metering.plausible import PlausibilityCheck
 from metering.probes import ROUND_S, Retry
 from metering.trace import EventWriter, TraceWriter
 
@@ -16,14 +16,14 @@ FLUSH_PERIOD_S = 1.0  # at most this much is lost when the sampler is killed
 LOST_AFTER_S = 5.0
 
 
-class _Sampled:
+class _SampledMeter:
     """A meter, and what is known of how it fares."""
 
     def __init__(self, meter: Meter, watch: CounterWatch) -> None:
         self.meter, self.watch = meter, watch
         self.failing_since_s: float | None = None
         self.slow = Retry()
-        self.plausible = Plausible(meter.domain)
+        self.plausible = PlausibilityCheck(meter.domain)
 
 
 class SamplingLoop:
@@ -40,10 +40,10 @@ class SamplingLoop:
         events: EventWriter,
         frozen_after_s: float = 5.0,
         watchers: Collection[Watcher] = (),
-        budget: Budget = OWN,
+        budget: Budget = PROCESS_BUDGET,
     ):
         self._meters = [
-            _Sampled(m, CounterWatch(m.domain, getattr(m, "frozen_after_s", frozen_after_s)))
+            _SampledMeter(m, CounterWatch(m.domain, getattr(m, "frozen_after_s", frozen_after_s)))
             for m in meters
         ]
         self._watchers = [(watcher, Retry()) for watcher in watchers]
@@ -59,13 +59,13 @@ class SamplingLoop:
         for one in list(self._meters):
             if self._read(one, everything) and slow:
                 self._read_slow(one.meter.domain.domain, one.meter.read_slow, one.slow)
-            self._tell(one.meter)
+            self._write_events(one.meter)
         if slow:
             for watcher, retry in self._watchers:
                 self._read_slow(watcher.domain, watcher.read_slow, retry)
         self.samples += 1
 
-    def _read(self, one: _Sampled, everything: bool) -> bool:
+    def _read(self, one: _SampledMeter, everything: bool) -> bool:
         """Whether the meter could be read."""
         domain = one.meter.domain.domain
         try:
@@ -76,17 +76,17 @@ class SamplingLoop:
         if one.failing_since_s is not None:
             one.failing_since_s = None
             self._event("meter-back", domain, "it can be read again")
-        readings = [reading for reading in readings if self._may_be(one, reading)]
+        readings = [reading for reading in readings if self._is_plausible(one, reading)]
         self._trace.write(readings)
-        for kind, why in one.watch.see(readings):
+        for kind, why in one.watch.check(readings):
             self._event(kind, domain, why)
         return True
 
-    def _failed(self, one: _Sampled, error: Exception) -> None:
+    def _failed(self, one: _SampledMeter, error: Exception) -> None:
         domain, now_s = one.meter.domain.domain, time.monotonic()
         # A right that was taken away is not given back while we ask.
         gone = isinstance(error, MeterGoneError | PermissionError)
-        why = one_line(error.__cause__ or error)
+        why = error_message(error.__cause__ or error)
         if not gone and one.failing_since_s is None:
             one.failing_since_s = now_s
             self._event("meter-failed", domain, why)
@@ -94,9 +94,9 @@ class SamplingLoop:
             self._event("meter-lost", domain, why)
             self._drop(one)
 
-    def _may_be(self, one: _Sampled, reading: Reading) -> bool:
-        why = one.plausible.why_not(reading)
-        if one.plausible.is_news(reading, why):
+    def _is_plausible(self, one: _SampledMeter, reading: Reading) -> bool:
+        why = one.plausible.why_implausible(reading)
+        if one.plausible.starts_rejection(reading, why):
             self._event("value-refused", reading.domain, why, reading.quantity)
         return why is None
 
@@ -107,15 +107,15 @@ class SamplingLoop:
             self._trace.write(read())
         except Exception as error:  # energy may still be there: keep the meter
             if retry.failures == 0:
-                self._event("slow-quantities-lost", domain, one_line(error))
+                self._event("slow-quantities-lost", domain, error_message(error))
             retry.failed()
             return
-        if retry.answered():
+        if retry.succeeded():
             self._event("slow-quantities-back", domain, "they can be read again")
 
-    def _tell(self, meter: Meter) -> None:
-        happened: Callable[[], list[Happening]] = getattr(meter, "happened", list)
-        for kind, why, quantity in happened():
+    def _write_events(self, meter: Meter) -> None:
+        new_events: Callable[[], list[MeterEvent]] = getattr(meter, "new_events", list)
+        for kind, why, quantity in new_events():
             self._event(kind, meter.domain.domain, why, quantity)
 
     def run(self, period_s: float, wait: Callable[[float], bool]) -> None:
@@ -128,7 +128,7 @@ class SamplingLoop:
         deadline += period_s
         slow_due += SLOW_PERIOD_S
         flush_due += FLUSH_PERIOD_S
-        self._budget.look()
+        self._budget.update()
         while not wait(max(0.0, deadline - time.monotonic())):
             now = time.monotonic()
             if now < deadline:
@@ -137,7 +137,7 @@ class SamplingLoop:
             self.sample(slow)
             if slow:
                 slow_due = now + SLOW_PERIOD_S
-                self._budget.look()
+                self._budget.update()
             if now >= flush_due:
                 self._trace.flush()
                 flush_due = now + FLUSH_PERIOD_S
@@ -153,12 +153,12 @@ class SamplingLoop:
         for one in list(self._meters):
             self._drop(one)
 
-    def _drop(self, one: _Sampled) -> None:
+    def _drop(self, one: _SampledMeter) -> None:
         self._meters = [other for other in self._meters if other is not one]
         try:
             one.meter.close()
         except Exception as error:  # a lost device may not even close
-            self._event("close-failed", one.meter.domain.domain, one_line(error))
+            self._event("close-failed", one.meter.domain.domain, error_message(error))
 
     def _event(self, kind: str, domain: str, why: str, quantity: str | None = None) -> None:
         more = {} if quantity is None else {"quantity": quantity}

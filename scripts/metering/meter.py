@@ -30,7 +30,7 @@ class Reading(NamedTuple):
     source: str
 
 
-class Happening(NamedTuple):
+class MeterEvent(NamedTuple):
     """What a meter saw happen to itself: for the events of the session.
 
     ``kind`` is one of docs/meters.md; ``quantity`` names what it concerns, None the whole meter.
@@ -98,7 +98,7 @@ _KINDS = {"gpu:": "gpu", "cpu:dram": "memory", "cpu:": "processor"}
 MAX_POWER_W = {"processor": 1000.0, "memory": 1000.0, "gpu": 3000.0}
 
 
-def declared(record: Mapping[str, Any]) -> Domain:
+def parse_domain(record: Mapping[str, Any]) -> Domain:
     """A domain as a session recorded it, also one from before meters declared their kind and scale.
 
     Args:
@@ -151,11 +151,11 @@ class Meter(Protocol):
 
     def read_slow(self) -> list[Reading]:
         """What moves within seconds: temperature, clocks, limits, utilisation. A quantity that
-        cannot be read is left out, and `happened`."""
+        cannot be read is left out, and `new_events` says so."""
         ...
 
-    def happened(self) -> list[Happening]:
-        """What happened to the meter since the last call."""
+    def new_events(self) -> list[MeterEvent]:
+        """What happened to the meter since the last call: lost and regained quantities, ways."""
         ...
 
     def close(self) -> None:
@@ -183,6 +183,6 @@ def timed(read: Callable[[], T]) -> tuple[int, T]:
     return (before_ns + time.monotonic_ns()) // 2, value
 
 
-def one_line(error: BaseException, limit: int | None = None) -> str:
+def error_message(error: BaseException, limit: int | None = None) -> str:
     """An exception as one line for a record or a message, of at most ``limit`` characters."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:limit]

@@ -10,19 +10,27 @@ import os
 from collections.abc import Mapping
 from types import ModuleType
 
-from metering.activity import Strangers
+from metering.activity import ForeignProcesses
 from metering.meter import (
     MAX_POWER_W,
     Domain,
-    Happening,
     Meter,
+    MeterEvent,
     MeterGoneError,
     Missing,
     Reading,
-    one_line,
+    error_message,
     timed,
 )
-from metering.nvml_library import GPU_IS_LOST, UNKNOWN, code, field, start, text, tried
+from metering.nvml_library import (
+    GPU_IS_LOST,
+    UNKNOWN,
+    error_code,
+    load_library,
+    read_field,
+    text,
+    try_call,
+)
 from metering.nvml_power import Power, PowerSamples
 from metering.pace import ALONE, LOOKS, POWER, SHARE, SLOW, PacedCounter
 from metering.probes import Probe, Probes, supported
@@ -61,7 +69,7 @@ class NvmlGpu:
             if self._counter is None and self._power.failure:
                 raise self._power.failure
         except Exception as error:
-            if code(error) == GPU_IS_LOST:
+            if error_code(error) == GPU_IS_LOST:
                 raise MeterGoneError(str(error)) from error
             raise
         return readings
@@ -70,9 +78,9 @@ class NvmlGpu:
         """Temperature, clocks, power limit, throttle reasons and utilisation, where supported."""
         return self._slow.read()
 
-    def happened(self) -> list[Happening]:
+    def new_events(self) -> list[MeterEvent]:
         """What was lost of power and state, and came back."""
-        return (self._power.happened() if self._power else []) + self._slow.happened()
+        return (self._power.new_events() if self._power else []) + self._slow.new_events()
 
     def close(self) -> None:
         """Give this GPU's use of NVML back."""
@@ -84,7 +92,7 @@ def find(environ: Mapping[str, str]) -> tuple[list[Meter], list[Missing]]:
 
     Domain ``gpu:N`` is the N-th visible GPU; its UUID is in the details.
     """
-    nvml, absent = start()
+    nvml, absent = load_library()
     if nvml is None:
         return [], [absent]
     try:
@@ -93,12 +101,12 @@ def find(environ: Mapping[str, str]) -> tuple[list[Meter], list[Missing]]:
         return [], [
             Missing(
                 "nvml",
-                f"NVML failed while listing the GPUs: {one_line(error)}",
+                f"NVML failed while listing the GPUs: {error_message(error)}",
                 "see whether nvidia-smi works; it asks the same library",
             )
         ]
     finally:
-        tried(nvml.nvmlShutdown)
+        try_call(nvml.nvmlShutdown)
 
 
 def gpu_facts(environ: Mapping[str, str]) -> list[dict] | None:
@@ -106,18 +114,18 @@ def gpu_facts(environ: Mapping[str, str]) -> list[dict] | None:
     meters, _ = find(environ)
     facts = [{"domain": meter.domain.domain, **meter.domain.details} for meter in meters]
     for meter in meters:
-        tried(meter.close)
+        try_call(meter.close)
     return facts or None
 
 
 def _find(nvml: ModuleType, environ: Mapping[str, str]) -> tuple[list[Meter], list[Missing]]:
     handles, uuids, missing = [], [], []
     for index in range(nvml.nvmlDeviceGetCount()):
-        handle, why = tried(nvml.nvmlDeviceGetHandleByIndex, index)
+        handle, why = try_call(nvml.nvmlDeviceGetHandleByIndex, index)
         uuid = None
         if why is None:
-            uuid, why = tried(lambda handle=handle: text(nvml.nvmlDeviceGetUUID(handle)))
-        if why is not None and (handle is None or not _lives(nvml, handle)):
+            uuid, why = try_call(lambda handle=handle: text(nvml.nvmlDeviceGetUUID(handle)))
+        if why is not None and (handle is None or not _responds(nvml, handle)):
             # Keep its place: the indices after it still count it.
             handle = None
             why = f"GPU {index} does not answer: {why}"
@@ -137,7 +145,7 @@ def _find(nvml: ModuleType, environ: Mapping[str, str]) -> tuple[list[Meter], li
     if not selection.positions:
         missing.append(_none_visible(len(handles), variable))
 
-    assumption, risk = _order(nvml, handles, variable, environ.get("CUDA_DEVICE_ORDER"))
+    assumption, risk = _describe_order(nvml, handles, variable, environ.get("CUDA_DEVICE_ORDER"))
     if risk and selection.positions:
         missing.append(risk)
 
@@ -159,16 +167,16 @@ def _find(nvml: ModuleType, environ: Mapping[str, str]) -> tuple[list[Meter], li
                 "nvml_index": position,
                 "index_order": assumption,
             }
-            meter, lacking = _open(nvml, handle, domain, details, len(selection.positions))
+            meter, lacking = _open_gpu(nvml, handle, domain, details, len(selection.positions))
             meters += meter
             missing += lacking
     return meters, missing
 
 
-def _lives(nvml: ModuleType, handle) -> bool:
+def _responds(nvml: ModuleType, handle) -> bool:
     """Whether a device answers at all, though it does not say who it is."""
-    _, why = tried(nvml.nvmlDeviceGetPowerUsage, handle)
-    _, other = tried(nvml.nvmlDeviceGetTotalEnergyConsumption, handle)
+    _, why = try_call(nvml.nvmlDeviceGetPowerUsage, handle)
+    _, other = try_call(nvml.nvmlDeviceGetTotalEnergyConsumption, handle)
     return why is None or other is None
 
 
@@ -182,14 +190,14 @@ def _none_visible(count: int, variable: str | None) -> Missing:
     )
 
 
-def _order(
+def _describe_order(
     nvml: ModuleType, handles: list, variable: str | None, order: str | None
 ) -> tuple[str, Missing | None]:
     """How indices were matched. NVML numbers by PCI bus; CUDA by speed, unless told otherwise."""
     by_uuid = variable is not None and variable.strip().startswith("GPU-")
     if order == "PCI_BUS_ID" or by_uuid or len(handles) < 2:
         return "certain: by PCI bus or UUID", None
-    names = {tried(nvml.nvmlDeviceGetName, h)[0] for h in handles if h is not None}
+    names = {try_call(nvml.nvmlDeviceGetName, h)[0] for h in handles if h is not None}
     if len(names) == 1 and None not in names:
         return "assumed: GPUs of one kind, which CUDA's fastest-first order leaves by PCI bus", None
     return "assumed: by PCI bus, but the GPUs differ and CUDA puts the fastest first", Missing(
@@ -200,23 +208,23 @@ def _order(
     )
 
 
-def _open(
+def _open_gpu(
     nvml: ModuleType, handle, domain: str, details: dict, gpus: int
 ) -> tuple[list[Meter], list[Missing]]:
     identity, missing = _identity(nvml, handle, domain)
     module = any(word in (identity["name"] or "") for word in _MODULES)
-    instant = lambda: field(nvml, handle, nvml.NVML_FI_DEV_POWER_INSTANT, int(module))  # noqa: E731
+    instant = lambda: read_field(nvml, handle, nvml.NVML_FI_DEV_POWER_INSTANT, int(module))  # noqa: E731
     ways = [
         Probe("energy", "mJ", lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle)),
         # Above zero: no board that runs draws none. From Ampere on ...PowerUsage is a mean over a
         # second (NVML API reference).
-        Probe("power", "mW", lambda: _some(instant()), "instant"),
-        Probe("power", "mW", lambda: _some(nvml.nvmlDeviceGetPowerUsage(handle)), "average"),
+        Probe("power", "mW", lambda: _nonzero(instant()), "instant"),
+        Probe("power", "mW", lambda: _nonzero(nvml.nvmlDeviceGetPowerUsage(handle)), "average"),
     ]
-    usable, refused = supported(ways, lambda error: code(error) == UNKNOWN)
+    usable, refused = supported(ways, lambda error: error_code(error) == UNKNOWN)
     counted = next((probe for probe in usable if probe.quantity == "energy"), None)
     direct = [probe for probe in usable if probe.quantity == "power"]
-    samples, _ = tried(PowerSamples, nvml, handle)
+    samples, _ = try_call(PowerSamples, nvml, handle)
     if counted is None and not direct and not (samples and samples.works):
         why = f"{domain} gives neither energy nor power: {refused['average']}"
         return [], [Missing("nvml", why, "measure on the host, or on a GPU that reports power")]
@@ -240,7 +248,7 @@ def _open(
             return Reading(t_ns, domain, "energy", value, "mJ", "nvml")
 
         counter = PacedCounter(read_once, share, LOOKS / gpus)
-    slow, not_read = supported(_slow(nvml, handle))
+    slow, not_read = supported(_slow_probes(nvml, handle))
     details = {
         **details,
         **identity,
@@ -268,9 +276,9 @@ def _open(
     return [meter], missing
 
 
-def _slow(nvml: ModuleType, handle) -> list[Probe]:
+def _slow_probes(nvml: ModuleType, handle) -> list[Probe]:
     """What is read beside energy and power."""
-    strangers = Strangers(os.getppid(), os.getpid())
+    strangers = ForeignProcesses(os.getppid(), os.getpid())
 
     def foreign() -> int:
         running = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
@@ -284,7 +292,7 @@ def _slow(nvml: ModuleType, handle) -> list[Probe]:
         ),
         Probe("clock_sm", "MHz", lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
         Probe("clock_mem", "MHz", lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
-        Probe("power_limit", "mW", lambda: _some(nvml.nvmlDeviceGetEnforcedPowerLimit(handle))),
+        Probe("power_limit", "mW", lambda: _nonzero(nvml.nvmlDeviceGetEnforcedPowerLimit(handle))),
         # The older name: drivers before 535 do not know ...EventReasons.
         Probe(
             "throttle_reasons",
@@ -296,7 +304,7 @@ def _slow(nvml: ModuleType, handle) -> list[Probe]:
     ]
 
 
-def _some(value: int) -> int:
+def _nonzero(value: int) -> int:
     """A power or a limit, which is never none."""
     if not value > 0:
         raise ValueError(f"it reads {value}")
@@ -309,12 +317,12 @@ def _identity(nvml: ModuleType, handle, domain: str) -> tuple[dict, list[Missing
         "name": lambda: text(nvml.nvmlDeviceGetName(handle)),
         "pci_bus_id": lambda: text(nvml.nvmlDeviceGetPciInfo(handle).busId),
         "driver_version": lambda: text(nvml.nvmlSystemGetDriverVersion()),
-        "power_limit_mw": lambda: _some(nvml.nvmlDeviceGetEnforcedPowerLimit(handle)),
-        "default_power_limit_mw": lambda: _some(
+        "power_limit_mw": lambda: _nonzero(nvml.nvmlDeviceGetEnforcedPowerLimit(handle)),
+        "default_power_limit_mw": lambda: _nonzero(
             nvml.nvmlDeviceGetPowerManagementDefaultLimit(handle)
         ),
     }
-    found = {key: tried(read) for key, read in asked.items()}
+    found = {key: try_call(read) for key, read in asked.items()}
     lacking = [f"{key} ({why or 'empty'})" for key, (value, why) in found.items() if value is None]
     missing = []
     if lacking:
@@ -324,5 +332,5 @@ def _identity(nvml: ModuleType, handle, domain: str) -> tuple[dict, list[Missing
 
 
 def _in_mig_mode(nvml: ModuleType, handle) -> bool:
-    mode, _ = tried(nvml.nvmlDeviceGetMigMode, handle)
+    mode, _ = try_call(nvml.nvmlDeviceGetMigMode, handle)
     return mode is not None and mode[0] == nvml.NVML_DEVICE_MIG_ENABLE

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from metering.meter import Missing, one_line
+from metering.meter import Missing, error_message
 
 # nvml.h, nvmlReturn_t: by number, for not every binding has every name.
 GPU_IS_LOST, UNKNOWN, NOT_SUPPORTED = 15, 999, 3
@@ -35,7 +35,7 @@ _WHY = {
 }
 
 
-def start() -> tuple[ModuleType | None, Missing | None]:
+def load_library() -> tuple[ModuleType | None, Missing | None]:
     """The library, ready, or why it is not."""
     try:
         import pynvml
@@ -44,35 +44,35 @@ def start() -> tuple[ModuleType | None, Missing | None]:
             "nvml", "the Python package pynvml is not installed", "pip install nvidia-ml-py"
         )
     except Exception as error:  # a broken installation: what an import can raise is anything
-        why = f"the Python package pynvml does not import: {one_line(error)}"
+        why = f"the Python package pynvml does not import: {error_message(error)}"
         return None, Missing("nvml", why, "pip install --force-reinstall nvidia-ml-py")
     try:
         pynvml.nvmlInit()
     except Exception as error:
-        unknown = f"NVML does not start: {one_line(error)}", "see whether nvidia-smi works"
-        return None, Missing("nvml", *_WHY.get(code(error), unknown))
+        unknown = f"NVML does not start: {error_message(error)}", "see whether nvidia-smi works"
+        return None, Missing("nvml", *_WHY.get(error_code(error), unknown))
     return pynvml, None
 
 
-def code(error: Exception) -> int | None:
+def error_code(error: Exception) -> int | None:
     """NVML's number of an error; None of any other."""
     return getattr(error, "value", None)
 
 
-def said(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """An error in words: NVML's own, or whatever else it was."""
-    return str(error) if code(error) is not None else one_line(error)
+    return str(error) if error_code(error) is not None else error_message(error)
 
 
-def tried(read: Callable[..., Any], *args: Any) -> tuple[Any, str | None]:
+def try_call(read: Callable[..., Any], *args: Any) -> tuple[Any, str | None]:
     """What a call gives, or None and why it gives nothing."""
     try:
         return read(*args), None
     except Exception as error:
-        return None, said(error)
+        return None, error_text(error)
 
 
-def field(nvml: ModuleType, handle, number: int, scope: int = 0) -> int:
+def read_field(nvml: ModuleType, handle, number: int, scope: int = 0) -> int:
     """One of NVML's fields that are unsigned integers; ``scope``: nvml.h, NVML_POWER_SCOPE_*.
 
     Raises the library's error where the device has no such field.

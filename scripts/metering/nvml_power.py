@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from types import ModuleType
 
-from metering.meter import Happening, MeterError, Reading, one_line, timed
-from metering.pace import POWER, Paced
+from metering.meter import MeterError, MeterEvent, Reading, error_message, timed
+from metering.pace import POWER, RateLimiter
 from metering.probes import Probe
 
 # The driver keeps about 2.4 s of samples; they are fetched about once a second, or a little
@@ -16,7 +16,7 @@ from metering.probes import Probe
 SAMPLES_EVERY_S, FETCH_S, BUFFER_S = 1.0, 2.2, 2.4
 FIRST_TRIES, FIRST_WAIT_S = 5, 0.1
 # Without samples they are asked for so often.
-ASKED_AGAIN_S = 5.0
+RETRY_SAMPLES_S = 5.0
 # A sample is never from the future, and the two clocks are compared to less than this.
 FUTURE_NS = 5_000_000
 # Between two fetches the wall clock is slewed by less: by more, it was set.
@@ -41,43 +41,45 @@ class PowerSamples:
     def __init__(self, nvml: ModuleType, handle) -> None:
         self._nvml, self._handle = nvml, handle
         self._seen_us = self._last_ns = 0
-        self._ahead_ns = _ahead_ns()
-        self._distrusted: tuple[int, int] | None = None
-        self._happened: list[Happening] = []
+        self._offset_ns = _wall_clock_offset_ns()
+        self._suspect: tuple[int, int] | None = None
+        self._new_events: list[MeterEvent] = []
         self.misplaced = 0
         for _ in range(FIRST_TRIES):  # a driver that was loaded just now has none yet
-            self.works = bool(self._placed(self._fetch()))
+            self.works = bool(self._with_known_times(self._fetch()))
             if self.works:
                 break
             time.sleep(FIRST_WAIT_S)
 
-    def new(self) -> list[tuple[int, int | float]]:
+    def new_samples(self) -> list[tuple[int, int | float]]:
         """(CLOCK_MONOTONIC in nanoseconds, milliwatts) of those not given yet."""
-        ahead_ns = _ahead_ns()
-        stepped_ns, self._ahead_ns = ahead_ns - self._ahead_ns, ahead_ns
+        offset_ns = _wall_clock_offset_ns()
+        stepped_ns, self._offset_ns = offset_ns - self._offset_ns, offset_ns
         if abs(stepped_ns) > STEP_NS:
             # Some are stamped by the clock before, some by the one after: nobody knows which.
             now_ns = time.monotonic_ns()
-            self._seen_us = (now_ns + ahead_ns) // 1000
+            self._seen_us = (now_ns + offset_ns) // 1000
             old_us = self._seen_us + max(0, -stepped_ns) // 1000
-            self._distrusted = now_ns + round(BUFFER_S * 1e9), old_us
+            self._suspect = now_ns + round(BUFFER_S * 1e9), old_us
             why = f"the wall clock was set by {stepped_ns / 1e9:+.3f} s; samples since are left out"
-            self._happened.append(Happening("clock-stepped", why, "power"))
+            self._new_events.append(MeterEvent("clock-stepped", why, "power"))
             return []
-        return self._placed(self._fetch())
+        return self._with_known_times(self._fetch())
 
-    def happened(self) -> list[Happening]:
+    def new_events(self) -> list[MeterEvent]:
         """What happened to the clock since the last call."""
-        found, self._happened = self._happened, []
+        found, self._new_events = self._new_events, []
         return found
 
-    def _placed(self, found: Sequence[tuple[int, int | float]]) -> list[tuple[int, int | float]]:
+    def _with_known_times(
+        self, found: Sequence[tuple[int, int | float]]
+    ) -> list[tuple[int, int | float]]:
         """Those whose times rise until now. They must reach now and not beyond: what is stamped by
         another clock, or no more, does not."""
         now_ns, kept, before_ns = time.monotonic_ns(), [], self._last_ns
         for t_us, mw in found:
-            t_ns = 1000 * t_us - self._ahead_ns
-            if self._is_distrusted(t_us, now_ns):
+            t_ns = 1000 * t_us - self._offset_ns
+            if self._is_suspect(t_us, now_ns):
                 continue
             if t_ns > now_ns + FUTURE_NS:
                 kept = []  # nor are those before it where they seem to be
@@ -89,17 +91,17 @@ class PowerSamples:
             kept = []
         if kept:
             self._last_ns = kept[-1][0]
-            self._seen_us = (kept[-1][0] + self._ahead_ns) // 1000
+            self._seen_us = (kept[-1][0] + self._offset_ns) // 1000
         self.misplaced = len(found) - len(kept)
         return kept
 
-    def _is_distrusted(self, t_us: int, now_ns: int) -> bool:
+    def _is_suspect(self, t_us: int, now_ns: int) -> bool:
         """Whether it may have been stamped before the clock was set back, and look newer."""
-        if self._distrusted is None:
+        if self._suspect is None:
             return False
-        until_ns, old_us = self._distrusted
+        until_ns, old_us = self._suspect
         if now_ns > until_ns:
-            self._distrusted = None
+            self._suspect = None
             return False
         return t_us <= old_us
 
@@ -147,37 +149,37 @@ class Power:
         self._samples, self._direct = samples, list(direct)
         sampling = samples is not None and samples.works
         self.way = "samples" if sampling else self._direct[0].way if direct else None
-        self._fetches = Paced(share, longest_s=FETCH_S)
-        self._reads = Paced(share)
+        self._fetches = RateLimiter(share, longest_s=FETCH_S)
+        self._reads = RateLimiter(share)
         self._last_s, self._fetch_s = time.monotonic(), 0.0
         self.failure: Exception | None = None
-        self._happened: list[Happening] = []
+        self._new_events: list[MeterEvent] = []
 
     def read(self, everything: bool = False) -> list[Reading]:
-        """What is due. Never raises: power that fails is lost, and what happened says so."""
-        readings = self._sampled(everything) if self._samples else []
+        """What is due. Never raises: power that fails is left out, and an event says so."""
+        readings = self._read_samples(everything) if self._samples else []
         if self.way != "samples" and (everything or self._reads.due()):
             readings += self._read_now()
         return readings
 
-    def happened(self) -> list[Happening]:
+    def new_events(self) -> list[MeterEvent]:
         """What happened to the ways since the last call."""
-        found, self._happened = self._happened, []
-        return (self._samples.happened() if self._samples else []) + found
+        found, self._new_events = self._new_events, []
+        return (self._samples.new_events() if self._samples else []) + found
 
-    def _sampled(self, everything: bool) -> list[Reading]:
+    def _read_samples(self, everything: bool) -> list[Reading]:
         now_s = time.monotonic()
         sampling = self.way == "samples"
         if not (now_s >= self._fetch_s and self._fetches.due()) and not (everything and sampling):
             return []
-        self._fetch_s = now_s + (SAMPLES_EVERY_S if sampling else ASKED_AGAIN_S)
+        self._fetch_s = now_s + (SAMPLES_EVERY_S if sampling else RETRY_SAMPLES_S)
         why = "the driver gives no sample"
         try:
-            found = self._fetches.call(self._samples.new)
+            found = self._fetches.call(self._samples.new_samples)
             if self._samples.misplaced:
                 why = f"{self._samples.misplaced} samples stamped with times that cannot be"
         except Exception as error:  # the binding has several kinds; power is not the energy
-            found, why = [], one_line(error)
+            found, why = [], error_message(error)
         if found:
             self._last_s = now_s
             if not sampling:
@@ -189,33 +191,33 @@ class Power:
 
     def _read_now(self) -> list[Reading]:
         failure: Exception = MeterError("no way of reading it is left")
-        why = one_line(failure)
+        why = error_message(failure)
         for probe in self._direct:
             try:
                 t_ns, mw = self._reads.call(lambda probe=probe: timed(probe.read))
             except Exception as error:  # the next way may work
-                failure, why = error, one_line(error)
+                failure, why = error, error_message(error)
                 continue
             if self.failure or probe.way != self.way:
                 self._change(probe.way, why if probe.way != self.way else "it can be read again")
             source = f"{self._source}:{probe.way}"
             return [Reading(t_ns, self._domain, "power", mw, probe.unit, source)]
         if self.failure is None:
-            self._happened.append(Happening("quantity-lost", why, "power"))
+            self._new_events.append(MeterEvent("quantity-lost", why, "power"))
         self.failure = failure
         return []
 
     def _change(self, way: str | None, why: str) -> None:
         if self.failure:
             self.failure = None
-            self._happened.append(Happening("quantity-back", why, "power"))
+            self._new_events.append(MeterEvent("quantity-back", why, "power"))
         if way != self.way:
             words = f"power by {way or 'no way'}, not by {self.way or 'no way'} any more: {why}"
-            self._happened.append(Happening("source-changed", words, "power"))
+            self._new_events.append(MeterEvent("source-changed", words, "power"))
             self.way = way
 
 
-def _ahead_ns() -> int:
+def _wall_clock_offset_ns() -> int:
     """How far the wall clock is ahead of the monotonic one, read close together."""
     best = None
     for _ in range(5):

@@ -65,7 +65,7 @@ class Budget:
         cpu_s, wall_s = self._steady_from
         return time.process_time() - cpu_s, time.monotonic() - wall_s
 
-    def look(self) -> None:
+    def update(self) -> None:
         """Judges what the process took: call it about once a second."""
         now = time.process_time(), time.monotonic()
         if self._started_s is None:
@@ -82,10 +82,10 @@ class Budget:
 
 
 # Of this process, as its CPU time is.
-OWN = Budget()
+PROCESS_BUDGET = Budget()
 
 
-class Paced:
+class RateLimiter:
     """Calls something no more often than its cost allows.
 
     Args:
@@ -94,7 +94,11 @@ class Paced:
     """
 
     def __init__(
-        self, share: float, longest_s: float = math.inf, budget: Budget = OWN, slack_s: float = 0.0
+        self,
+        share: float,
+        longest_s: float = math.inf,
+        budget: Budget = PROCESS_BUDGET,
+        slack_s: float = 0.0,
     ) -> None:
         self._share, self._longest_s, self._slack_s = share, longest_s, slack_s
         self._budget = budget
@@ -135,7 +139,7 @@ class PacedCounter:
         read: Callable[[], Reading],
         share: float = SHARE,
         looks: float = LOOKS,
-        budget: Budget = OWN,
+        budget: Budget = PROCESS_BUDGET,
     ) -> None:
         self._read_once = read
         self._share, self._looks = share, looks

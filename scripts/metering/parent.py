@@ -17,10 +17,10 @@ GRACE_S = 5.0
 # For a session, whose sampler and checkers end first.
 SESSION_GRACE_S = 60.0
 # Where the kernel gives no descriptor of a process.
-LOOK_EVERY_S = 1.0
+POLL_S = 1.0
 
 
-def end_with(parent: int) -> None:
+def terminate_with(parent: int) -> None:
     """Stop this process by SIGTERM when its parent dies, even where a fork of the parent keeps our
     standard input open; and for good some seconds later, even where a call into a driver blocks.
 
@@ -35,7 +35,7 @@ def end_with(parent: int) -> None:
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
-def interrupted_with(ancestor: int | None) -> None:
+def interrupt_with(ancestor: int | None) -> None:
     """From now on this process is interrupted, as by Ctrl-C, when another one ends (None: there is
     none), and by SIGTERM and by a closed terminal: what it measured is then put away."""
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -50,14 +50,14 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def _interrupt_after(ancestor: int) -> None:
-    _wait_for_end(ancestor, lambda: _lives(ancestor))
+    _wait_for_end(ancestor, lambda: _is_alive(ancestor))
     # Not SIGINT: what a script starts behind its back has that ignored.
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(SESSION_GRACE_S)
     os._exit(1)
 
 
-def _lives(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -78,7 +78,7 @@ def _wait_for_end(pid: int, lives: Callable[[], bool]) -> None:
         descriptor = os.pidfd_open(pid)
     except (AttributeError, OSError):  # an old kernel, a sandbox, or it has just ended
         while lives():
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_S)
         return
     if lives():  # else the number may already be another's
         poll = select.poll()

@@ -8,17 +8,17 @@ from metering.meter import Domain, Reading
 ZERO_S = 5.0
 
 
-class Plausible:
-    """Tells what may be true of one domain's readings from garbage."""
+class PlausibilityCheck:
+    """Tells plausible readings of one domain from values that no device can have."""
 
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
-        self._refusing: set[str] = set()
+        self._rejecting: set[str] = set()
         self._zero_since_ns: int | None = None
 
-    def why_not(self, reading: Reading) -> str | None:
+    def why_implausible(self, reading: Reading) -> str | None:
         """Why a reading of energy or power cannot be true; None where it may be."""
-        why = refused(reading, self._domain)
+        why = why_implausible(reading, self._domain)
         if why is None and reading.quantity == "power" and not self._domain.estimate:
             if reading.value != 0:
                 self._zero_since_ns = None
@@ -28,18 +28,18 @@ class Plausible:
                 why = f"no power at all for {ZERO_S:g} s: nothing that runs draws none"
         return why
 
-    def is_news(self, reading: Reading, why: str | None) -> bool:
-        """Whether this one is the first that is refused, or is not: one event a stretch."""
+    def starts_rejection(self, reading: Reading, why: str | None) -> bool:
+        """Whether this is the first of several rejected readings: each stretch is one event."""
         if why is None:
-            self._refusing.discard(reading.quantity)
+            self._rejecting.discard(reading.quantity)
             return False
-        news = reading.quantity not in self._refusing
-        self._refusing.add(reading.quantity)
+        news = reading.quantity not in self._rejecting
+        self._rejecting.add(reading.quantity)
         return news
 
 
-def refused(reading: Reading, domain: Domain) -> str | None:
-    """Why a reading of energy or power is garbage; None where it may be true.
+def why_implausible(reading: Reading, domain: Domain) -> str | None:
+    """Why a reading of energy or power cannot be true; None where it may be.
 
     A driver that has no value gives 2^32 - 1, a sensor on its way out anything. Counters stay raw
     apart from that: whether a step of one is possible, the analysis says (`counters.unwrap`).

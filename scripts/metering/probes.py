@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from metering.meter import Happening, Reading, one_line, timed
-from metering.pace import SLOW, Paced
+from metering.meter import MeterEvent, Reading, error_message, timed
+from metering.pace import SLOW, RateLimiter
 
 # The slow quantities are asked for so often; one that fails is asked again at once, then after so
 # long and twice as long each time, and no more after so many times.
@@ -43,7 +43,7 @@ class Retry:
         self.failures += 1
         self._due_s = time.monotonic() + min(wait_s, LONGEST_RETRY_S)
 
-    def answered(self) -> bool:
+    def succeeded(self) -> bool:
         """It answered; True if it had failed before."""
         failed, self.failures = self.failures > 0, 0
         return failed
@@ -62,8 +62,10 @@ class Probes:
     ) -> None:
         self._domain, self._source = domain, source
         each = share / max(1, len(probes))
-        self._probes = [(probe, Paced(each, slack_s=ROUND_S / 2), Retry()) for probe in probes]
-        self._happened: list[Happening] = []
+        self._probes = [
+            (probe, RateLimiter(each, slack_s=ROUND_S / 2), Retry()) for probe in probes
+        ]
+        self._new_events: list[MeterEvent] = []
 
     def read(self) -> list[Reading]:
         """Those that are due and answer."""
@@ -78,19 +80,19 @@ class Probes:
                 )
             except Exception as error:  # whatever it is: this quantity only
                 if retry.failures == 0:
-                    why = one_line(error)
-                    self._happened.append(Happening("quantity-lost", why, probe.quantity))
+                    why = error_message(error)
+                    self._new_events.append(MeterEvent("quantity-lost", why, probe.quantity))
                 retry.failed()
                 continue
-            if retry.answered():
-                self._happened.append(
-                    Happening("quantity-back", "it can be read again", probe.quantity)
+            if retry.succeeded():
+                self._new_events.append(
+                    MeterEvent("quantity-back", "it can be read again", probe.quantity)
                 )
         return readings
 
-    def happened(self) -> list[Happening]:
+    def new_events(self) -> list[MeterEvent]:
         """What was lost and came back since the last call."""
-        found, self._happened = self._happened, []
+        found, self._new_events = self._new_events, []
         return found
 
 
@@ -113,7 +115,7 @@ def supported(
                 time.sleep(0.05)
                 probe.read() + 0
         except Exception as error:  # each library has its own, and bindings raise others
-            refused[probe.way or probe.quantity] = one_line(error)
+            refused[probe.way or probe.quantity] = error_message(error)
         else:
             usable.append(probe)
     return usable, refused

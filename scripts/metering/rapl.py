@@ -21,11 +21,11 @@ from metering.counters import HELD_BACK_S
 from metering.meter import (
     MAX_POWER_W,
     Domain,
-    Happening,
     Meter,
+    MeterEvent,
     Missing,
     Reading,
-    one_line,
+    error_message,
     timed,
 )
 from metering.probes import Probe, Probes
@@ -108,9 +108,9 @@ class RaplZone:
         unwrapped), and `energy_powercap`, the file itself where pyRAPL reads."""
         return self._beside.read()
 
-    def happened(self) -> list[Happening]:
+    def new_events(self) -> list[MeterEvent]:
         """What was lost of that, and came back."""
-        return self._beside.happened()
+        return self._beside.new_events()
 
     def close(self) -> None:
         """Nothing is held."""
@@ -193,7 +193,7 @@ def _zones(root: Path) -> tuple[list[Zone], list[Missing], list[Missing]]:
         except OSError as error:
             missing.append(_masked(folder, error))
             continue
-        zone = _named(folder, name, packages)
+        zone = _parse_zone(folder, name, packages)
         if zone is None:
             continue
         if zone.domain in zones:
@@ -217,7 +217,7 @@ def _zones(root: Path) -> tuple[list[Zone], list[Missing], list[Missing]]:
     return list(zones.values()), missing, said
 
 
-def _named(folder: Path, name: str, packages: dict[str, re.Match]) -> Zone | None:
+def _parse_zone(folder: Path, name: str, packages: dict[str, re.Match]) -> Zone | None:
     """The zone of that name; None where it is a part of another one. Takes down packages."""
     range_uj = _number(folder / "max_energy_range_uj")
     package = _PACKAGE.fullmatch(name)
@@ -291,7 +291,9 @@ def _masked(folder: Path, error: OSError) -> Missing:
 
 
 def _unreadable(zone: Zone, error: Exception) -> Missing:
-    why = f"the counter of {zone.domain} ({zone.folder.name}) cannot be read: {one_line(error)}"
+    why = (
+        f"the counter of {zone.domain} ({zone.folder.name}) cannot be read: {error_message(error)}"
+    )
     denied = isinstance(error, PermissionError)
     return Missing("rapl", why, _CHMOD if denied else "see the kernel's log for intel_rapl")
 
@@ -312,7 +314,7 @@ def _pyrapl_readers(
     except ImportError:
         return [], "the Python package pyRAPL is not installed"
     except Exception as error:  # a version that does not know this machine: say so, go on without
-        return [], f"pyRAPL cannot use this machine: {one_line(error)}"
+        return [], f"pyRAPL cannot use this machine: {error_message(error)}"
 
 
 def _pyrapl_reader(pyrapl, zone: Zone) -> Callable[[], int]:

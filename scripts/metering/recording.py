@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from metering.meter import MeterError, one_line
+from metering.meter import MeterError, error_message
 from metering.torn import FILES, RecordingError, TornError, is_free, read_lines
 from metering.trace import cut_torn_line, read_trace
 
@@ -49,12 +49,14 @@ class Recording:
         self._final = final
         self._spec = dict(spec)
         self._wholes = wholes
-        with _told_in_one_line(partial):
+        with _write_errors_explained(partial):
             partial.mkdir(parents=True, exist_ok=True)
             for name in (*FILES, "segments.jsonl"):
                 cut_torn_line(partial / name)
-            self._keep_whole_windows(covered := self._last_samples())
-        self.finished = {name for w in self._windows() if (name := self._ended(w)) is not None}
+            self._drop_unfinished(covered := self._last_samples())
+        self.finished = {
+            name for w in self._windows() if (name := self._item_ended_by(w)) is not None
+        }
         # A process that was killed before it could begin has left samples of its segment.
         self.segment = 1 + max([0, *covered, *(s["segment"] for s in self.segments)])
 
@@ -100,11 +102,11 @@ class Recording:
             measured: Whether it was measured to its end: its raw data are then write-protected.
                 Else only why it was not is put there, and what was measured of it is kept here.
         """
-        with _told_in_one_line(self.partial):
-            whole = self._whole(facts, measured)
+        with _write_errors_explained(self.partial):
+            whole = self._complete_folder(facts, measured)
             if not is_free(self._final):
                 raise RecordingError(f"{self._final} holds a finished session by now: it stays")
-            _appear(whole, self._final)
+            _move_into_place(whole, self._final)
             if measured:
                 for name in (*FILES, "session.json"):
                     path = self._final / name
@@ -112,7 +114,7 @@ class Recording:
             if measured or not self.finished:
                 shutil.rmtree(self.partial)
 
-    def _whole(self, facts: Mapping[str, Any], measured: bool) -> Path:
+    def _complete_folder(self, facts: Mapping[str, Any], measured: bool) -> Path:
         """The folder as it will stand in its final place."""
         segments = [
             {**segment, "first_window_s": self._first_window_s(segment)}
@@ -130,8 +132,8 @@ class Recording:
                 (whole / name).touch()
             # Also of a session that only had to be put in place: what it was made from is older.
             os.utime(whole / name)
-        session["files"] = {name: _stated(whole / name) for name in FILES}
-        _write_whole(whole / "session.json", json.dumps({**session, **facts}, indent=1) + "\n")
+        session["files"] = {name: _size_and_digest(whole / name) for name in FILES}
+        _write_atomically(whole / "session.json", json.dumps({**session, **facts}, indent=1) + "\n")
         return whole
 
     def _first_window_s(self, segment: Mapping[str, Any]) -> float | None:
@@ -140,7 +142,7 @@ class Recording:
         starts_ns = [
             window["start_ns"]
             for window in self._windows()
-            if window["segment"] == segment["segment"] and self._piece(window) is not None
+            if window["segment"] == segment["segment"] and self._item_of(window) is not None
         ]
         if not starts_ns or segment.get("process_start_ns") is None:
             return None
@@ -157,7 +159,7 @@ class Recording:
         try:
             return _last_samples(self.trace)
         except (MeterError, ValueError, csv.Error) as error:
-            why = one_line(error, 300)
+            why = error_message(error, 300)
             raise TornError(f"{self.trace} is damaged: {why}{self._remedy}") from None
 
     def _read(self, name: str) -> list[dict[str, Any]]:
@@ -171,15 +173,15 @@ class Recording:
     def _remedy(self) -> str:
         return f"; mend it, or delete {self.partial} to begin the session again"
 
-    def _piece(self, window: Mapping[str, Any]) -> str | None:
+    def _item_of(self, window: Mapping[str, Any]) -> str | None:
         """The piece of work that a window belongs to."""
         return next((window[key] for key in self._wholes if window.get(key) is not None), None)
 
-    def _ended(self, window: Mapping[str, Any]) -> str | None:
+    def _item_ended_by(self, window: Mapping[str, Any]) -> str | None:
         """The piece of work that a window ends."""
         return window[window["kind"]] if window["kind"] in self._wholes else None
 
-    def _keep_whole_windows(self, covered: Mapping[int, int]) -> None:
+    def _drop_unfinished(self, covered: Mapping[int, int]) -> None:
         """Drops what a killed process left unfinished: windows of a piece of work that has no line
         of its own, or that ended after the last sample of its segment's meters; and windows of a
         segment of which nothing was taken down, as after a power cut."""
@@ -188,23 +190,23 @@ class Recording:
         whole = {
             name
             for w in windows
-            if (name := self._ended(w)) is not None
+            if (name := self._item_ended_by(w)) is not None
             and w["end_ns"] <= covered.get(w["segment"], 0)
             and w["segment"] in begun
         }
         kept = [
             w
             for w in windows
-            if w["segment"] in begun and ((name := self._piece(w)) is None or name in whole)
+            if w["segment"] in begun and ((name := self._item_of(w)) is None or name in whole)
         ]
         if len(kept) < len(windows):
             lines = "".join(json.dumps(w) + "\n" for w in kept)
-            _write_whole(self.partial / "windows.jsonl", lines)
+            _write_atomically(self.partial / "windows.jsonl", lines)
 
 
 def _append(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     data = "".join(json.dumps(record) + "\n" for record in records).encode()
-    with _told_in_one_line(path.parent), path.open("ab", buffering=0) as file:
+    with _write_errors_explained(path.parent), path.open("ab", buffering=0) as file:
         # On a disk that is nearly full a part is written, and only the next part fails.
         while data:
             data = data[file.write(data) :]
@@ -212,7 +214,7 @@ def _append(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
 
 
 @contextlib.contextmanager
-def _told_in_one_line(folder: Path) -> Iterator[None]:
+def _write_errors_explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -222,7 +224,7 @@ def _told_in_one_line(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _stated(path: Path) -> dict[str, Any]:
+def _size_and_digest(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         os.fsync(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -236,7 +238,7 @@ def _link(path: Path, copy: Path) -> None:
         shutil.copyfile(path, copy)
 
 
-def _appear(whole: Path, final: Path) -> None:
+def _move_into_place(whole: Path, final: Path) -> None:
     """Puts a folder in its place: in one step, unless that is in another file system or holds files
     of other kinds already. Then session.json comes last."""
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -252,7 +254,7 @@ def _appear(whole: Path, final: Path) -> None:
             os.replace(beside, final / name)
 
 
-def _write_whole(path: Path, text: str) -> None:
+def _write_atomically(path: Path, text: str) -> None:
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", encoding="utf-8") as file:
         file.write(text)

@@ -31,8 +31,8 @@ from metering import discovery
 from metering.activity import Activity
 from metering.loop import SamplingLoop
 from metering.meter import MeterError
-from metering.pace import OWN
-from metering.parent import end_with
+from metering.pace import PROCESS_BUDGET
+from metering.parent import terminate_with
 from metering.specification import Metering
 from metering.trace import EventWriter, TraceWriter
 
@@ -252,7 +252,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _sample(args: argparse.Namespace) -> None:
     # Whoever started the sampler is the session.
     parent = os.getppid() if args.parent is None else args.parent
-    end_with(parent)
+    terminate_with(parent)
     stop = _Stop()
     watchers = [Activity(parent, os.getpid(), args.proc_root)]
     meters, missing = discovery.discover(
@@ -270,8 +270,8 @@ def _sample(args: argparse.Namespace) -> None:
         loop.run(args.period_s, stop.wait)
         cpu_s, wall_s = time.process_time() - cpu_s, time.monotonic() - wall_s
     stats = {"cpu_s": cpu_s, "wall_s": wall_s, "samples": loop.samples, "late": loop.late}
-    if OWN.steady is not None:
-        stats["steady_cpu_s"], stats["steady_wall_s"] = OWN.steady
+    if PROCESS_BUDGET.steady is not None:
+        stats["steady_cpu_s"], stats["steady_wall_s"] = PROCESS_BUDGET.steady
     _say({"stats": stats})
 
 

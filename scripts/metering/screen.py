@@ -17,24 +17,24 @@ ROWS, MISSING = 8, 4
 NO_THROTTLE = 0x1 | 0x2 | 0x100
 
 
-def rendered(found: Mapping[str, Any]) -> Iterator[str]:
+def render(found: Mapping[str, Any]) -> Iterator[str]:
     """Its lines; `found` is what is kept as JSON."""
     host = found["host"]
     memory = host["memory_bytes"] and f"{host['memory_bytes'] / 2**30:.0f} GiB"
     virtual = "virtual machine" if host["virtualisation"]["hypervisor"] else None
     facts = [host["cpu_model"] or "unknown processor", f"{host['logical_cpus']} CPUs", memory]
-    yield _cut("machine   " + ", ".join(word for word in (*facts, virtual) if word))
-    for gpu, domains in _alike(_gpus(host["gpus"] or [])):
-        yield _cut(f"          {_named(domains)}, {gpu}")
+    yield _truncate("machine   " + ", ".join(word for word in (*facts, virtual) if word))
+    for gpu, domains in _group_domains(_gpus(host["gpus"] or [])):
+        yield _truncate(f"          {_format_domains(domains)}, {gpu}")
     yield ""
     yield from _table(found)
     yield ""
     yield from _windows(found)
     for lack in found["missing"][:MISSING]:
-        yield _cut(f"missing   {lack['meter']}: {lack['why']}")
-        yield from _folded(f"do: {lack['remedy']}", 10, 14)
-    yield from _rest(len(found["missing"]) - MISSING, "missing   ")
-    yield from _spoils(found)
+        yield _truncate(f"missing   {lack['meter']}: {lack['why']}")
+        yield from _wrap(f"do: {lack['remedy']}", 10, 14)
+    yield from _omitted(len(found["missing"]) - MISSING, "missing   ")
+    yield from _warnings(found)
 
 
 def _gpus(gpus: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -53,21 +53,23 @@ def _table(found: Mapping[str, Any]) -> Iterator[str]:
     rows = []
     for record in found["meters"]:
         if record["lost"]:
-            rows.append(_cut(f"{record['domain']:<14} lost while it was read: {record['lost']}"))
+            rows.append(
+                _truncate(f"{record['domain']:<14} lost while it was read: {record['lost']}")
+            )
         for q in record["quantities"]:
             unit = "J" if q["quantity"] == "energy" else "W"
             cells = (
-                _number(q["update_s"], 1e3, "ms"),
-                _number(q["late_s"], 1e3, "ms"),
-                _number(q["step"], 1, unit),
-                _number(q["read_wall_s"], 1e3, "ms"),
-                _number(q["read_cpu_s"], 1e3, "ms"),
-                _number(q["power_w"], 1, "W"),
-                _number(q["noise_w"], 1, "W"),
+                _format_number(q["update_s"], 1e3, "ms"),
+                _format_number(q["late_s"], 1e3, "ms"),
+                _format_number(q["step"], 1, unit),
+                _format_number(q["read_wall_s"], 1e3, "ms"),
+                _format_number(q["read_cpu_s"], 1e3, "ms"),
+                _format_number(q["power_w"], 1, "W"),
+                _format_number(q["noise_w"], 1, "W"),
             )
             rows.append(form.format(record["domain"], q["quantity"], *cells))
     yield from rows[:ROWS] or ["no meter was found"]
-    yield from _rest(len(rows) - ROWS, "")
+    yield from _omitted(len(rows) - ROWS, "")
 
 
 def _windows(found: Mapping[str, Any]) -> Iterator[str]:
@@ -79,10 +81,12 @@ def _windows(found: Mapping[str, Any]) -> Iterator[str]:
             kinds.setdefault(kind, []).append(record)
     for records in kinds.values():
         slowest = max(records, key=lambda r: r["interval_s"] or 0.0)
-        yield from _window(slowest, _named([r["domain"] for r in records]), found["period_s"])
+        yield from _window(
+            slowest, _format_domains([r["domain"] for r in records]), found["period_s"]
+        )
     sampler = found["sampler"]
     if "why" in sampler:
-        yield _cut(f"sampler   does not run: {sampler['why']}")
+        yield _truncate(f"sampler   does not run: {sampler['why']}")
     else:
         yield (
             f"sampler   {sampler['core_share']:.2%} of one core at a period of"
@@ -98,11 +102,11 @@ def _window(record: Mapping[str, Any], name: str, period_s: float) -> Iterator[s
         yield f"windows   {name}: none, the counter did not move while it was read"
     else:
         lengths = [
-            f"to {float(share):.0%} from {_length(seconds)}"
+            f"to {float(share):.0%} from {_format_duration(seconds)}"
             for share, seconds in record["resolved_s"].items()
         ]
-        shortest = _length(record["shortest_s"])
-        yield from _folded(
+        shortest = _format_duration(record["shortest_s"])
+        yield from _wrap(
             f"windows   {name}: resolved from {shortest}; known " + ", ".join(lengths), 0, 10
         )
     if (wraps_s := record.get("wraps_at_bound_s")) is not None:
@@ -113,7 +117,7 @@ def _window(record: Mapping[str, Any], name: str, period_s: float) -> Iterator[s
         yield f"          {wraps}{now}, {missed}"
 
 
-def _spoils(found: Mapping[str, Any]) -> Iterator[str]:
+def _warnings(found: Mapping[str, Any]) -> Iterator[str]:
     """What would spoil a measurement now."""
     host, words = found["host"], []
     load = host["load_average"]
@@ -127,12 +131,12 @@ def _spoils(found: Mapping[str, Any]) -> Iterator[str]:
         words.append(f"{fact} of this machine is not known: {why}")
     if host["boost"]:
         words.append("CPU boost is on: clocks follow load and temperature")
-    for word, domains in _alike(_states(found["meters"])):
-        words.append(f"{_named(domains)}: {word}")
+    for word, domains in _group_domains(_states(found["meters"])):
+        words.append(f"{_format_domains(domains)}: {word}")
     if found["cuda_visible_devices"] is not None:
         words.append(f"CUDA_VISIBLE_DEVICES={found['cuda_visible_devices']}")
     for word in words:
-        yield _cut(f"mind      {word}")
+        yield _truncate(f"mind      {word}")
 
 
 def _states(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -144,7 +148,7 @@ def _states(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
             yield "throttled now", record["domain"]
 
 
-def _alike(said: Iterable[tuple[str, str]]) -> Iterable[tuple[str, list[str]]]:
+def _group_domains(said: Iterable[tuple[str, str]]) -> Iterable[tuple[str, list[str]]]:
     """What is said of several domains, once, with those that it is said of."""
     together: dict[str, list[str]] = {}
     for word, domain in said:
@@ -152,7 +156,7 @@ def _alike(said: Iterable[tuple[str, str]]) -> Iterable[tuple[str, list[str]]]:
     return together.items()
 
 
-def _named(domains: Sequence[str]) -> str:
+def _format_domains(domains: Sequence[str]) -> str:
     """Several domains in few letters: `gpu:0 to gpu:7` where they follow each other."""
     numbers = [int("0" + d[len(d.rstrip("0123456789")) :]) for d in domains]
     if len(domains) > 2 and all(b == a + 1 for a, b in itertools.pairwise(numbers)):
@@ -160,23 +164,23 @@ def _named(domains: Sequence[str]) -> str:
     return ", ".join(domains)
 
 
-def _rest(count: int, start: str) -> Iterator[str]:
+def _omitted(count: int, start: str) -> Iterator[str]:
     if count > 0:
         yield f"{start}and {count} more, in doctor.json"
 
 
-def _number(value: float | None, scale: float, unit: str) -> str:
+def _format_number(value: float | None, scale: float, unit: str) -> str:
     return "-" if value is None else f"{value * scale:.3g} {unit}"
 
 
-def _length(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     return f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.2g} s"
 
 
-def _cut(line: str) -> str:
+def _truncate(line: str) -> str:
     return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
 
 
-def _folded(text: str, first: int, others: int) -> list[str]:
+def _wrap(text: str, first: int, others: int) -> list[str]:
     indents = {"initial_indent": " " * first, "subsequent_indent": " " * others}
     return textwrap.wrap(text, WIDTH, **indents, break_on_hyphens=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from metering.wall import Wall
+from metering.wall import WallSettings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,4 +21,4 @@ class Metering:
     period_s: float
     idle_s: float
     cpu_rated_power_w: float | None
-    wall: Wall | None
+    wall: WallSettings | None

@@ -11,7 +11,7 @@ from metering.trace import Sample
 TAIL_BYTES = 1 << 20
 POLL_S = 0.1
 # A sample is on disk after this, also where the sampler is a little late.
-PATIENCE_S = 2 * (FLUSH_PERIOD_S + SLOW_PERIOD_S)
+TIMEOUT_S = 2 * (FLUSH_PERIOD_S + SLOW_PERIOD_S)
 
 
 def tail(path: Path, segment: int, bytes_: int = TAIL_BYTES) -> list[Sample]:
@@ -41,7 +41,7 @@ def wait_for(
     Args:
         period_s: How often the sampler reads: what it writes can be so much later.
     """
-    deadline = time.monotonic() + PATIENCE_S + 2 * period_s
+    deadline = time.monotonic() + TIMEOUT_S + 2 * period_s
     while not enough(samples := tail(path, segment)) and time.monotonic() < deadline:
         time.sleep(POLL_S)
     return samples

@@ -113,7 +113,7 @@ def is_free(final: Path) -> bool:
     return bool(read_facts(final).get("excluded"))
 
 
-def refuse_copies(folders: Mapping[str, Mapping[str, Any]]) -> None:
+def refuse_duplicates(folders: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuses what would be counted twice.
 
     Args:

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from metering.meter import Domain, Happening, Meter, MeterError, Missing, Reading, one_line
+from metering.meter import Domain, Meter, MeterError, MeterEvent, Missing, Reading, error_message
 
 # Keys of a cumulative energy, with the unit and its joules.
 ENERGIES = {"energy_j": ("J", 1.0), "energy_wh": ("Wh", 3600.0), "energy_kwh": ("kWh", 3.6e6)}
@@ -30,7 +30,7 @@ DEFAULTS = {"period_s": 1.0, "timeout_s": 2.0, "max_power_w": 20_000.0}
 
 
 @dataclass(frozen=True)
-class Wall:
+class WallSettings:
     """Where the meter is, and how it is asked.
 
     Attributes:
@@ -46,7 +46,7 @@ class Wall:
     max_power_w: float
 
     @classmethod
-    def of(cls, configured: Mapping[str, Any]) -> Wall:
+    def parse(cls, configured: Mapping[str, Any]) -> WallSettings:
         """As configured; raises MeterError, one line, where that cannot be."""
         if not isinstance(configured, Mapping):
             raise MeterError(f"metering.wall is {configured!r}: give host and port")
@@ -67,26 +67,26 @@ class Wall:
         return cls(host, port, **{key: float(value) for key, value in numbers.items()})
 
 
-class Line(threading.Thread):
+class WallConnection(threading.Thread):
     """Keeps the connection, and what came over it: (CLOCK_MONOTONIC in nanoseconds, values by
     key)."""
 
-    def __init__(self, wall: Wall) -> None:
+    def __init__(self, wall: WallSettings) -> None:
         super().__init__(daemon=True)
         self._wall = wall
-        self._came: deque[tuple[int, dict[str, float]]] = deque(maxlen=KEPT)
+        self._received: deque[tuple[int, dict[str, float]]] = deque(maxlen=KEPT)
         self._ended = threading.Event()
         self.first = threading.Event()
         self.why = "no answer yet"
         self.garbage: str | None = None
         self.start()
 
-    def take(self) -> list[tuple[int, dict[str, float]]]:
+    def new_lines(self) -> list[tuple[int, dict[str, float]]]:
         """What came since the last call."""
-        return [self._came.popleft() for _ in range(len(self._came))]
+        return [self._received.popleft() for _ in range(len(self._received))]
 
-    def end(self) -> None:
-        """No more."""
+    def stop(self) -> None:
+        """Ends the connection and its thread."""
         self._ended.set()
 
     def run(self) -> None:
@@ -94,13 +94,13 @@ class Line(threading.Thread):
         while not self._ended.is_set():
             try:
                 with socket.create_connection((wall.host, wall.port), wall.timeout_s) as connection:
-                    self._converse(connection)
+                    self._poll(connection)
                 self.why = "it closed the connection"
             except Exception as error:  # names that do not resolve, hosts that are off, and so on
-                self.why = one_line(error)
+                self.why = error_message(error)
             self._ended.wait(min(wall.period_s, wall.timeout_s))
 
-    def _converse(self, connection: socket.socket) -> None:
+    def _poll(self, connection: socket.socket) -> None:
         """Asks and listens until the meter has nothing more to say."""
         rest, asked_s, heard_s, lines = b"", -math.inf, time.monotonic(), deque(maxlen=LINES_A_S)
         while not self._ended.is_set():
@@ -127,21 +127,21 @@ class Line(threading.Thread):
                 lines.append(heard_s)
                 if len(lines) == LINES_A_S and heard_s - lines[0] < 1:
                     raise ValueError(f"more than {LINES_A_S} lines a second")
-                self._understand(t_ns, line)
+                self._receive(t_ns, line)
             if not came:
                 return
 
-    def _understand(self, t_ns: int, line: bytes) -> None:
+    def _receive(self, t_ns: int, line: bytes) -> None:
         try:
-            values = understood(line)
+            values = parse_line(line)
         except ValueError as error:
             self.garbage = str(error)
             return
-        self._came.append((t_ns, values))
+        self._received.append((t_ns, values))
         self.first.set()
 
 
-def understood(line: bytes) -> dict[str, float]:
+def parse_line(line: bytes) -> dict[str, float]:
     """The values of a line; raises ValueError, in a few words, where it has none."""
     shown = line[:60].decode(errors="replace")
     try:
@@ -169,14 +169,16 @@ class WallMeter:
     # One watt-hour at 60 W is a minute: such a counter stands still for long.
     frozen_after_s = math.inf
 
-    def __init__(self, wall: Wall, line: Line, came: list[tuple[int, dict[str, float]]]) -> None:
-        self._line, self._came = line, came
+    def __init__(
+        self, wall: WallSettings, line: WallConnection, came: list[tuple[int, dict[str, float]]]
+    ) -> None:
+        self._line, self._received = line, came
         first = {key: value for _, said in came for key, value in said.items()}
         self._stale_s = wall.timeout_s + 5 * wall.period_s
         self._key = next((key for key in ENERGIES if key in first), None)
         self._last_s = time.monotonic()
         self._garbled = False
-        self._happened: list[Happening] = []
+        self._new_events: list[MeterEvent] = []
         unit, scale = ENERGIES[self._key] if self._key else ("W", 1.0)
         has_power = "power_w" in first
         self.domain = Domain(
@@ -198,7 +200,7 @@ class WallMeter:
     def read(self, everything: bool = False) -> list[Reading]:
         """What came since the last call; raises MeterError where nothing has come for long."""
         readings = []
-        came, self._came = [*self._came, *self._line.take()], []
+        came, self._received = [*self._received, *self._line.new_lines()], []
         for t_ns, values in came:
             self._last_s = max(self._last_s, t_ns / 1e9)
             if self._key in values:
@@ -209,7 +211,7 @@ class WallMeter:
                 readings.append(Reading(t_ns, "wall", "power", values["power_w"], "W", source))
         garbage, self._line.garbage = self._line.garbage, None
         if garbage and not self._garbled:
-            self._happened.append(Happening("value-refused", garbage))
+            self._new_events.append(MeterEvent("value-refused", garbage))
         self._garbled = bool(garbage) or (self._garbled and not readings)
         silent_s = time.monotonic() - self._last_s
         if silent_s > self._stale_s:
@@ -220,23 +222,23 @@ class WallMeter:
         """Nothing."""
         return []
 
-    def happened(self) -> list[Happening]:
+    def new_events(self) -> list[MeterEvent]:
         """Lines that could not be understood, once a stretch of them."""
-        found, self._happened = self._happened, []
+        found, self._new_events = self._new_events, []
         return found
 
     def close(self) -> None:
         """The connection is given up."""
-        self._line.end()
+        self._line.stop()
 
 
 def find(configured: Mapping[str, Any]) -> tuple[list[Meter], list[Missing]]:
     """The meter, if it answers now. Raises MeterError where the configuration cannot be."""
-    wall = Wall.of(configured)
-    line = Line(wall)
+    wall = WallSettings.parse(configured)
+    line = WallConnection(wall)
     if line.first.wait(wall.timeout_s + wall.period_s):
-        return [WallMeter(wall, line, line.take())], []
-    line.end()
+        return [WallMeter(wall, line, line.new_lines())], []
+    line.stop()
     why = f"{wall.host}:{wall.port} (metering.wall) gave no reading: {line.garbage or line.why}"
     remedy = "see that it answers with a line of JSON, or take metering.wall out"
     return [], [Missing("wall", why, remedy)]

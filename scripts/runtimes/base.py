@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from analysis.runtimes.providers import on_gpu
-from metering.meter import one_line
+from metering.meter import error_message
 from runtimes.network import Network
 
 BACKENDS = Path(__file__).with_name("backends")
@@ -73,14 +73,14 @@ class Executable(Protocol):
         ...
 
 
-def computed(executable: Executable, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+def compute(executable: Executable, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """The output on given inputs, on the host."""
     output = executable.run(executable.stage(inputs))
     executable.wait()
     return executable.fetch(output)
 
 
-def fitted(array: np.ndarray, shape: Sequence[Any]) -> np.ndarray:
+def match_layout(array: np.ndarray, shape: Sequence[Any]) -> np.ndarray:
     """An input in the layout of an export: an image's channels are where the file has them.
 
     Args:
@@ -123,17 +123,17 @@ class Backend(Protocol):
         ...
 
 
-def backends() -> list[str]:
+def backend_names() -> list[str]:
     """The names of the runtimes that there are: one module each."""
     return sorted(p.stem for p in BACKENDS.glob("*.py") if not p.stem.startswith("_"))
 
 
-def backend(name: str) -> Backend:
+def load_backend(name: str) -> Backend:
     """The module of a runtime."""
     return importlib.import_module(f"runtimes.backends.{name}")
 
 
-def broken(module: Backend, settings: Settings) -> str | None:
+def import_failure(module: Backend, settings: Settings) -> str | None:
     """Why a runtime cannot be imported, in one line; None where it can.
 
     That is a fault of the environment and no verdict on a network: mending it must be seen. A
@@ -142,18 +142,18 @@ def broken(module: Backend, settings: Settings) -> str | None:
     try:
         module.unavailable(settings)
     except Exception as error:
-        return f"{module.TITLE} cannot be imported: {one_line(error, 300)}"
+        return f"{module.TITLE} cannot be imported: {error_message(error, 300)}"
     return None
 
 
-def exports(name: str) -> bool:
+def can_export(name: str) -> bool:
     """Whether a runtime's networks can be converted to ONNX."""
-    return hasattr(backend(name), "export")
+    return hasattr(load_backend(name), "export")
 
 
 # What keeps glibc from giving freed memory back between inferences (mallopt(3)): on a virtual
 # machine half of a large batch's CPU time can be page faults of memory that was just given back.
-RETAIN = {
+RETAIN_MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
     "MALLOC_TOP_PAD_": str(64 << 20),
@@ -172,11 +172,11 @@ def environment(module: Backend, settings: Settings, allocator: str) -> dict[str
         **{f"{name}_NUM_THREADS": threads for name in names},
         # cuBLAS and cuDNN obey it whatever the framework asks for (1 would force it on).
         **({"NVIDIA_TF32_OVERRIDE": "0"} if settings.precision == "float32" else {}),
-        **(RETAIN if allocator == "retain" else {}),
+        **(RETAIN_MEMORY if allocator == "retain" else {}),
         **module.environment(settings),
     }
 
 
-def lacking(wanted: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> bool:
+def must_restart(wanted: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> bool:
     """Whether the process must be started again with `wanted`."""
     return any(environ.get(name) != value for name, value in wanted.items())

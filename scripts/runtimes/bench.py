@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from metering.estimate import busy_s
-from metering.meter import one_line
+from metering.meter import error_message
 from runtimes import RuntimeUnavailableError, gate
 from runtimes.agenda import Block
-from runtimes.base import Backend, Executable, Settings, computed
+from runtimes.base import Backend, Executable, Settings, compute
 from runtimes.network import Network, relative_error
 from runtimes.specification import RuntimesSpecification
 from session.preparation import STRETCH_S, unsettled, warm_up
@@ -35,7 +35,7 @@ def attempt(what: str, call: Callable[[], Any]) -> Any:
     except RuntimeUnavailableError:
         raise
     except Exception as error:
-        raise RuntimeUnavailableError(f"{what} failed: {one_line(error, 300)}") from error
+        raise RuntimeUnavailableError(f"{what} failed: {error_message(error, 300)}") from error
 
 
 class Bench:
@@ -112,7 +112,7 @@ class Bench:
 
     def _error(self, batch: int) -> float | None:
         inputs, expected = self._network.reference(batch)
-        return relative_error(computed(self.executable, inputs), expected)
+        return relative_error(compute(self.executable, inputs), expected)
 
     def meet_shapes(self) -> None:
         """Stages the inputs of every batch size and runs each once, then once more: the first may

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from runtimes.network import filled, is_mask
+from runtimes.network import complete_input, is_mask
 
 TENSOR = "tensor_type"
 # What random numbers can be drawn of.
@@ -24,7 +24,7 @@ class Reads:
     """What a graph reads.
 
     Attributes:
-        inputs: By name, as `runtimes.network.drawn` draws them.
+        inputs: By name, as `runtimes.network.draw_input` draws them.
         batch: The only batch that it takes; None where it takes any.
     """
 
@@ -114,7 +114,7 @@ def reads(model: onnx.ModelProto, told: Mapping[str, Mapping[str, Any]]) -> Read
             batches[name] = axes[0]
         shape = _shape(name, axes[1:] if batched else axes, said.pop("shape", None))
         one = {"shape": shape, "dtype": dtype, **({} if batched else {"batch": False}), **said}
-        inputs[name] = filled(name, _known(model, name, one))
+        inputs[name] = complete_input(name, _known(model, name, one))
     if not batches:
         raise ValueError("none of its inputs has a batch (or any axis); nothing can be repeated")
     fixed = {length for length in batches.values() if length is not None}

@@ -105,11 +105,12 @@ class Network:
         """
         random = np.random.default_rng([seed, batch])
         return {
-            name: drawn(name, told, batch, random, padded) for name, told in self.inputs.items()
+            name: draw_input(name, told, batch, random, padded)
+            for name, told in self.inputs.items()
         }
 
 
-def drawn(
+def draw_input(
     name: str, told: Mapping[str, Any], batch: int, random: np.random.Generator, padded: bool
 ) -> np.ndarray:
     """One input, at random.
@@ -140,7 +141,7 @@ def is_mask(name: str, told: Mapping[str, Any]) -> bool:
     return told["dtype"] == "bool" or "attention_mask" in name or ("mask" in name and whole)
 
 
-def filled(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
+def complete_input(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
     """What an input is drawn from, made whole where its type says it.
 
     Raises:
@@ -154,20 +155,20 @@ def filled(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"inputs.{name}: range is for floating point; give below")
     if kind == "f" and "below" in told:
         raise ValueError(f"inputs.{name}: below is for whole numbers; give range")
-    if not 0 <= told.get("below", 0) <= _most(told["dtype"]) + 1:
+    if not 0 <= told.get("below", 0) <= _largest_value(told["dtype"]) + 1:
         raise ValueError(f"inputs.{name}: below {told['below']} does not fit {told['dtype']}")
     if ways or kind == "f" or is_mask(name, told):
         return dict(told)
     if np.dtype(told["dtype"]).itemsize == 1:
         # Pixels, as they come from a decoder.
-        return {**told, "below": _most(told["dtype"]) + 1}
+        return {**told, "below": _largest_value(told["dtype"]) + 1}
     raise ValueError(
         f"inputs.{name}: it holds {told['dtype']}; say which, from 0 (inputs: {{{name}: {{below:"
         " 30522}}) or one value (value: 1)"
     )
 
 
-def _most(dtype: str) -> int:
+def _largest_value(dtype: str) -> int:
     return int(np.iinfo(dtype).max) if np.dtype(dtype).kind in "iu" else 1
 
 

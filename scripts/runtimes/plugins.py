@@ -13,7 +13,7 @@ import pkgutil
 from importlib import metadata
 from typing import Any
 
-from metering.meter import one_line
+from metering.meter import error_message
 from runtimes import RuntimeUnavailableError
 
 PREFIX = "onnxruntime_ep_"
@@ -65,7 +65,7 @@ def plugin(name: str) -> Plugin | None:
         except Exception as error:
             # ONNX Runtime's exceptions are bare classes of an extension module.
             raise RuntimeUnavailableError(
-                f"{package} is installed and cannot be loaded: {one_line(error, 300)}"
+                f"{package} is installed and cannot be loaded: {error_message(error, 300)}"
             ) from None
         return Plugin(package, metadata.version(package), tuple(devices))
     return None

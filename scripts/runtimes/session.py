@@ -11,10 +11,10 @@ from typing import Any
 
 from analysis.runtimes.providers import AUTO, on_gpu
 from metering.host import thread_count
-from metering.names import cell_of
+from metering.window_names import cell_of
 from runtimes import RuntimeUnavailableError, gate
 from runtimes.agenda import order_blocks
-from runtimes.base import Backend, Settings, broken
+from runtimes.base import Backend, Settings, import_failure
 from runtimes.bench import Bench
 from runtimes.network import Network
 from runtimes.specification import RuntimesSpecification
@@ -67,7 +67,7 @@ class Runtimes:
         conversion = read_json(files.conversion)
         cannot = gate.absence(conversion)
         # What cannot build the network need not be installed, so it is not asked.
-        if cannot is None and (why := broken(module, settings)) is not None:
+        if cannot is None and (why := import_failure(module, settings)) is not None:
             raise RuntimeUnavailableError(why)
         self._left_out = Network.read(files.network).left_out(spec.batch_sizes)
         self._blocks = [each for each in order_blocks(spec) if each.batch not in self._left_out]

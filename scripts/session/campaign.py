@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from metering.locks import HeldError, Lock, LockError, told
+from metering.locks import HeldError, Lock, LockError, describe_holder
 from session.exclusive import BusyError
 
 # Where Snakemake keeps which files its runs read and write.
@@ -35,16 +35,17 @@ class Run:
             return
         lock = Lock(self._path, "a look at it")
         try:
-            lock.take()
+            lock.acquire()
         except (HeldError, LockError):
             return
-        if lock.before.get("host") != socket.gethostname():
-            lock.give_back()
+        if lock.previous.get("host") != socket.gethostname():
+            lock.restore_previous()
             return
-        for path in {Path(name) for name in lock.before.get("locks", "").split("\n")} & _locks():
+        for path in {Path(name) for name in lock.previous.get("locks", "").split("\n")} & _locks():
             path.unlink(missing_ok=True)
-        say(f"{told(lock.before)}, was killed: it holds {self._name} no more, which goes on")
-        lock.free()
+        before = describe_holder(lock.previous)
+        say(f"{before}, was killed: it holds {self._name} no more, which goes on")
+        lock.release()
         self._others = _locks()
 
     def hold(self, measures: bool) -> None:
@@ -59,13 +60,13 @@ class Run:
         locks = "\n".join(str(path) for path in sorted(_locks() - self._others))
         lock = Lock(self._path, f"a run of campaign {self._name}", locks=locks)
         try:
-            lock.take()
+            lock.acquire()
         except HeldError as held:
             if measures:
                 raise BusyError(
-                    f"campaign '{self._name}' is being measured already ({told(held.holder)}); run"
-                    " the same command again when that has ended, or choose another name (--config"
-                    " campaign=NAME)"
+                    f"campaign '{self._name}' is being measured already"
+                    f" ({describe_holder(held.holder)}); run the same command again when"
+                    " that has ended, or choose another name (--config campaign=NAME)"
                 ) from None
         except LockError:
             pass  # each session says that it cannot lock
@@ -76,7 +77,7 @@ class Run:
 def _freed(lock: Lock, pid: int) -> None:
     if os.getpid() == pid:
         with contextlib.suppress(OSError):
-            lock.free()
+            lock.release()
 
 
 def _locks() -> set[Path]:

@@ -8,8 +8,15 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from metering.locks import HeldError, Lock, LockError, told, wait_for, written_lately
-from metering.parent import interrupted_with
+from metering.locks import (
+    HeldError,
+    Lock,
+    LockError,
+    describe_holder,
+    wait_for,
+    was_written_recently,
+)
+from metering.parent import interrupt_with
 from metering.torn import is_free
 from session.progress import Progress
 
@@ -41,7 +48,7 @@ def alone(session: str, partial: Path, final: Path, ancestor: int | None) -> Ite
         BusyError: Another process measures this session.
         RecordingError: The session's folder holds what is no whole session.
     """
-    interrupted_with(ancestor)
+    interrupt_with(ancestor)
     say = Progress(session, 1).say
     what = f"session {session} of campaign {partial.absolute().parent.name}"
     with _only_here(partial, session, what, say):
@@ -71,18 +78,18 @@ def _only_here(
     try:
         yield
     finally:
-        lock.free()
+        lock.release()
 
 
 def _refuse_seen(lock: Lock, partial: Path, session: str) -> None:
     """Not every shared file system shows one host the locks of another: but samples that are being
     written are seen."""
-    if lock.before.get("host", socket.gethostname()) == socket.gethostname():
+    if lock.previous.get("host", socket.gethostname()) == socket.gethostname():
         return
     traces = partial.glob(f"{session}-*/trace.csv")
-    if any(written_lately(trace, LATELY_S) for trace in traces):
-        refusal = _refusal(session, lock.before)
-        lock.give_back()
+    if any(was_written_recently(trace, LATELY_S) for trace in traces):
+        refusal = _refusal(session, lock.previous)
+        lock.restore_previous()
         raise BusyError(refusal)
 
 
@@ -91,8 +98,8 @@ def _refusal(session: str, holder: dict[str, str]) -> str:
         return f"{session} is being measured by another process; wait for it and run again"
     there = "" if holder["host"] == socket.gethostname() else f" there ({holder['host']})"
     return (
-        f"{session} is being measured already ({told(holder)}); run the same command again when"
-        f" that has ended, or end it with: kill {holder['pid']}{there}"
+        f"{session} is being measured already ({describe_holder(holder)}); run the same command"
+        f" again when that has ended, or end it with: kill {holder['pid']}{there}"
     )
 
 
@@ -110,4 +117,4 @@ def _only_now(what: str, say: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.free()
+        lock.release()

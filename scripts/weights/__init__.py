@@ -16,7 +16,7 @@ def task_of(entry: Mapping[str, Any]) -> str:
     return FORWARD_PASS if entry.get("source") in OWN else entry.get("task", TEXT_GENERATION)
 
 
-def own_path(told: str) -> Path:
+def expand_path(told: str) -> Path:
     """A path of the user's, absolute; `~` and variables are expanded. It need not be there."""
     return Path(os.path.expandvars(told)).expanduser().absolute()
 

@@ -23,7 +23,7 @@ from runtimes.network import (
     inputs_of,
 )
 from runtimes.networks.plan import check
-from runtimes.networks.pytorch import CLASSES, OPTIONS, tensors, wrapped
+from runtimes.networks.pytorch import CLASSES, OPTIONS, tensors, wrap
 from weights import WeightsError, factories, heads
 
 # Samples of sound where the entry says nothing: one second at the usual 16 kHz.
@@ -81,7 +81,7 @@ def reference(module: torch.nn.Module, network: Network, seed: int) -> dict[str,
         ValueError: An output has values that are no numbers, so that nothing can be compared.
     """
     arrays = {}
-    one = wrapped(module, network)
+    one = wrap(module, network)
     for batch in network.parity_batches:
         inputs = network.random_inputs(batch, seed, padded=True)
         arrays |= {f"{batch}:{name}": array for name, array in inputs.items()}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from weights import WeightsError, own_path
+from weights import WeightsError, expand_path
 from weights.digest import compare, sha256
 
 FLOATING = "float32"
@@ -56,7 +56,7 @@ def _install(pins: list[str], folder: Path) -> None:
 
 
 def _file(told: str, key: str) -> Path:
-    path = own_path(told)
+    path = expand_path(told)
     if not path.is_file():
         raise WeightsError(f"{key}: there is no file {path}")
     return path
@@ -69,10 +69,10 @@ def network_of(record: Mapping[str, Any], home: Path) -> tuple[Any, dict[str, An
         home: The folder of its model.json.
 
     Raises:
-        ValueError: See `runtimes.networks.factory.made`; or nothing says what it reads.
+        ValueError: See `runtimes.networks.factory.make_module`; or nothing says what it reads.
     """
-    from runtimes.network import FACTORY, filled
-    from runtimes.networks.factory import made
+    from runtimes.network import FACTORY, complete_input
+    from runtimes.networks.factory import make_module
     from weights.encoders import described
 
     code = record["code"] or {"path": None, "sha256": None}
@@ -84,7 +84,7 @@ def network_of(record: Mapping[str, Any], home: Path) -> tuple[Any, dict[str, An
         "pins": record.get("packages", []),
         "seed": record["seed"],
     }
-    found = made(built)
+    found = make_module(built)
     notes = []
     if record["weights"] is not None:
         _load(found.module, Path(record["weights"]))
@@ -95,7 +95,7 @@ def network_of(record: Mapping[str, Any], home: Path) -> tuple[Any, dict[str, An
     facts = {
         "family": type(found.module).__name__,
         "config": {},
-        "inputs": {name: filled(name, one) for name, one in told.items()},
+        "inputs": {name: complete_input(name, one) for name, one in told.items()},
         "kind": FACTORY,
         "only": "it is a PyTorch module (source: torch), which PyTorch alone can build",
         "built": {**built, "by_name": by_name},

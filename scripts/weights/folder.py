@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from weights import TEXT_GENERATION, WeightsError, own_path, task_of
+from weights import TEXT_GENERATION, WeightsError, expand_path, task_of
 from weights.digest import check_layout, compare, weight_files
 from weights.package import convert
 
@@ -19,7 +19,7 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         WeightsError: A file is missing, differs from the digest in the registry, or cannot be
             converted; or there are several GGUF files and nothing says which.
     """
-    source = own_path(entry["path"])
+    source = expand_path(entry["path"])
     expected = entry.get("sha256", {})
     if (gguf := _gguf(source, task_of(entry))) is not None:
         digests = compare([gguf], expected, str(source), discard=False)

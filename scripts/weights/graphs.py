@@ -16,7 +16,7 @@ import numpy as np
 
 from runtimes import graph
 from runtimes.network import FILE, Network, check_reference
-from weights import WeightsError, own_path
+from weights import WeightsError, expand_path
 from weights.digest import compare
 
 REFERENCE = "ONNX Runtime, not optimised"
@@ -29,7 +29,7 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     Raises:
         WeightsError: There is no such file, it is no ONNX, or differs from its digest.
     """
-    path = own_path(entry["path"])
+    path = expand_path(entry["path"])
     if not path.is_file():
         raise WeightsError(f"path: there is no file {path}")
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from weights import WeightsError, task_of
 from weights.digest import check_layout, compare, weight_files
-from weights.repository import COMMIT, HubError, brought
+from weights.repository import COMMIT, HubError, download
 
 # No Python files and no pickles: neither remote code nor unpickling is ever needed.
 PATTERNS = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model"]
@@ -27,13 +27,13 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     repo, asked, expected = entry["repo"], entry["revision"], entry.get("sha256", {})
     where = f"{repo}@{asked[:12] if COMMIT.fullmatch(asked) else asked}"
     try:
-        snapshot, commit, stated = brought(
+        snapshot, commit, stated = download(
             repo,
             asked,
             "model",
             where,
             stated=not expected,
-            download=lambda at: snapshot_download(repo, revision=at, allow_patterns=PATTERNS),
+            fetch=lambda at: snapshot_download(repo, revision=at, allow_patterns=PATTERNS),
         )
     except HubError as error:
         raise WeightsError(str(error)) from None

@@ -19,14 +19,14 @@ class HubError(RuntimeError):
     """A download that failed; the message is one line."""
 
 
-def brought(
+def download(
     repo: str,
     revision: str,
     kind: str,
     where: str,
     *,
     stated: bool,
-    download: Callable[[str], str],
+    fetch: Callable[[str], str],
 ) -> tuple[Path, str, list[Any]]:
     """Brings files of a commit into the hub's cache: where they are, the commit, and the hub's own
     facts of its files, empty unless it was asked.
@@ -36,7 +36,7 @@ def brought(
         where: What a message calls the repository.
         stated: Whether the hub's facts are needed. What is pinned needs no other answer from the
             hub: then its cache serves without a network.
-        download: Takes the commit and gives the path.
+        fetch: Takes the commit and gives the path.
 
     Raises:
         HubError: The hub cannot be reached or refuses, or the transfer broke off.
@@ -53,7 +53,7 @@ def brought(
         if not pinned:
             told = f"{where}: a branch or tag can move; to pin it, write revision: {commit}"
             print(told, file=sys.stderr, flush=True)
-        return Path(download(commit)), commit, files
+        return Path(fetch(commit)), commit, files
     except Exception as error:
         # Each transport below huggingface_hub brings its own exceptions: any of them means that
         # the files are not here.

@@ -93,8 +93,8 @@ def main() -> None:
                 tokenizer(posed.text).input_ids, Settings(4 * args.tokens), watcher
             )
             spent_s += (done.end_ns - done.start_ns) / 1e9
-            checked_s += sum(c.end_ns - c.start_ns for c in watcher.consultations) / 1e9
-            checks += len(watcher.consultations)
+            checked_s += sum(c.end_ns - c.start_ns for c in watcher.checks) / 1e9
+            checks += len(watcher.checks)
     print(
         f"checking: {checked_s / spent_s:.2%} of the time of {len(CHECKED)} suppressed"
         f" generations ({checks} looks, {checked_s * 1e3:.0f} ms of {spent_s:.1f} s)"

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from metering.sampler import Sampler
 from runtimes.agenda import Block
-from runtimes.base import Settings, backend, environment, lacking
+from runtimes.base import Settings, environment, load_backend, must_restart
 from runtimes.bench import Bench
 from runtimes.specification import RuntimesSpecification
 from session.progress import Progress
@@ -42,9 +42,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=15, help="of a window and a loop")
     parser.add_argument("--window-s", type=float, default=1.0)
     args = parser.parse_args()
-    module, settings = backend(args.backend), Settings(args.provider, threads=args.threads)
+    module, settings = load_backend(args.backend), Settings(args.provider, threads=args.threads)
     variables = environment(module, settings, "retain")
-    if lacking(variables):
+    if must_restart(variables):
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **variables})
     compare(args, module, settings)
 

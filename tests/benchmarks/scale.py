@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from metering.activity import family
+from metering.activity import process_tree
 from metering.trace import Sample
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -81,7 +81,7 @@ def tables(campaign: Path, workers: int) -> tuple[float, float]:
     start_s, most = time.monotonic(), 0.0
     with subprocess.Popen(command) as program:
         while program.poll() is None:
-            most = max(most, sum(resident_mib(pid) for pid in family(program.pid)))
+            most = max(most, sum(resident_mib(pid) for pid in process_tree(program.pid)))
             time.sleep(0.1)
     if program.returncode:
         raise SystemExit(f"the analysis failed with status {program.returncode}")

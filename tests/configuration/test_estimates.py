@@ -2,7 +2,7 @@
 
 import pytest
 
-from configuration.estimates import Span, model_bytes, raw_bytes, told, total_seconds
+from configuration.estimates import Span, describe, model_bytes, raw_bytes, total_seconds
 from configuration.experiment import Session
 
 
@@ -20,8 +20,8 @@ def test_the_weights_of_the_hub_have_two_bytes_a_parameter():
 
 def test_the_lines():
     sizes = {"a": (2e9, 4e9), "model b": None}
-    first, second = told(3, Span(600, 1200), True, sizes, raw_bytes(1000, 0.05))
+    first, second = describe(3, Span(600, 1200), True, sizes, raw_bytes(1000, 0.05))
     assert first.startswith("plan: 3 sessions to measure, about 10 min to 20 min; ")
     assert "about 2 GB to fetch, and of unknown size model b; about 4 GB to keep" in second
-    assert told(0, Span(), False, {}, 0) == []
+    assert describe(0, Span(), False, {}, 0) == []
     assert raw_bytes(1000, 0.1) == pytest.approx(raw_bytes(1000, 0.05) / 2)

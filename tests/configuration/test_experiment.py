@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from configuration import ConfigurationError, Session, plan, validated
+from configuration import ConfigurationError, Session, plan, validate
 from configuration.experiment import (
     SWEEP,
     TASKS,
@@ -42,7 +42,7 @@ def init(tokenizer):
     }
 
 
-REGISTRY = validated(
+REGISTRY = validate(
     {"one": HUB, "two": {**HUB, "prompt": "chat"}, "drawn": init("one"), "lost": init("on"),
      "circle": init("drawn")},
     schema("models.schema.yaml"),
@@ -52,7 +52,7 @@ REGISTRY = validated(
 
 def configured(**phases):
     phases = {"models": ["one"], **phases}
-    return validated(
+    return validate(
         {"campaign": "test", "phases": phases}, schema("config.schema.yaml"), "configuration"
     )
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from configuration import ConfigurationError, Session, plan, validated
+from configuration import ConfigurationError, Session, plan, validate
 from configuration.experiment import check_unchanged, session_spec
 from configuration.runtimes import RuntimeSession, plan_runtimes, runtime_spec
-from runtimes.base import backend
+from runtimes.base import load_backend
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "config/schemas/config.schema.yaml").read_text())
@@ -21,7 +21,7 @@ MODELS = {
         "architecture": {"model_type": "resnet"},
     },
 }
-BACKENDS = {"pytorch": backend("pytorch")}
+BACKENDS = {"pytorch": load_backend("pytorch")}
 
 
 def configured(**settings):
@@ -29,7 +29,7 @@ def configured(**settings):
     settings["runtimes"] |= {"models": ["net"], "systems": ["pytorch"], "onnx_from": []}
     settings.setdefault("phases", {})
     settings["phases"] |= {"models": ["one"]}
-    return validated(settings, SCHEMA, "configuration")
+    return validate(settings, SCHEMA, "configuration")
 
 
 def specs(config):

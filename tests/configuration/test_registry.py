@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from configuration import ConfigurationError, validated
+from configuration import ConfigurationError, validate
 from configuration.registry import check_keys, check_own, with_copies, with_twins
 
 CONFIG = Path(__file__).parents[2] / "config"
 SCHEMA = yaml.safe_load((CONFIG / "schemas/models.schema.yaml").read_text())
-SHIPPED = validated(
+SHIPPED = validate(
     yaml.safe_load((CONFIG / "models.yaml").read_text()), SCHEMA, "config/models.yaml"
 )
 # The names of the tables of arXiv 2602.05712.
@@ -45,7 +45,7 @@ def test_an_entry_with_an_architecture_has_a_twin_under_seeded_weights():
         "published": "Name-7B",
         "seed": 0,
     }
-    validated(models, SCHEMA, "models.yaml")
+    validate(models, SCHEMA, "models.yaml")
 
 
 def test_a_twin_borrows_the_tokenizer_that_its_entry_names_and_an_encoder_none():
@@ -78,7 +78,7 @@ def test_a_model_that_is_in_the_folder_of_copies_is_taken_from_there(tmp_path):
     assert found["one"]["path"] == str(tmp_path / "owner" / "name")
     assert found["one"]["sha256"] == HUB["sha256"] and "revision" not in found["one"]
     assert found["other"] == other and found["package"] == package
-    validated({"one": found["one"]}, SCHEMA, "models.yaml")
+    validate({"one": found["one"]}, SCHEMA, "models.yaml")
     assert with_copies(models, None, Path.is_dir) == models
 
 
@@ -116,7 +116,7 @@ FOLDER = {"source": "folder", "licence": "MIT", "path": "~/m"}
 
 def check(entry):
     """The registry of one entry, as the workflow checks it."""
-    models = validated({"one": entry}, SCHEMA, "models.yaml")
+    models = validate({"one": entry}, SCHEMA, "models.yaml")
     check_keys({"one": entry}, SCHEMA, "models.yaml")
     check_own("one", models["one"])
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from analysis.runtimes.providers import SPELT, on_gpu
-from configuration import ConfigurationError, validated
+from configuration import ConfigurationError, validate
 from configuration.runtimes import (
     RuntimeSession,
     builds,
@@ -19,7 +19,7 @@ from configuration.runtimes import (
     runtime_spec,
     unmet,
 )
-from runtimes.base import backend, backends
+from runtimes.base import backend_names, load_backend
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -51,7 +51,7 @@ ENVIRONMENTS = {
     *("all", "mute"),
 }
 INIT = {"source": "init", "licence": "none"}
-REGISTRY = validated(
+REGISTRY = validate(
     {
         "small": {
             **INIT,
@@ -103,7 +103,7 @@ def configured(device="auto", **study):
         **study,
     }
     document = {"campaign": "test", "device": device, "runtimes": study}
-    return validated(document, schema("config.schema.yaml"), "configuration")
+    return validate(document, schema("config.schema.yaml"), "configuration")
 
 
 def planned(gpus=0, device="auto", **study):
@@ -309,10 +309,17 @@ def test_a_session_is_told_what_it_measures_and_not_what_else_is_measured():
 
 
 def test_the_shipped_runtimes_are_found_and_tell_of_themselves():
-    assert set(backends()) == {"jax", "mxnet", "onnxruntime", "openvino", "pytorch", "tensorflow"}
+    assert set(backend_names()) == {
+        "jax",
+        "mxnet",
+        "onnxruntime",
+        "openvino",
+        "pytorch",
+        "tensorflow",
+    }
     environments = {path.stem for path in (CONFIG.parent / "envs").glob("*.yaml")}
-    for name in backends():
-        found = backend(name)
+    for name in backend_names():
+        found = load_backend(name)
         assert found.TITLE and found.SOURCE in ("network", "onnx") and found.PROVIDERS
         assert name in environments
         # No exporter of JAX writes files that ONNX Runtime takes.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from configuration import ConfigurationError, Session, plan, validated
+from configuration import ConfigurationError, Session, plan, validate
 from configuration.experiment import session_spec
 from configuration.meters import meters_spec
 from configuration.registry import with_twins
@@ -17,7 +17,7 @@ from configuration.runtimes import plan_runtimes, runtime_spec
 from generation.specification import PhasesSpecification, SuppressionSettings
 from loads.plan import UNITS_S
 from loads.specification import MetersSpecification
-from runtimes.base import backend, backends
+from runtimes.base import backend_names, load_backend
 from runtimes.specification import RuntimesSpecification
 from session.specification import SpecificationError, parse, to_json
 
@@ -27,7 +27,7 @@ CONFIGURATIONS = [
     ROOT / "config/scale.yaml",
     *sorted((ROOT / "config/studies").glob("*.yaml")),
 ]
-BACKENDS = {name: backend(name) for name in backends()}
+BACKENDS = {name: load_backend(name) for name in backend_names()}
 ENVIRONMENTS = {path.stem for path in (ROOT / "envs").glob("*.yaml")}
 CLASSES = {
     "phases": PhasesSpecification,
@@ -42,7 +42,7 @@ def read(path):
 
 SCHEMA = read("config/schemas/config.schema.yaml")
 MODELS = with_twins(
-    validated(read("config/models.yaml"), read("config/schemas/models.schema.yaml"), "models")
+    validate(read("config/models.yaml"), read("config/schemas/models.schema.yaml"), "models")
 )
 # Every form that a specification has, and every mapping and null in it.
 FORMS = {
@@ -90,7 +90,7 @@ def configured(*documents):
     whole = read("config/config.yaml")
     for document in documents:
         whole = merged(whole, document)
-    return validated(whole, SCHEMA, "configuration")
+    return validate(whole, SCHEMA, "configuration")
 
 
 def texts(config, models=MODELS):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from configuration import ConfigurationError, validated
+from configuration import ConfigurationError, validate
 from configuration.experiment import SWEEP, TASKS, file_of
 from generation.workloads import WORKLOADS
 
@@ -37,7 +37,7 @@ INIT = {
 
 def refusal(document, schema=SCHEMA, where="configuration"):
     with pytest.raises(ConfigurationError) as caught:
-        validated(document, schema, where)
+        validate(document, schema, where)
     line = str(caught.value)
     assert line.startswith(where) and "\n" not in line
     return line
@@ -174,14 +174,14 @@ def test_an_entry_of_the_registry_is_refused_in_one_line(entry, words):
     + [(INIT, key) for key in ("tokenizer", "architecture")],
 )
 def test_each_source_has_keys_that_it_needs(entry, key):
-    validated({"one": entry}, MODELS, "models.yaml")
+    validate({"one": entry}, MODELS, "models.yaml")
     lacking = {k: v for k, v in entry.items() if k != key}
     assert f"one: the key '{key}' is missing" in refusal({"one": lacking}, MODELS, "models.yaml")
 
 
 def test_a_model_of_the_hub_needs_no_digests_and_may_follow_a_branch():
     entry = {k: v for k, v in HUB.items() if k != "sha256"} | {"revision": "refs/pr/1"}
-    assert validated({"one": entry}, MODELS, "models.yaml")["one"]["revision"] == "refs/pr/1"
+    assert validate({"one": entry}, MODELS, "models.yaml")["one"]["revision"] == "refs/pr/1"
 
 
 @pytest.mark.parametrize("name", ["with_underscore", "a/b", "..", "", 7])
@@ -194,7 +194,7 @@ def test_an_empty_registry():
 
 
 def test_defaults_are_filled_in_at_every_depth():
-    filled = validated({"phases": {"suppression": {"unit": "token"}}}, SCHEMA, "configuration")
+    filled = validate({"phases": {"suppression": {"unit": "token"}}}, SCHEMA, "configuration")
     assert filled["campaign"] == "quickstart"
     assert filled["phases"]["rounds"] == 1
     assert filled["phases"]["suppression"] == {"unit": "token", "timeout_s": 3, "memory_mb": 1024}
@@ -203,19 +203,19 @@ def test_defaults_are_filled_in_at_every_depth():
 
 def test_what_is_written_wins_over_the_defaults():
     written = {"device": "cpu", "phases": {"tasks": ["a"], "rounds": 3, "threads": 2}}
-    filled = validated(written, SCHEMA, "configuration")
+    filled = validate(written, SCHEMA, "configuration")
     assert filled["device"] == "cpu"
     assert {k: filled["phases"][k] for k in written["phases"]} == written["phases"]
 
 
 def test_defaults_of_the_registry():
-    filled = validated({"one": INIT}, MODELS, "models.yaml")
+    filled = validate({"one": INIT}, MODELS, "models.yaml")
     assert filled["one"] == {**INIT, "prompt": "completion", "seed": 0}
 
 
 def test_neither_the_document_nor_the_schema_is_changed():
     document, schema = {"phases": {"suppression": {}}}, copy.deepcopy(SCHEMA)
-    filled = validated(document, schema, "configuration")
+    filled = validate(document, schema, "configuration")
     filled["phases"]["models"].append("another")
     assert document == {"phases": {"suppression": {}}}
     assert schema == SCHEMA
@@ -239,7 +239,7 @@ SWEPT = {"longest": None, "prompt_tokens": [64], "output_tokens": [16]}
 )
 def test_a_number_is_the_same_in_all_its_spellings(key, spellings):
     read = [
-        validated({"phases": {key: value}}, SCHEMA, "configuration")["phases"][key]
+        validate({"phases": {key: value}}, SCHEMA, "configuration")["phases"][key]
         for value in spellings
     ]
     assert read[0] == spellings[0]
@@ -249,31 +249,29 @@ def test_a_number_is_the_same_in_all_its_spellings(key, spellings):
 def test_a_large_seed_keeps_its_last_digit():
     seed = 2**60 + 1
     for written in (seed, str(seed)):
-        assert validated({"seed": written}, SCHEMA, "configuration")["seed"] == seed
+        assert validate({"seed": written}, SCHEMA, "configuration")["seed"] == seed
 
 
 def test_null_where_it_means_something():
     for written in (None, "null"):
         metering = {"cpu_rated_power_w": written}
-        assert validated({"metering": metering}, SCHEMA, "configuration")["metering"][
+        assert validate({"metering": metering}, SCHEMA, "configuration")["metering"][
             "cpu_rated_power_w"
         ] is None  # fmt: skip
-        replay = validated({"phases": {"replay": written}}, SCHEMA, "configuration")["phases"]
+        replay = validate({"phases": {"replay": written}}, SCHEMA, "configuration")["phases"]
         assert replay["replay"] is None
 
 
 def test_the_shipped_files_are_valid():
-    config = validated(
-        yaml.safe_load((CONFIG / "config.yaml").read_text()), SCHEMA, "configuration"
-    )
+    config = validate(yaml.safe_load((CONFIG / "config.yaml").read_text()), SCHEMA, "configuration")
     registry = yaml.safe_load(Path(CONFIG.parent, config["models_file"]).read_text())
-    models = validated(registry, MODELS, "models.yaml")
+    models = validate(registry, MODELS, "models.yaml")
     assert set(config["phases"]["models"]) <= set(models)
 
 
 def test_the_defaults_themselves_are_valid():
-    filled = validated({}, SCHEMA, "configuration")
-    assert validated(filled, SCHEMA, "configuration") == filled
+    filled = validate({}, SCHEMA, "configuration")
+    assert validate(filled, SCHEMA, "configuration") == filled
 
 
 def keys(schema, path=""):
@@ -296,7 +294,7 @@ def test_every_workload_is_known_and_has_its_tasks():
 
 @pytest.mark.parametrize("file", sorted((CONFIG / "studies").glob("*.yaml")), ids=lambda f: f.stem)
 def test_the_studies_are_valid(file):
-    assert validated(yaml.safe_load(file.read_text()), SCHEMA, file.name)
+    assert validate(yaml.safe_load(file.read_text()), SCHEMA, file.name)
 
 
 @pytest.mark.parametrize(
@@ -316,7 +314,7 @@ def test_a_wall_meter_that_cannot_be_is_refused(wall, words):
 
 
 def test_a_wall_meter_has_its_defaults_and_is_none_by_itself():
-    wall = validated({"metering": {"wall": {"host": "plug", "port": 80}}}, SCHEMA, "c")["metering"]
+    wall = validate({"metering": {"wall": {"host": "plug", "port": 80}}}, SCHEMA, "c")["metering"]
     assert wall["wall"] == {
         "host": "plug",
         "port": 80,
@@ -324,4 +322,4 @@ def test_a_wall_meter_has_its_defaults_and_is_none_by_itself():
         "timeout_s": 2,
         "max_power_w": 20_000,
     }
-    assert validated({}, SCHEMA, "c")["metering"]["wall"] is None
+    assert validate({}, SCHEMA, "c")["metering"]["wall"] is None

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from configuration import ConfigurationError, plan, strict, validated
+from configuration import ConfigurationError, plan, strict, validate
 from configuration.paths import expanded
 from configuration.registry import check_keys, with_twins
 from configuration.runtimes import plan_runtimes
-from runtimes.base import backend, backends
+from runtimes.base import backend_names, load_backend
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = {
@@ -20,14 +20,14 @@ SCHEMAS = {
 }
 REGISTRY = yaml.safe_load((ROOT / "config/models.yaml").read_text(encoding="utf-8"))
 SHIPPED = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
-BACKENDS = {name: backend(name) for name in backends()}
+BACKENDS = {name: load_backend(name) for name in backend_names()}
 ENVIRONMENTS = {file.stem for file in (ROOT / "envs").glob("*.yaml")}
 
 
 def checked(config, registry=REGISTRY):
     """What the rules do with both, without files and devices."""
-    config = validated(config, SCHEMAS["config"], "configuration")
-    models = with_twins(validated(registry, SCHEMAS["models"], "models.yaml"))
+    config = validate(config, SCHEMAS["config"], "configuration")
+    models = with_twins(validate(registry, SCHEMAS["models"], "models.yaml"))
     check_keys(registry, SCHEMAS["models"], "models.yaml")
     plan(config, models)
     plan_runtimes(config, models, BACKENDS, ENVIRONMENTS, 0)

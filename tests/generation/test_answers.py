@@ -10,7 +10,7 @@ import answers
 import pytest
 
 import score
-from generation.program import meaning
+from generation.program import canonical_form
 from generation.sandbox import Pool, Verdict
 from generation.suppression import Suppressor
 from generation.workloads import WORKLOADS
@@ -52,7 +52,7 @@ def verdict():
 
         def ask(posed, text):
             program = posed.program(text)
-            key = posed.task.task_id, meaning(program.source) or program.source
+            key = posed.task.task_id, canonical_form(program.source) or program.source
             if key not in known:
                 known[key] = pool.check(posed.check(program))
             return known[key]
@@ -87,17 +87,18 @@ def test_what_follows_an_answer_or_is_cut_off_behind_it_does_not_matter(name):
         for end in {*ends[:3], *randoms.sample(ends, min(9, len(ends)))}:
             if name in WORDS and text[:end].rstrip(" ")[-1] not in "\r\n(":
                 continue
-            assert meaning(posed.program(text[:end]).source) == meaning(program.source), text[:end]
+            found = posed.program(text[:end])
+            assert canonical_form(found.source) == canonical_form(program.source), text[:end]
 
 
 @pytest.mark.parametrize("name", [*RIGHT, *WRONG])
 def test_each_piece_stands_in_the_output(name):
     for posed, text in told(name, 2):
         program = posed.program(text)
-        for piece in program.pieces:
-            if piece.start is not None:
-                assert text[piece.start :].startswith(piece.text)
-        assert "".join(piece.text for piece in program.pieces) == program.source
+        for span in program.spans:
+            if span.start is not None:
+                assert text[span.start :].startswith(span.text)
+        assert "".join(span.text for span in program.spans) == program.source
         reached = [program.text_offset(offset) for offset in range(len(program.source) + 1)]
         assert reached == sorted(reached) and reached[0] == program.start <= len(text)
         assert program.end is None or reached[-1] <= program.end < len(text)
@@ -116,9 +117,9 @@ def test_the_watcher_checks_what_the_score_judges(name):
     for posed, text in told(name, 1):
         watcher = Suppressor(posed, unit, check)
         for number, begin in enumerate(range(0, len(text), 11), start=1):
-            before = len(watcher.consultations)
+            before = len(watcher.checks)
             watcher(text[: begin + 11], begin, number)
-            looks = watcher.consultations[before:]
+            looks = watcher.checks[before:]
             programs = [posed.program(text[: look.characters]).source for look in looks]
             checked = [
                 p for p, look in zip(programs, looks, strict=True) if "failed" in look.outcome

@@ -70,7 +70,7 @@ def test_what_stands_when_stopped_scores_as_whatever_would_follow():
             so_far = text[: new + randoms.randint(1, 5)]
             number += 1
             if stop(so_far, new, number):
-                kept = text[: stop.consultations[-1].characters]
+                kept = text[: stop.checks[-1].characters]
                 assert answer_line(kept)[0] == answer_line(text)[0]
                 assert similarity(kept, "x = foo") == similarity(text, "x = foo")
                 stopped += 1
@@ -82,11 +82,11 @@ def test_what_stands_when_stopped_scores_as_whatever_would_follow():
 
 def test_it_looks_only_where_a_line_has_ended():
     stop = LineStop()
-    assert not stop("# a", 0, 1) and not stop.consultations
+    assert not stop("# a", 0, 1) and not stop.checks
     assert not stop("# a\n", 3, 2)
-    assert [(c.outcome, c.passed) for c in stop.consultations] == [("line goes on", False)]
+    assert [(c.outcome, c.passed) for c in stop.checks] == [("line goes on", False)]
     assert stop("# a\nx\nrest", 4, 3)
-    last = stop.consultations[-1]
+    last = stop.checks[-1]
     assert (last.outcome, last.passed, last.characters, last.tokens) == (
         "line complete",
         True,
@@ -108,12 +108,12 @@ def generation(text, ends, **more):
 
 
 def test_a_score_tells_how_many_tokens_the_line_took():
-    found = score.compared(generation("x = 1\nmore", [3, 6, 8, 10], reference="x = 1"))
+    found = score.judge_by_similarity(generation("x = 1\nmore", [3, 6, 8, 10], reference="x = 1"))
     assert (found["similarity"], found["answer"], found["answer_tokens"]) == (1.0, "x = 1", 2)
     assert (found["passed"], found["answer_by"], found["result"]) == (
         None,
         "line",
         "similarity 1.00",
     )
-    unended = score.compared(generation("x = 1", [3, 5], reference="x = 2"))
+    unended = score.judge_by_similarity(generation("x = 1", [3, 5], reference="x = 2"))
     assert unended["answer_tokens"] is None and unended["similarity"] == 0.8

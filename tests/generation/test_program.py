@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from generation.program import meaning, parsed, proposed, whole
+from generation.program import canonical_form, extract_all_code, extract_program, parse
 
 GIVEN = "import re\n\n\ndef helper(x):\n    return x\n\n\n"
 TASK = GIVEN + 'def target(x):\n    """Doc."""\n'
@@ -14,16 +14,16 @@ CODE = "def target(x):\n    return x\n"
 
 
 def completion(text):
-    return proposed(text, TASK + "   ", TASK, "target", "completion")
+    return extract_program(text, TASK + "   ", TASK, "target", "completion")
 
 
 def chat(text):
-    return proposed(text, "Write it.", TASK, "target", "chat")
+    return extract_program(text, "Write it.", TASK, "target", "chat")
 
 
 def alone(text, name="target"):
     """The program of a text that nothing was given for."""
-    return proposed(text, "", "", name, "completion")
+    return extract_program(text, "", "", name, "completion")
 
 
 @pytest.mark.parametrize(
@@ -85,15 +85,18 @@ def test_chat_without_code_gives_what_was_given(text):
 def test_what_stands_as_it_is_has_examples_and_tests_too():
     text = f"So:\n```python\n{CODE}print(target(1))\n```\n"
     assert chat(text).source == GIVEN + CODE
-    assert whole(text, "", TASK, "target", "chat").source == GIVEN + CODE + "print(target(1))"
+    assert (
+        extract_all_code(text, "", TASK, "target", "chat").source
+        == GIVEN + CODE + "print(target(1))"
+    )
     text = " return x\n\n\ndef other(x\n```\nx"
-    stands = whole(text, TASK + "   ", TASK, "target", "completion")
+    stands = extract_all_code(text, TASK + "   ", TASK, "target", "completion")
     assert stands.source == TASK + "    return x\n\n\ndef other(x"
 
 
 def test_chat_is_given_what_stands_before_the_function_itself():
     task = "def target_of(x):\n    return x\n\n\ndef target(x):\n    pass\n"
-    program = proposed(CODE, "", task, "target", "chat")
+    program = extract_program(CODE, "", task, "target", "chat")
     assert program.source == "def target_of(x):\n    return x\n\n\n" + CODE
 
 
@@ -141,7 +144,7 @@ AFTER = {
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_function_ends_behind_its_last_line(function, after, before):
     text = FUNCTIONS[function] + AFTER[after]
-    program = proposed(text, before, before, "target", "completion")
+    program = extract_program(text, before, before, "target", "completion")
     assert program.source == before + FUNCTIONS[function]
     assert program.end == (len(FUNCTIONS[function]) if AFTER[after] else None)
 
@@ -189,7 +192,7 @@ def test_what_was_taken_stands_in_the_output():
     ],
 )
 def test_meaning_overlooks_comments_and_blanks(other):
-    assert meaning(other) == meaning("def f(x):\n    return x + 1\n")
+    assert canonical_form(other) == canonical_form("def f(x):\n    return x + 1\n")
 
 
 @pytest.mark.parametrize(
@@ -207,8 +210,8 @@ def test_meaning_overlooks_comments_and_blanks(other):
     ],
 )
 def test_meaning_tells_programs_apart(one, other):
-    assert None not in (meaning(one), meaning(other))
-    assert meaning(one) != meaning(other)
+    assert None not in (canonical_form(one), canonical_form(other))
+    assert canonical_form(one) != canonical_form(other)
 
 
 @pytest.mark.parametrize(
@@ -216,25 +219,25 @@ def test_meaning_tells_programs_apart(one, other):
     ["def f(:", "return 1", "x = 'a", "x\0y", "\ud800", "(" * 5000, "if x:\n", "await x\nbreak"],
 )
 def test_what_does_not_compile_has_no_meaning(source):
-    assert meaning(source) is None
+    assert canonical_form(source) is None
 
 
 def test_deep_programs_have_a_meaning():
     chain = "if x == 0:\n    pass\n" + "".join(f"elif x == {n}:\n    pass\n" for n in range(400))
-    assert parsed(chain) is not None
-    assert meaning(chain) is not None
-    assert meaning(chain) != meaning(chain + "else:\n    pass\n")
+    assert parse(chain) is not None
+    assert canonical_form(chain) is not None
+    assert canonical_form(chain) != canonical_form(chain + "else:\n    pass\n")
 
 
 def test_warnings_about_generated_code_are_kept_back():
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
-        assert meaning("def target(x):\n    return x is 1, '\\d'\n") is not None
+        assert canonical_form("def target(x):\n    return x is 1, '\\d'\n") is not None
         assert alone("def target(x):\n    return x is 1, '\\d'\n").source
     assert not seen
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert meaning("x is 1") is not None
+        assert canonical_form("x is 1") is not None
 
 
 def test_canonical_solutions_end_where_they_end():

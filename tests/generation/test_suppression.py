@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from generation.program import meaning
+from generation.program import canonical_form
 from generation.suppression import Suppressor, boundaries
 
 ANSWER = " y = x + x\n    # twice\n    return y\n"
@@ -67,7 +67,7 @@ def test_only_changes_of_the_tree_are_checked(posed, judge):
     check = judge(lambda program: False)
     suppressor = Suppressor(posed("completion"), "line", check)
     feed(suppressor, [" y", " = x\n", "    # note\n", "\n", "    return (y\n", "    )\n", "  \n"])
-    assert [look.outcome for look in suppressor.consultations] == [
+    assert [look.outcome for look in suppressor.checks] == [
         "failed: ",
         "unchanged",
         "unchanged",
@@ -75,7 +75,7 @@ def test_only_changes_of_the_tree_are_checked(posed, judge):
         "failed: ",
         "unchanged",
     ]
-    keys = [meaning(program) for program in check.programs]
+    keys = [canonical_form(program) for program in check.programs]
     assert len(keys) == 2 and len(set(keys)) == 2
 
 
@@ -94,28 +94,28 @@ def test_what_stands_in_the_prompt_alone_is_never_checked(posed, judge, unit, st
     suppressor = Suppressor(posed(style), unit, check)
     assert feed(suppressor, list(text)) is None
     assert check.programs == []
-    assert not any(look.passed for look in suppressor.consultations)
+    assert not any(look.passed for look in suppressor.checks)
 
 
 @pytest.mark.parametrize("unit", ["token", "line", "function"])
 def test_stops_at_the_first_boundary_that_passes(posed, judge, unit):
-    done = meaning(posed("completion").program(ANSWER).source)
-    check = judge(lambda program: meaning(program) == done)
+    done = canonical_form(posed("completion").program(ANSWER).source)
+    check = judge(lambda program: canonical_form(program) == done)
     suppressor = Suppressor(posed("completion"), unit, check)
     stopped = feed(suppressor, [ANSWER[:20], ANSWER[20:] + BABBLE, "print(2)\n"])
     assert stopped == ANSWER + BABBLE
-    last = suppressor.consultations[-1]
+    last = suppressor.checks[-1]
     # Within a token that holds several line breaks: at the end of the answer's last line, or where
     # the next line begins.
     assert last.characters == len(ANSWER) + (2 if unit == "function" else 0)
     assert (last.passed, last.outcome, last.tokens) == (True, "passed", 2)
-    assert not any(look.passed for look in suppressor.consultations[:-1])
+    assert not any(look.passed for look in suppressor.checks[:-1])
 
 
-def test_consultations_are_in_order_and_apart(posed, judge):
+def test_checks_are_in_order_and_apart(posed, judge):
     suppressor = Suppressor(posed("completion"), "token", judge(lambda program: False))
     feed(suppressor, [" return", " x\n\n", "", "\nprint", "(1)\nx\n", "```"])
-    looks = suppressor.consultations
+    looks = suppressor.checks
     assert len(looks) > 5
     assert all(look.start_ns <= look.end_ns for look in looks)
     for one, other in itertools.pairwise(looks):

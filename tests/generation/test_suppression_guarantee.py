@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-from generation.program import meaning
+from generation.program import canonical_form
 from generation.sandbox import Verdict
 from generation.suppression import Suppressor
 from generation.workloads import WORKLOADS
@@ -112,21 +112,21 @@ def pieces_of(text, randoms, longest):
 
 def assert_nothing_is_lost(posed, text, unit, randoms, longest=12):
     """Whether the guarantee had anything to say of this output."""
-    wanted = meaning(posed.program(text).source)
-    if wanted is None or wanted == meaning(posed.program("").source):
+    wanted = canonical_form(posed.program(text).source)
+    if wanted is None or wanted == canonical_form(posed.program("").source):
         return False
 
     def check(asked):
-        return Verdict(meaning(asked.program) == wanted, "", 0.0)
+        return Verdict(canonical_form(asked.program) == wanted, "", 0.0)
 
     suppressor, so_far = Suppressor(posed, unit, check), ""
     for number, token in enumerate(pieces_of(text, randoms, longest), start=1):
         so_far += token
         if suppressor(so_far, len(so_far) - len(token), number):
-            kept = text[: suppressor.consultations[-1].characters]
-            assert meaning(posed.program(kept).source) == wanted
+            kept = text[: suppressor.checks[-1].characters]
+            assert canonical_form(posed.program(kept).source) == wanted
             return True
-    assert meaning(posed.program(text).source) == wanted, f"lost under {unit}: {text!r}"
+    assert canonical_form(posed.program(text).source) == wanted, f"lost under {unit}: {text!r}"
     return True
 
 

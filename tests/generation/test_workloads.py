@@ -9,8 +9,8 @@ import pytest
 
 from generation.workloads import WORKLOADS, WorkloadError, read_tasks, write_tasks
 from generation.workloads.humaneval import EXAMPLES
-from generation.workloads.longcode import sources
-from generation.workloads.longcode import tasks as made
+from generation.workloads.longcode import make_tasks as made
+from generation.workloads.longcode import read_modules
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "workloads.md"
 WORKLOAD = WORKLOADS["humaneval-0shot"]
@@ -161,17 +161,17 @@ def test_longcode_does_not_depend_on_the_order_that_a_file_system_gives(tmp_path
     for number in range(50):
         body = "".join(f"    value_{n} = compute({n}, {number})\n" for n in range(200))
         (tmp_path / f"m{number}.py").write_text(f"def f(compute):\n{body}")
-    found = list(made(sources(tmp_path), 1, 9000))
+    found = list(made(read_modules(tmp_path), 1, 9000))
     listed = sorted(tmp_path.rglob("*.py"))
     random.Random(1).shuffle(listed)
     monkeypatch.setattr(Path, "rglob", lambda *_: iter(listed))
-    assert list(made(sources(tmp_path), 1, 9000)) == found
+    assert list(made(read_modules(tmp_path), 1, 9000)) == found
     assert not any(str(tmp_path) in task.context for task in found)
 
 
 def test_longcode_asks_for_a_line_of_real_code_in_its_own_file(capsys):
     """The context of a task ends with the beginning of the file that its source names."""
-    files = sources(Path(ast.__file__).parent)
+    files = read_modules(Path(ast.__file__).parent)
     for task in WORKLOADS["longcode"].load(OPTIONS):
         assert len(task.context) >= 5000 and "longbench" not in task.task_id.lower()
         name, number = re.fullmatch(r"(.+\.py), line (\d+)", task.source).groups()
@@ -208,6 +208,6 @@ def test_longcode_takes_neither_tests_nor_what_is_no_text_nor_what_an_installati
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x = 1\n")
     (tmp_path / "bytes.py").write_bytes(b"\xff\xfe")
-    assert list(sources(tmp_path)) == ["good.py"]
+    assert list(read_modules(tmp_path)) == ["good.py"]
     with pytest.raises(WorkloadError, match="gives 0 tasks, and 40 are needed"):
-        list(made(sources(tmp_path), 1, 100))
+        list(made(read_modules(tmp_path), 1, 100))

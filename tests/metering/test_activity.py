@@ -5,7 +5,7 @@ import os
 import pytest
 
 from metering import rapl
-from metering.activity import Activity, family
+from metering.activity import Activity, process_tree
 
 HERTZ = os.sysconf("SC_CLK_TCK")
 
@@ -38,7 +38,7 @@ def test_the_session_s_tree_and_the_sampler_are_its_own_and_all_else_is_not(proc
     proc(13, 4)
     root = proc(20, 6)
     assert values(Activity(10, 20, root)) == {"machine_busy_s": 60, "own_s": 21}
-    assert family(10, 20, proc_root=root) == {10, 11, 12, 13, 20}
+    assert process_tree(10, 20, proc_root=root) == {10, 11, 12, 13, 20}
 
 
 def test_children_of_other_threads_are_its_own_and_the_sampler_counts_once(proc):
@@ -49,7 +49,7 @@ def test_children_of_other_threads_are_its_own_and_the_sampler_counts_once(proc)
     thread.mkdir()
     (thread / "children").write_text("11")
     assert values(Activity(10, 20, root)) == {"machine_busy_s": 60, "own_s": 14}
-    assert family(10, proc_root=root) == {10, 11, 20}
+    assert process_tree(10, proc_root=root) == {10, 11, 20}
 
 
 def test_what_the_kernel_does_not_tell_is_left_out_and_not_zero(proc):

@@ -117,7 +117,7 @@ def test_power_that_fails_beside_the_counter_is_lost_and_comes_back(smi, tmp_pat
         assert {r.quantity for r in gpu.read(everything=True)} == {"energy"}
     smi(MI300)
     gpu.read(everything=True)
-    kinds = [(h.kind, h.quantity) for h in gpu.happened()]
+    kinds = [(h.kind, h.quantity) for h in gpu.new_events()]
     assert kinds == [("quantity-lost", "power"), ("quantity-back", "power")]
 
 

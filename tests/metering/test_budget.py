@@ -9,7 +9,7 @@ from clocks import Clock, Kept
 
 from metering import nvml as meters
 from metering.loop import SamplingLoop
-from metering.pace import BUDGET, OWN, START_UP_S, STRETCH_FIRST, Budget
+from metering.pace import BUDGET, PROCESS_BUDGET, START_UP_S, STRETCH_FIRST, Budget
 
 DEAR_S = 0.0046
 GPUS = [{"uuid": f"GPU-{n}", "sample_ms": 20, "instant_mw": 90_000} for n in range(8)]
@@ -39,7 +39,7 @@ def ran(nvml, monkeypatch):
             if name.startswith("nvmlDevice"):
                 monkeypatch.setattr(pynvml, name, burning(name, getattr(pynvml, name)))
         kept = Kept()
-        OWN.__init__()  # as in a new process
+        PROCESS_BUDGET.__init__()  # as in a new process
         with clock.running():
             found, _ = meters.find({})
             loop = SamplingLoop(found, kept.trace(), kept.log())
@@ -61,7 +61,7 @@ def ran(nvml, monkeypatch):
         return counts, share, kept
 
     yield run
-    OWN.__init__()
+    PROCESS_BUDGET.__init__()
     sys.modules.pop("pynvml", None)
 
 
@@ -110,20 +110,20 @@ def test_the_budget_judges_only_behind_the_start_up():
     with clock.running():
         budget = Budget(share=0.01)
         for _ in range(4):
-            budget.look()
+            budget.update()
             clock.burn(1.0)
         assert budget.steady is None and budget.stretch == STRETCH_FIRST
         clock.wait(START_UP_S)
-        budget.look()
+        budget.update()
         for _ in range(8):
             clock.wait(5)
-            budget.look()
+            budget.update()
         assert budget.steady == (0.0, 40.0) and budget.stretch == 1
         clock.burn(1.0)
         clock.wait(19)
-        budget.look()
+        budget.update()
         assert budget.stretch == 3
         for _ in range(8):
             clock.wait(20)
-            budget.look()
+            budget.update()
         assert budget.stretch == 1

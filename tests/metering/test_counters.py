@@ -20,7 +20,7 @@ def power(t_s: float, value: int) -> Reading:
 
 
 def kinds(watch: CounterWatch, *rounds: list[Reading]) -> list[list[str]]:
-    return [[kind for kind, _ in watch.see(readings)] for readings in rounds]
+    return [[kind for kind, _ in watch.check(readings)] for readings in rounds]
 
 
 def test_a_curve_without_wraps_is_left_alone():

@@ -11,7 +11,7 @@ import pytest
 
 import doctor
 from analysis.energy import curves
-from metering.examine import examined, resolved_s
+from metering.characteristics import characterise, shortest_window_s
 from metering.meter import Reading
 
 A = {"uuid": "GPU-aaaa", "name": "NVIDIA A10"}
@@ -52,7 +52,7 @@ def watched(period_s, read_s, late_s, unit, stall_s=0.0, seconds=4.0):
 )
 def test_a_counter_s_period_and_lateness_are_found(period_s, read_s, late_s, unit, stall_s):
     own = watched(period_s, read_s, late_s, unit, stall_s)
-    found = examined("d", "energy", own, None, read_s, read_s)
+    found = characterise("d", "energy", own, None, read_s, read_s)
     assert found.update_s == pytest.approx(period_s, rel=0.003)
     # The time until it was read comes on top.
     assert 0.8 * late_s <= found.late_s <= late_s + 1.3 * read_s
@@ -67,7 +67,7 @@ def test_what_moves_on_no_grid_has_a_usual_time_and_no_lateness():
     while t < 4:
         own.append(Reading(round(t * 1e9), "d", "power", len(own) % 7, "mW", "x"))
         t += chance.uniform(0.009, 0.04)
-    found = examined("d", "power", own, None, 1e-3, 1e-3)
+    found = characterise("d", "power", own, None, 1e-3, 1e-3)
     assert found.late_s is None and 0.009 < found.update_s < 0.04
 
 
@@ -77,7 +77,7 @@ def test_the_power_s_own_swing_is_its_noise():
         if n % 100 == 0:
             millijoules += 100 * (40 if n < 4000 else 60)
         own.append(Reading(n * 1_000_000, "d", "energy", round(millijoules), "mJ", "x"))
-    found = examined("d", "energy", own, None, 1e-3, 1e-3)
+    found = characterise("d", "energy", own, None, 1e-3, 1e-3)
     assert found.noise_w == pytest.approx(10, rel=0.15)
 
 
@@ -101,19 +101,23 @@ def test_windows_are_resolved_as_the_analysis_resolves_them(readings, domain):
 
 def test_a_counter_that_wraps_while_it_is_read_goes_on():
     values = [(999_000 + 100 * n) % 1_000_000 for n in range(2000)]
-    found = examined("cpu", "energy", readings("energy", values, "uJ"), 1_000_000, 1e-5, 1e-5)
+    found = characterise("cpu", "energy", readings("energy", values, "uJ"), 1_000_000, 1e-5, 1e-5)
     assert found.power_w == pytest.approx(0.05, rel=0.02)
 
 
 @pytest.mark.parametrize("values", [[], [7], [7] * 2000])
 def test_what_does_not_move_has_no_period_and_no_power_instead_of_zero(values):
-    found = examined("gpu:0", "energy", readings("energy", values, "mJ"), None, 1e-3, 1e-3)
+    found = characterise("gpu:0", "energy", readings("energy", values, "mJ"), None, 1e-3, 1e-3)
     assert found.update_s is found.power_w is found.noise_w is found.step is None
 
 
 def test_a_window_must_be_longer_for_a_slower_meter_and_a_closer_figure():
-    assert resolved_s(0.1, 0.0, 0.01) == pytest.approx(4.08, abs=0.01)
-    assert resolved_s(0.1, 0.0, 0.05) < resolved_s(0.1, 0.0, 0.01) > resolved_s(0.02, 0.0, 0.01)
+    assert shortest_window_s(0.1, 0.0, 0.01) == pytest.approx(4.08, abs=0.01)
+    assert (
+        shortest_window_s(0.1, 0.0, 0.05)
+        < shortest_window_s(0.1, 0.0, 0.01)
+        > shortest_window_s(0.02, 0.0, 0.01)
+    )
 
 
 @pytest.fixture

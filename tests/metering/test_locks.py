@@ -50,7 +50,7 @@ def test_a_lock_is_free_as_soon_as_its_holder_has_ended(tmp_path, holder, kind, 
     other = holder(path, kind)
     lock = Lock(path, "mine", shared=kind == "shared")
     with pytest.raises(HeldError) as held:
-        lock.take()
+        lock.acquire()
     assert held.value.holder["pid"] == str(other.pid) and "work" in str(held.value)
     if number is None:
         other.stdin.close()
@@ -59,14 +59,14 @@ def test_a_lock_is_free_as_soon_as_its_holder_has_ended(tmp_path, holder, kind, 
     other.wait()
     with lock:
         # It says who ended without its leave.
-        assert bool(lock.before) == (number is not None)
+        assert bool(lock.previous) == (number is not None)
     assert path.exists() == (kind == "shared")
 
 
 def test_a_fork_of_the_holder_does_not_hold_on(tmp_path):
     child = os.fork()
     if child == 0:
-        Lock(tmp_path / "lock", "work").take()
+        Lock(tmp_path / "lock", "work").acquire()
         if os.fork() == 0:
             time.sleep(60)
         os._exit(0)
@@ -97,20 +97,20 @@ def test_what_others_wrote_is_shown_as_one_line(tmp_path):
     for text in ("", "{", "[]", '{"pid": 1}', "\0" * 100):
         path.write_text(text)
         with Lock(path, "mine") as lock:
-            assert lock.before == {}
+            assert lock.previous == {}
     path.write_text(json.dumps({"what": "a\nb\x1b[31m", "pid": 1, "host": "h", "since": "s"}))
     with Lock(path, "mine") as lock:
-        assert lock.before["what"] == "ab[31m"
+        assert lock.previous["what"] == "ab[31m"
 
 
 def test_no_file_of_another_is_written_through_a_link(tmp_path):
     (tmp_path / "precious").write_text("mine")
     (tmp_path / "lock").symlink_to(tmp_path / "precious")
     with pytest.raises(LockError, match="cannot be opened"):
-        Lock(tmp_path / "lock", "work", shared=True).take()
+        Lock(tmp_path / "lock", "work", shared=True).acquire()
     (tmp_path / "folder").mkdir()
     with pytest.raises(LockError):
-        Lock(tmp_path / "folder", "work").take()
+        Lock(tmp_path / "folder", "work").acquire()
     assert (tmp_path / "precious").read_text() == "mine"
 
 

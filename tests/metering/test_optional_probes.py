@@ -9,7 +9,7 @@ from metering import host
 from metering import nvml as meters
 from metering.loop import LOST_AFTER_S, SamplingLoop
 from metering.meter import Domain, MeterGoneError, Reading
-from metering.plausible import ZERO_S, Plausible, refused
+from metering.plausible import ZERO_S, PlausibilityCheck, why_implausible
 from metering.probes import TRIES, Probe, Probes
 from metering.trace import EventWriter
 
@@ -166,8 +166,8 @@ class Flaky:
     def read_slow(self):
         return self.probes.read()
 
-    def happened(self):
-        return self.probes.happened()
+    def new_events(self):
+        return self.probes.new_events()
 
     def close(self):
         self.closed = True
@@ -249,7 +249,7 @@ def test_a_slow_quantity_that_stays_away_is_asked_seldom_and_not_for_ever(clock)
             clock.wait(1)
             probes.read()
         assert len(asked) == 1 + TRIES
-        assert [h.kind for h in probes.happened()] == ["quantity-lost"]
+        assert [h.kind for h in probes.new_events()] == ["quantity-lost"]
 
 
 def power(value, t_s=0.0):
@@ -261,27 +261,29 @@ GPU = Domain("gpu:0", "nvml", "nvml", "mJ", "GPU", scale=1e-3, power_scale=1e-3,
 
 @pytest.mark.parametrize("value", [2**32 - 1, -1, float("nan"), float("inf"), 3_000_001, True])
 def test_a_power_that_cannot_be_is_refused(value):
-    assert refused(power(value), GPU)
+    assert why_implausible(power(value), GPU)
 
 
 @pytest.mark.parametrize("value", [0, 1, 70_000, 3_000_000])
 def test_a_power_that_may_be_is_kept(value):
-    assert refused(power(value), GPU) is None
+    assert why_implausible(power(value), GPU) is None
 
 
 def test_an_unit_is_what_the_meter_declares():
     wall = Domain("wall", "wall", "wall", "Wh", "w", scale=3600.0, power_scale=1.0, max_power_w=2e4)
     reading = Reading(0, "wall", "power", 15_000, "W", "wall:instant")
-    assert refused(reading, wall) is None and refused(reading._replace(value=25_000), wall)
+    assert why_implausible(reading, wall) is None and why_implausible(
+        reading._replace(value=25_000), wall
+    )
 
 
 def test_no_power_for_long_is_unknown_and_once_is_not():
-    plausible = Plausible(GPU)
-    assert plausible.why_not(power(0)) is None
-    assert plausible.why_not(power(0, ZERO_S - 1)) is None
-    assert plausible.why_not(power(0, ZERO_S + 1))
-    assert plausible.why_not(power(5, ZERO_S + 2)) is None
-    assert plausible.why_not(power(0, ZERO_S + 3)) is None
+    plausible = PlausibilityCheck(GPU)
+    assert plausible.why_implausible(power(0)) is None
+    assert plausible.why_implausible(power(0, ZERO_S - 1)) is None
+    assert plausible.why_implausible(power(0, ZERO_S + 1))
+    assert plausible.why_implausible(power(5, ZERO_S + 2)) is None
+    assert plausible.why_implausible(power(0, ZERO_S + 3)) is None
 
 
 def test_garbage_is_one_event_a_stretch_and_no_value(kept, clock):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from metering.grid import Grid, line
+from metering.grid import Grid, fit_line
 from metering.meter import Reading
 from metering.pace import PacedCounter
 
@@ -120,5 +120,5 @@ def test_a_grid_follows_moves_of_which_some_show_late():
 
 
 def test_moves_that_agree_on_nothing_are_no_grid():
-    assert line([(0, 0.0)], 0.1) is None
-    assert line([(0, 0.0), (1, 0.3)], 0.1) is None
+    assert fit_line([(0, 0.0)], 0.1) is None
+    assert fit_line([(0, 0.0), (1, 0.3)], 0.1) is None

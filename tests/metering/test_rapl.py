@@ -9,7 +9,7 @@ from metering import rapl
 from metering.counters import unwrap
 from metering.discovery import discover
 from metering.loop import SamplingLoop
-from metering.meter import MeterError, declared
+from metering.meter import MeterError, parse_domain
 from metering.trace import EventWriter, TraceWriter, read_trace
 
 
@@ -218,7 +218,7 @@ def test_a_zone_declares_what_the_analysis_asks(powercap):
         assert domain.resolution * domain.scale == pytest.approx(2.0**-14)
         # As the record of a session from before is understood.
         old = {key: value for key, value in domain.as_dict().items() if key not in since}
-        assert declared(old) == domain
+        assert parse_domain(old) == domain
 
 
 @pytest.mark.parametrize("text", ["", "x", None])
@@ -229,7 +229,7 @@ def test_parts_that_cannot_be_read_cost_the_package_nothing(powercap, text):
     assert [r.quantity for r in meter.read_slow()] == ["energy_parts"]
     (core / "energy_uj").unlink() if text is None else (core / "energy_uj").write_text(text)
     assert meter.read_slow() == [] and meter.read()[0].value == 1_000
-    assert [(h.kind, h.quantity) for h in meter.happened()] == [("quantity-lost", "energy_parts")]
+    assert [(h.kind, h.quantity) for h in meter.new_events()] == [("quantity-lost", "energy_parts")]
 
 
 def test_a_part_that_was_reset_is_no_wrap_around(powercap):
@@ -238,4 +238,4 @@ def test_a_part_that_was_reset_is_no_wrap_around(powercap):
     (meter,), _ = rapl.find(powercap.root)
     assert meter.read_slow()[0].value == 0
     powercap.set(core, 3)  # a wrap would be 257 kJ
-    assert meter.read_slow() == [] and meter.happened()[0].kind == "quantity-lost"
+    assert meter.read_slow() == [] and meter.new_events()[0].kind == "quantity-lost"

@@ -9,7 +9,7 @@ import pytest
 
 from metering.meter import Reading
 from metering.recording import Recording
-from metering.torn import RecordingError, TornError, read_facts, refuse_copies
+from metering.torn import RecordingError, TornError, read_facts, refuse_duplicates
 from metering.trace import TraceWriter, read_trace
 
 SPEC = {"session": "small", "seed": 1}
@@ -197,7 +197,7 @@ def test_session_json_comes_last_and_until_then_the_session_can_be_resumed(start
     recording = start()
     run(recording, ["a"])
     with monkeypatch.context() as patch:
-        patch.setattr("metering.recording._write_whole", lambda *_: 1 / 0)
+        patch.setattr("metering.recording._write_atomically", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             recording.finish({})
     assert not (start.final / "session.json").exists()
@@ -393,9 +393,9 @@ def folders(*names, starts=((1, 1),)):
 
 
 def test_copies_are_refused_and_others_are_not():
-    refuse_copies(folders("a") | folders("b", starts=((1, 2), (2, 1))))
-    refuse_copies(folders("a", "b", starts=((1, None),)))  # an old session does not say
+    refuse_duplicates(folders("a") | folders("b", starts=((1, 2), (2, 1))))
+    refuse_duplicates(folders("a", "b", starts=((1, None),)))  # an old session does not say
     with pytest.raises(RecordingError, match="same measurement"):
-        refuse_copies(folders("a", "b"))
+        refuse_duplicates(folders("a", "b"))
     with pytest.raises(RecordingError, match="raw/copy holds the session a"):
-        refuse_copies({"raw/copy": folders("a")["raw/a"]})
+        refuse_duplicates({"raw/copy": folders("a")["raw/a"]})

@@ -175,7 +175,7 @@ def test_a_flood_is_bounded(served, wait_until, flood):
     server.say(flood)
     wait_until(lambda: "line" in meter._line.why)
     meter.read()
-    assert len(meter._line._came) <= wall.KEPT
+    assert len(meter._line._received) <= wall.KEPT
     meter.close()
 
 

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
 from generation.agenda import AgendaError, sweep_lengths
-from generation.agreement import apart, disagreement
+from generation.agreement import disagreement, logit_distance
 from generation.decode import Engine, ignored_settings
 from generation.lab import Lab, SessionError
 from generation.specification import PhasesSpecification, SweepSettings
@@ -45,8 +45,8 @@ def test_steps_without_their_positions_are_found_and_right_ones_are_not(model, t
 def test_distances_are_in_spreads_and_what_both_rule_out_is_left_out():
     one = torch.tensor([[1.0, 3.0, -torch.inf], [1.0, 3.0, torch.nan]])
     other = torch.tensor([[2.0, 4.0, -torch.inf], [1.0, 3.0, 0.0]])
-    assert apart(one, other).tolist() == [1.0, torch.inf]
-    assert apart(other, other).tolist() == [0.0, 0.0]
+    assert logit_distance(one, other).tolist() == [1.0, torch.inf]
+    assert logit_distance(other, other).tolist() == [0.0, 0.0]
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from configuration import validated
+from configuration import validate
 from configuration.runtimes import plan_runtimes, runtime_spec
-from runtimes.base import backend, backends
+from runtimes.base import backend_names, load_backend
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "config/schemas"
@@ -129,10 +129,10 @@ class Chain:
                 **study,
             },
         }
-        self.config = validated(document, schema("config.schema.yaml"), "configuration")
+        self.config = validate(document, schema("config.schema.yaml"), "configuration")
         entry = {key: value for key, value in self.entry.items() if key != "prompt"}
-        self.models = validated({"own": entry}, schema("models.schema.yaml"), "models.yaml")
-        self.backends = {name: backend(name) for name in backends()}
+        self.models = validate({"own": entry}, schema("models.schema.yaml"), "models.yaml")
+        self.backends = {name: load_backend(name) for name in backend_names()}
         planned = plan_runtimes(self.config, self.models, self.backends, set(self.backends), gpus=0)
         return {session.name: session for session in planned}
 

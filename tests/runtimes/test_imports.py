@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runtimes.base import backend, backends
+from runtimes.base import backend_names, load_backend
 
 ROOT = Path(__file__).parents[2]
 # The package that a runtime's module asks first; here none of them is installed.
@@ -70,35 +70,36 @@ def told(done, title):
     return line
 
 
-@pytest.mark.parametrize(("name", "how"), cases(backends()))
+@pytest.mark.parametrize(("name", "how"), cases(backend_names()))
 def test_a_session_says_it_in_one_line_whether_the_provider_was_named_or_not(
     name, how, document, tmp_path
 ):
     spoil(tmp_path, name, how)
     out = tmp_path / "raw"
     spec = document | {"session": f"m__{name}__cpu__r1", "system": name, "providers": "auto"}
-    written = {"network": NETWORK, "conversion": CONVERSION | {"title": backend(name).TITLE}}
+    written = {"network": NETWORK, "conversion": CONVERSION | {"title": load_backend(name).TITLE}}
     for key, facts in written.items():
         (tmp_path / f"{key}.json").write_text(json.dumps(facts))
     files = {key: tmp_path / f"{key}.json" for key in written}
     files |= {"out": out, "partial": tmp_path / "partial"}
     options = [word for key, value in files.items() for word in (f"--{key}", value)]
     line = told(
-        run("measure_runtimes", tmp_path, "--spec", json.dumps(spec), *options), backend(name).TITLE
+        run("measure_runtimes", tmp_path, "--spec", json.dumps(spec), *options),
+        load_backend(name).TITLE,
     )
     assert spec["session"] in line
     assert not out.exists()
 
 
 @pytest.mark.parametrize(
-    ("name", "how"), cases([n for n in backends() if backend(n).SOURCE == "network"])
+    ("name", "how"), cases([n for n in backend_names() if load_backend(n).SOURCE == "network"])
 )
 def test_a_conversion_says_it_and_leaves_no_verdict(name, how, tmp_path):
     spoil(tmp_path, name, how)
     files = {key: tmp_path / key for key in ("network", "onnx", "outputs", "out")}
     files["network"].write_text(json.dumps(NETWORK))
     options = [word for key, value in files.items() for word in (f"--{key}", value)]
-    told(run("convert", tmp_path, "--backend", name, *options), backend(name).TITLE)
+    told(run("convert", tmp_path, "--backend", name, *options), load_backend(name).TITLE)
     assert not any(file.exists() for key, file in files.items() if key != "network")
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from analysis.runtimes.providers import AUTO, ENDING, SPELT, on_gpu, on_npu, on_nvidia
-from runtimes.base import Settings, backend, backends
+from runtimes.base import Settings, backend_names, load_backend
 
 # What onnxruntime.get_all_providers() of 1.24.1 and 1.32.0 give.
 LISTED = (
@@ -39,13 +39,13 @@ def test_the_processor_is_no_gpu_and_openvino_is_the_processors():
 
 
 def test_every_runtime_has_providers_of_these_and_the_engine_has_all():
-    for name in backends():
-        assert set(backend(name).PROVIDERS) <= set(SPELT)
-    assert set(backend("onnxruntime").PROVIDERS) == set(SPELT) >= set(AUTO)
+    for name in backend_names():
+        assert set(load_backend(name).PROVIDERS) <= set(SPELT)
+    assert set(load_backend("onnxruntime").PROVIDERS) == set(SPELT) >= set(AUTO)
 
 
 def test_the_engines_options_name_the_asked_provider_first_and_end_on_the_processor(monkeypatch):
-    engine = backend("onnxruntime")
+    engine = load_backend("onnxruntime")
     monkeypatch.setattr(engine, "plugin", lambda name: None)
     for name in SPELT:
         order = [found for found, _ in engine._providers(Settings(provider=name))]
@@ -54,7 +54,7 @@ def test_the_engines_options_name_the_asked_provider_first_and_end_on_the_proces
 
 
 def test_openvino_is_told_the_same_behind_onnx_runtime(monkeypatch):
-    engine, openvino = backend("onnxruntime"), backend("openvino")
+    engine, openvino = load_backend("onnxruntime"), load_backend("openvino")
     monkeypatch.setattr(engine, "plugin", lambda name: None)
     settings = Settings(provider="openvino", threads=3)
     (_, options), _ = engine._providers(settings)

@@ -86,7 +86,7 @@ def test_where_none_is_asked_for_no_meter_is_looked_at():
 @pytest.fixture
 def trace(tmp_path, monkeypatch):
     """Appends readings to a trace as the sampler does, each flushed."""
-    monkeypatch.setattr(tail, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(tail, "TIMEOUT_S", 0.3)
     monkeypatch.setattr(tail, "POLL_S", 0.01)
 
     def write(*readings, segment=1):

@@ -88,10 +88,10 @@ WORKING = """
 import json, os, sys, time
 sys.path.insert(0, "scripts")
 from pathlib import Path
-from runtimes.base import Settings, backend, environment, lacking
+from runtimes.base import Settings, environment, load_backend, must_restart
 from runtimes.network import Network
 name, threads, provider = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-module, settings = backend(name), Settings(provider=provider, threads=threads)
+module, settings = load_backend(name), Settings(provider=provider, threads=threads)
 os.environ.update(environment(module, settings, "default"))
 network = Network.read(Path("resources/networks/tiny-resnet/network.json"))
 source = network if module.SOURCE == "network" else network.folder / "pytorch/model.onnx"
@@ -152,8 +152,8 @@ import json, sys
 sys.path.insert(0, "scripts")
 from pathlib import Path
 import numpy as np
-from runtimes.base import Settings, backend, computed
-made = backend(sys.argv[1]).load(Path(sys.argv[2]), Settings(provider=sys.argv[3]))
+from runtimes.base import Settings, compute, load_backend
+made = load_backend(sys.argv[1]).load(Path(sys.argv[2]), Settings(provider=sys.argv[3]))
 for batch in (1, 3, 1):
     random = np.random.default_rng(batch)
     inputs = {
@@ -162,7 +162,7 @@ for batch in (1, 3, 1):
         "index": random.integers(0, 10, (batch, 2)).astype("int32"),
     }
     staged = made.stage(inputs)
-    once = computed(made, inputs)
+    once = compute(made, inputs)
     twice = made.fetch(made.run(staged)), made.fetch(made.run(staged))
     assert np.array_equal(*twice) and np.array_equal(once, twice[0])
     expected = 2.5 * inputs["image"].mean((2, 3))
@@ -203,8 +203,8 @@ def get_library_path(): return "/nowhere/libplugin.so"
 ASK = """
 import sys
 sys.path.insert(0, "scripts")
-from runtimes.base import Settings, backend
-print(backend("onnxruntime").unavailable(Settings(provider=sys.argv[1])))
+from runtimes.base import Settings, load_backend
+print(load_backend("onnxruntime").unavailable(Settings(provider=sys.argv[1])))
 """
 
 

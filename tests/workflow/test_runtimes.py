@@ -268,8 +268,8 @@ def test_a_runtime_is_one_file_one_environment_and_one_line(compared, tmp_path):
             [
                 *(python, "-c"),
                 "import sys; sys.path.insert(0, 'scripts');"
-                "from pathlib import Path; from runtimes.base import Settings, backend;"
-                "m = backend('replica_2');"
+                "from pathlib import Path; from runtimes.base import Settings, load_backend;"
+                "m = load_backend('replica_2');"
                 "x = m.load(Path('resources/networks/tiny-bert/mxnet/model.onnx'), Settings());"
                 "print(x.facts['framework']['name'], x.run(x.stage(x.example())).shape)",
             ],

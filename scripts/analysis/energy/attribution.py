@@ -16,8 +16,8 @@ from analysis.energy.idle import EnergyOf, idle_power
 from analysis.energy.raw import TOTAL, UNMETERED, RawSession
 from analysis.quality.checks import disagreeing
 from analysis.quality.flags import OF_BOARDS, flag_windows, masks, texts, unknown
-from metering.meter import Domain, declared
-from metering.names import cell_of
+from metering.meter import Domain, parse_domain
+from metering.window_names import cell_of
 
 # What a generation is, besides its windows; kept out of the windows' table.
 PAYLOAD = (
@@ -151,7 +151,7 @@ def _segment(
     failed: Collection[tuple[int, str]],
 ) -> list[_Under]:
     """The windows of a segment under each of its domains, and under `total`."""
-    domains = [declared(record) for record in session.domains(segment)]
+    domains = [parse_domain(record) for record in session.domains(segment)]
     made = {}
     for domain in domains:
         curve = session.curves.get((segment, domain.domain))

@@ -20,7 +20,7 @@ from analysis.energy.edges import Edges, located
 from analysis.energy.fusing import fused
 from analysis.energy.integrated import held, integrated, usual_gap_s
 from analysis.energy.sound import Sound, counted, credible, powers
-from metering.meter import Domain, declared
+from metering.meter import Domain, parse_domain
 
 __all__ = ["Curve", "Energy", "curve"]
 
@@ -51,14 +51,14 @@ def curve(
     Args:
         times_ns: When each reading was taken.
         values: Raw counter values, or powers where the domain has no counter.
-        domain: As the session recorded it; see `metering.meter.declared`.
+        domain: As the session recorded it; see `metering.meter.parse_domain`.
         power: (times, raw values) of the power of a domain with a counter, where they tell what
             it was at that time and not its mean over a second: how the energy was spread between
             two moves of the counter.
     """
     if len(times_ns) < 3:
         return None
-    meter = declared(domain)
+    meter = parse_domain(domain)
     read = powers if meter.quantity == "power" else counted
     sound = read(times_ns, values, meter)
     if len(sound.times_ns) < 3:

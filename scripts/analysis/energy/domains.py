@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from analysis.energy.curves import Curve
-from metering.meter import Domain, declared
+from metering.meter import Domain, parse_domain
 
 # Of which socket a processor's meter is, where it does not say: as the kernel numbers packages.
 _SOCKET = re.compile(r"-(\d+)(?:-die-\d+)?$")
@@ -62,7 +62,7 @@ def total_of(
         mirrors: By domain, an earlier one whose counter it shows; see `mirrors_of`.
     """
     mirrors = mirrors or {}
-    domains = [declared(record) for record in segment["meters"]["found"]]
+    domains = [parse_domain(record) for record in segment["meters"]["found"]]
     device = segment["device"]
     boards, named = _workers(device)
     measured = [d for d in domains if not d.estimate]

@@ -14,7 +14,7 @@ import numpy as np
 from analysis.energy.curves import Curve, Energy, curve
 from analysis.energy.domains import Total, mirrors_of, total_of
 from analysis.energy.readings import Key, Readings, read_readings
-from metering.meter import MeterError, declared, one_line
+from metering.meter import MeterError, error_message, parse_domain
 from metering.torn import REMEDY, TornError, read_facts, read_lines
 
 TOTAL = "total"
@@ -124,7 +124,7 @@ class RawSession:
         made = {}
         for segment in self.facts["segments"]:
             number = segment["segment"]
-            found = [declared(record) for record in self.domains(number)]
+            found = [parse_domain(record) for record in self.domains(number)]
             curves = {d: c for (part, d), c in self.curves.items() if part == number}
             made[number] = mirrors_of(found, curves)
         return made
@@ -195,7 +195,7 @@ def _readings(trace: Path) -> Mapping[Key, Readings]:
     try:
         return read_readings(trace)
     except (MeterError, ValueError, csv.Error) as error:
-        raise TornError(f"{trace} is damaged: {one_line(error, 300)}{REMEDY}") from None
+        raise TornError(f"{trace} is damaged: {error_message(error, 300)}{REMEDY}") from None
 
 
 def read_unfinished(folder: Path, segments: Sequence[dict[str, Any]]) -> RawSession:

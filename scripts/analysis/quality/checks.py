@@ -18,7 +18,7 @@ from analysis.energy.curves import Curve
 from analysis.energy.raw import RawSession
 from analysis.quality import states
 from analysis.tabular import table
-from metering.meter import MAX_POWER_W, Domain, declared
+from metering.meter import MAX_POWER_W, Domain, parse_domain
 
 CHECKS = {
     **dict.fromkeys(("session", "pair", "domain"), "str"),
@@ -67,7 +67,7 @@ def checks_of(session: RawSession) -> list[dict[str, Any]]:
     for segment in session.facts["segments"]:
         number = segment["segment"]
         for record in segment["meters"]["found"]:
-            domain = declared(record)
+            domain = parse_domain(record)
             if domain.estimate:
                 continue
             for pair, one in (*_pairs(session, number, domain), *_read(session, number, domain)):

@@ -5,9 +5,18 @@ right: see `pool` for what a caller uses, `worker` for how the processes are lai
 for what stands between a program and the machine.
 """
 
-from .errors import doubtful
-from .fitness import unfit
+from .compatibility import incompatibility
+from .errors import is_inconclusive
 from .jail import LAYERS, Protection
 from .pool import Check, Pool, SandboxError, Verdict
 
-__all__ = ["LAYERS", "Check", "Pool", "Protection", "SandboxError", "Verdict", "doubtful", "unfit"]
+__all__ = [
+    "LAYERS",
+    "Check",
+    "Pool",
+    "Protection",
+    "SandboxError",
+    "Verdict",
+    "incompatibility",
+    "is_inconclusive",
+]

@@ -14,7 +14,7 @@ class CandidateError(RuntimeError):
     """The candidate raised something that has no builtin exception type, or cannot be copied."""
 
 
-def doubtful(result: str) -> bool:
+def is_inconclusive(result: str) -> bool:
     """Whether a failed check's result tells of something that does not cross to the tests."""
     return NOT_ASKED in result or NOT_CROSSED in result
 

@@ -100,7 +100,7 @@ def read_tasks(path: Path, workload: Workload) -> dict[str, Any]:
     return {task.task_id: task for task in tasks}
 
 
-def encoded(tokenizer: PreTrainedTokenizerBase, text: str, style: str) -> list[int]:
+def encode(tokenizer: PreTrainedTokenizerBase, text: str, style: str) -> list[int]:
     """A prompt's token ids: in `chat` as the tokenizer's template wraps it."""
     if style == "chat":
         return tokenizer.apply_chat_template(
@@ -109,7 +109,7 @@ def encoded(tokenizer: PreTrainedTokenizerBase, text: str, style: str) -> list[i
     return tokenizer(text).input_ids
 
 
-def fitting(tokens: list[int], room: int, task_id: str) -> list[int]:
+def require_fit(tokens: list[int], room: int, task_id: str) -> list[int]:
     """The tokens, if they are no more than `room`.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from generation import program
 from generation.sandbox import Check
-from generation.workloads.base import encoded, fitting
+from generation.workloads.base import encode, require_fit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -39,19 +39,19 @@ class PosedFunction:
     reference: None = None
 
     def tokens(self, tokenizer: PreTrainedTokenizerBase, room: int) -> list[int]:
-        return fitting(encoded(tokenizer, self.text, self.style), room, self.task.task_id)
+        return require_fit(encode(tokenizer, self.text, self.style), room, self.task.task_id)
 
     def program(self, output: str) -> program.Program:
         """The program that an output, finished or not, proposes, whoever asks: the target function
         with what it needs."""
-        return program.proposed(output, *self._posed())
+        return program.extract_program(output, *self._posed())
 
     # The name that this goes by where an output is whole.
     cut = program
 
-    def whole(self, output: str) -> program.Program:
+    def all_code(self, output: str) -> program.Program:
         """All code of the output as it stands."""
-        return program.whole(output, *self._posed())
+        return program.extract_all_code(output, *self._posed())
 
     def _posed(self) -> tuple[str, str, str, str]:
         given = self.text if self.given is None else self.given

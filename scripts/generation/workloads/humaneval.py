@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from generation.sandbox import unfit
+from generation.sandbox import incompatibility
 from generation.workloads.base import WorkloadError
 from generation.workloads.functions import FunctionTask, PosedFunction
 
@@ -81,7 +81,7 @@ class HumanEval:
 
         problems = read_problems().values()
         for problem in problems:
-            if reason := unfit(problem["test"]):
+            if reason := incompatibility(problem["test"]):
                 raise WorkloadError(f"{problem['task_id']} cannot be judged: {reason}")
         return [
             FunctionTask(p["task_id"], p["prompt"], p["entry_point"], p["test"]) for p in problems
@@ -103,7 +103,7 @@ class ZeroShot(HumanEval):
         """
         if style == "completion":
             return PosedFunction(task, style, task.prompt.rstrip() + INDENT)
-        return PosedFunction(task, style, INSTRUCTION + fenced(task.prompt))
+        return PosedFunction(task, style, INSTRUCTION + fence(task.prompt))
 
 
 class TwoShot(HumanEval):
@@ -118,8 +118,8 @@ class TwoShot(HumanEval):
             given = task.prompt.rstrip() + INDENT
             shown = "".join(f"{begin}{body}\n\n" for begin, body in EXAMPLES)
             return PosedFunction(task, style, shown + given, given)
-        solved = "".join(f"{fenced(begin + body)}\n\n" for begin, body in EXAMPLES)
-        return PosedFunction(task, style, SOLVED + solved + INSTRUCTION + fenced(task.prompt))
+        solved = "".join(f"{fence(begin + body)}\n\n" for begin, body in EXAMPLES)
+        return PosedFunction(task, style, SOLVED + solved + INSTRUCTION + fence(task.prompt))
 
 
 class ChainOfThought(HumanEval):
@@ -132,9 +132,9 @@ class ChainOfThought(HumanEval):
         """As without examples; a completion begins with the thought as a comment of the body."""
         if style == "completion":
             return PosedFunction(task, style, f"{task.prompt.rstrip()}\n    # {STEPS}{INDENT}")
-        return PosedFunction(task, style, STEPWISE + fenced(task.prompt))
+        return PosedFunction(task, style, STEPWISE + fence(task.prompt))
 
 
-def fenced(code: str) -> str:
+def fence(code: str) -> str:
     """Code as chat models are shown it."""
     return f"```python\n{code.rstrip()}\n```"

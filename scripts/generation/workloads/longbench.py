@@ -20,7 +20,7 @@ from generation.workloads.base import WorkloadError
 from generation.workloads.nextline import LineTask, NextLines, PosedLine
 from weights import WeightsError
 from weights.digest import compare
-from weights.repository import HubError, brought
+from weights.repository import HubError, download
 
 ARCHIVE = "data.zip"
 FILES = ("lcc.jsonl", "repobench-p.jsonl")
@@ -44,13 +44,13 @@ class LongBench(NextLines):
         """
         expected = options["sha256"]
         if options["folder"] is not None:
-            found = _in_folder(options["folder"])
+            found = _from_folder(options["folder"])
         else:
-            found = _at_hub(options["repo"], options["revision"], expected)
+            found = _from_hub(options["repo"], options["revision"], expected)
         tasks = []
         for name, where, data in found:
             _compare(data, expected.get(name), where)
-            read = list(_read(name, where, data))
+            read = list(_parse_tasks(name, where, data))
             print(f"{where}: {len(read)} tasks", file=sys.stderr, flush=True)
             tasks += read
         return tasks
@@ -78,13 +78,15 @@ def files_in(folder: str) -> dict[str, Path]:
     return found
 
 
-def _in_folder(folder: str) -> list[tuple[str, str, bytes]]:
+def _from_folder(folder: str) -> list[tuple[str, str, bytes]]:
     """(name, where it is, content) of each file."""
     found = files_in(folder)
     return [(name, str(found[name]), found[name].read_bytes()) for name in FILES if name in found]
 
 
-def _at_hub(repo: str, revision: str, expected: Mapping[str, str]) -> list[tuple[str, str, bytes]]:
+def _from_hub(
+    repo: str, revision: str, expected: Mapping[str, str]
+) -> list[tuple[str, str, bytes]]:
     """The same from the archive in the data set's repository, whose digest is compared: with the
     expected one, or where none is, with that which the hub states for the commit."""
     from huggingface_hub import hf_hub_download
@@ -92,19 +94,19 @@ def _at_hub(repo: str, revision: str, expected: Mapping[str, str]) -> list[tuple
     where = f"{repo}@{revision}"
     digest = expected.get(ARCHIVE)
     try:
-        archive, _, stated = brought(
+        archive, _, stated = download(
             repo,
             revision,
             "dataset",
             where,
             stated=digest is None,
-            download=lambda at: hf_hub_download(repo, ARCHIVE, repo_type="dataset", revision=at),
+            fetch=lambda at: hf_hub_download(repo, ARCHIVE, repo_type="dataset", revision=at),
         )
     except HubError as error:
         raise WorkloadError(
             f"{error}; or give a folder with {' and '.join(FILES)} (phases.longbench.folder)"
         ) from None
-    digest = digest or _stated(stated)
+    digest = digest or _published_digest(stated)
     if digest is None:
         raise WorkloadError(f"{where}: the hub states no digest of {ARCHIVE}; give sha256")
     try:
@@ -115,7 +117,7 @@ def _at_hub(repo: str, revision: str, expected: Mapping[str, str]) -> list[tuple
     return list(_members(archive, f"{where}/{ARCHIVE}"))
 
 
-def _stated(files: Iterable[Any]) -> str | None:
+def _published_digest(files: Iterable[Any]) -> str | None:
     """The digest that the hub states for the archive."""
     return next((file.lfs.sha256 for file in files if file.lfs and file.rfilename == ARCHIVE), None)
 
@@ -141,13 +143,13 @@ def _compare(data: bytes, expected: str | None, where: str) -> None:
         raise WorkloadError(f"{where}: sha256 is {found}, expected {expected}")
 
 
-def _read(name: str, where: str, data: bytes) -> Iterator[LineTask]:
+def _parse_tasks(name: str, where: str, data: bytes) -> Iterator[LineTask]:
     """The tasks of one file, each checked."""
     lines = [(number, line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip()]
     if not lines:
         raise WorkloadError(f"{where}: it is empty")
     for count, (number, line) in enumerate(lines):
-        row = _checked(line, f"{where}, line {number}")
+        row = _parse_task(line, f"{where}, line {number}")
         yield LineTask(
             task_id=f"{name.removesuffix('.jsonl')}/{count}",
             context=row["context"] + row["input"],
@@ -157,7 +159,7 @@ def _read(name: str, where: str, data: bytes) -> Iterator[LineTask]:
         )
 
 
-def _checked(line: bytes, where: str) -> dict[str, Any]:
+def _parse_task(line: bytes, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line.decode())
     except UnicodeDecodeError:

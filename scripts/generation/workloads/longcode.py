@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generation.workloads.base import WorkloadError, fitting
+from generation.workloads.base import WorkloadError, require_fit
 from generation.workloads.nextline import LineTask, NextLines, PosedLine
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ TASKS = 40
 HEAD, TAIL = "Complete the code of this repository.\n\n", "The next line of code:\n"
 # Data and tests, what distributions leave out, and what an installation writes: that holds paths of
 # its machine.
-LEFT_OUT = {"test", "tests", "idlelib", "lib2to3", "encodings", "site-packages", "dist-packages"}
-LEFT_OUT |= {"__pycache__", "ensurepip", "turtledemo", "pydoc_data", "sitecustomize.py"}
-LEFT_OUT_BEGINNINGS = ("_test", "_sysconfigdata", "config-")
+EXCLUDED = {"test", "tests", "idlelib", "lib2to3", "encodings", "site-packages", "dist-packages"}
+EXCLUDED |= {"__pycache__", "ensurepip", "turtledemo", "pydoc_data", "sitecustomize.py"}
+EXCLUDED_PREFIXES = ("_test", "_sysconfigdata", "config-")
 SHORTEST_FILE = 4000
 SHORTEST_LINE = 16
 
@@ -46,18 +46,18 @@ class LongCode(NextLines):
             options: `seed`, and `characters` that each context has at least.
         """
         root = Path(sysconfig.get_path("stdlib"))
-        made = list(tasks(sources(root), options["seed"], options["characters"]))
+        made = list(make_tasks(read_modules(root), options["seed"], options["characters"]))
         python = f"{platform.python_implementation()} {platform.python_version()}"
         told = f"{len(made)} tasks from the standard library of {python}"
         print(told, file=sys.stderr, flush=True)
         return made
 
     def pose(self, task: LineTask, style: str, length: int | None = None) -> PosedLine:
-        return PosedToMeasure(task, "completion", HEAD, TAIL, length)
+        return PosedToLength(task, "completion", HEAD, TAIL, length)
 
 
 @dataclasses.dataclass(frozen=True)
-class PosedToMeasure(PosedLine):
+class PosedToLength(PosedLine):
     """A next-line task whose prompt has exactly `length` tokens: the end of its context, as much of
     it as there is place for, cut among the tokens."""
 
@@ -71,7 +71,9 @@ class PosedToMeasure(PosedLine):
                 gives or the model takes.
         """
         if self.length is None:
-            return fitting(tokenizer(self.text, verbose=False).input_ids, room, self.task.task_id)
+            return require_fit(
+                tokenizer(self.text, verbose=False).input_ids, room, self.task.task_id
+            )
         if self.length > room:
             raise WorkloadError(
                 f"{self.task.task_id}: a prompt of {self.length} tokens"
@@ -110,15 +112,15 @@ def _last_tokens(tokenizer: PreTrainedTokenizerBase, text: str, count: int) -> l
         reach *= 2
 
 
-def sources(root: Path) -> dict[str, str]:
+def read_modules(root: Path) -> dict[str, str]:
     """The modules below a folder, by their paths from it; those that are no valid Python or belong
     to tests and data are left out."""
     found = {}
     for path in sorted(root.rglob("*.py"), key=lambda path: path.relative_to(root).as_posix()):
         name = path.relative_to(root)
-        if LEFT_OUT & set(name.parts):
+        if EXCLUDED & set(name.parts):
             continue
-        if any(part.startswith(LEFT_OUT_BEGINNINGS) for part in name.parts):
+        if any(part.startswith(EXCLUDED_PREFIXES) for part in name.parts):
             continue
         try:
             found[name.as_posix()] = path.read_text(encoding="utf-8").replace("\r\n", "\n")
@@ -127,7 +129,7 @@ def sources(root: Path) -> dict[str, str]:
     return found
 
 
-def tasks(files: Mapping[str, str], seed: int, characters: int) -> Iterator[LineTask]:
+def make_tasks(files: Mapping[str, str], seed: int, characters: int) -> Iterator[LineTask]:
     """Tasks from a repository's files: a line within a function, and before it other files, those
     of the same package last, and the beginning of its own."""
     order = random.Random(f"longcode/{seed}")
@@ -136,12 +138,12 @@ def tasks(files: Mapping[str, str], seed: int, characters: int) -> Iterator[Line
     number = 0
     for name in names:
         lines = files[name].split("\n")
-        targets = [n for n in _in_functions(files[name]) if _tells(lines[n]) and n > 30]
+        targets = [n for n in _in_functions(files[name]) if _is_informative(lines[n]) and n > 30]
         if not targets:
             continue
         target = order.choice(targets)
         before = f"# {name}\n" + "".join(f"{line}\n" for line in lines[:target])
-        context = _beside(files, name, characters - len(before), order) + before
+        context = _context_from(files, name, characters - len(before), order) + before
         source = f"{name}, line {target + 1}"
         yield LineTask(f"longcode/{number}", context, lines[target], source)
         number += 1
@@ -150,7 +152,9 @@ def tasks(files: Mapping[str, str], seed: int, characters: int) -> Iterator[Line
     raise WorkloadError(f"the standard library here gives {number} tasks, and {TASKS} are needed")
 
 
-def _beside(files: Mapping[str, str], name: str, characters: int, order: random.Random) -> str:
+def _context_from(
+    files: Mapping[str, str], name: str, characters: int, order: random.Random
+) -> str:
     """Other files, each under a line with its path, until they have so many characters."""
     package = name.rpartition("/")[0]
     near = [other for other in files if other != name and other.rpartition("/")[0] == package]
@@ -186,6 +190,6 @@ def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
             yield statement
 
 
-def _tells(line: str) -> bool:
+def _is_informative(line: str) -> bool:
     """Whether a line says enough to be compared: long, and without what the metric passes over."""
     return len(line.strip()) >= SHORTEST_LINE and not any(m in line for m in ("#", "`", "//"))

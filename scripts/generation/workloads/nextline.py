@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from generation.workloads.base import fitting
+from generation.workloads.base import require_fit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -54,7 +54,7 @@ class PosedLine:
         ids = tokenizer(self.text, verbose=False).input_ids
         half = room // 2
         if len(ids) <= room or half < 1:
-            return fitting(ids, room, self.task.task_id)
+            return require_fit(ids, room, self.task.task_id)
         return [*ids[:half], *ids[-half:]]
 
 

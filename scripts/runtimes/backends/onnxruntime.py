@@ -17,7 +17,7 @@ import numpy as np
 from analysis.runtimes.providers import SPELT as NAMES
 from analysis.runtimes.providers import on_gpu, on_npu, on_nvidia
 from runtimes import RuntimeUnavailableError
-from runtimes.base import Settings, fitted
+from runtimes.base import Settings, match_layout
 from runtimes.plugins import Plugin, built_in, plugin
 
 TITLE = "ONNX Runtime"
@@ -101,7 +101,7 @@ class OrtExecutable:
 
     def stage(self, inputs: Mapping[str, np.ndarray]) -> Any:
         """A feed by name; on an NVIDIA GPU a binding of inputs and output to its memory."""
-        feed = {name: fitted(inputs[name], self._inputs[name].shape) for name in self._names}
+        feed = {name: match_layout(inputs[name], self._inputs[name].shape) for name in self._names}
         if not self._bound:
             return feed
         import onnxruntime

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from metering.meter import one_line
+from metering.meter import error_message
 from runtimes import RuntimeUnavailableError
-from runtimes.base import Settings, fitted
+from runtimes.base import Settings, match_layout
 
 TITLE = "OpenVINO"
 SOURCE = "onnx"
@@ -81,7 +81,7 @@ class OpenVINOExecutable:
             self._model = self._core.read_model(path)
         except RuntimeError as error:
             raise RuntimeUnavailableError(
-                f"OpenVINO cannot read {path.name}: {one_line(error, 300)}"
+                f"OpenVINO cannot read {path.name}: {error_message(error, 300)}"
             ) from None
         # A port has every name that the file gives it; which order they come in is not told.
         self._ports = {frozenset(port.get_names()): port for port in self._model.inputs}
@@ -117,7 +117,7 @@ class OpenVINOExecutable:
         feed = {}
         for names, port in self._ports.items():
             name = next((name for name in inputs if name in names), port.get_any_name())
-            feed[name] = fitted(inputs[name], _shape(port))
+            feed[name] = match_layout(inputs[name], _shape(port))
         request = self._of(feed).create_infer_request()
         for name, array in feed.items():
             # A tensor that shared the array's memory would not keep the array alive.

@@ -37,7 +37,7 @@ class Made:
     example: Any
 
 
-def made(told: Mapping[str, Any]) -> Made:
+def make_module(told: Mapping[str, Any]) -> Made:
     """The module of a factory, its weights drawn from the seed where the factory draws them; in
     float32 and in evaluation mode.
 
@@ -50,10 +50,10 @@ def made(told: Mapping[str, Any]) -> Made:
     """
     name = told["factory"]
     if told["packages"] is not None:
-        _add(Path(told["packages"]))
+        _add_packages(Path(told["packages"]))
     try:
         space, _, attribute = name.rpartition(":")
-        home = importlib.import_module(space) if told["path"] is None else _of_file(told)
+        home = importlib.import_module(space) if told["path"] is None else _import_file(told)
         function = functools.reduce(getattr, attribute.split("."), home)
         torch.manual_seed(told["seed"])
         result = function(**told["kwargs"])
@@ -80,7 +80,7 @@ def digest_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _of_file(told: Mapping[str, Any]) -> ModuleType:
+def _import_file(told: Mapping[str, Any]) -> ModuleType:
     path = Path(told["path"])
     if (found := digest_of(path)) != told["sha256"]:
         raise ValueError(
@@ -98,12 +98,12 @@ def _of_file(told: Mapping[str, Any]) -> ModuleType:
     return module
 
 
-def _add(packages: Path) -> None:
+def _add_packages(packages: Path) -> None:
     """Lets the packages of an entry be imported."""
     _append(packages)
     importlib.invalidate_caches()
     if importlib.util.find_spec("torchvision") is not None and torch.version.cuda is None:
-        _declare()
+        _declare_torchvision_operators()
 
 
 def _append(folder: Path) -> None:
@@ -112,7 +112,7 @@ def _append(folder: Path) -> None:
 
 
 @functools.cache
-def _declare() -> torch.library.Library:
+def _declare_torchvision_operators() -> torch.library.Library:
     """Operators of torchvision, without a kernel.
 
     Its wheels on PyPI link CUDA. Beside PyTorch for the processor their operators are not loaded,

@@ -92,7 +92,7 @@ def build(network: Network) -> OneOutput | AllOutputs:
         ValueError: It cannot be built, or is another than the weights are of.
     """
     if network.kind == FACTORY:
-        module = factory.made(network.built).module
+        module = factory.make_module(network.built).module
     else:
         fields = {k: v for k, v in network.config.items() if k != "model_type"}
         config = transformers.AutoConfig.for_model(network.family, **fields)
@@ -103,10 +103,10 @@ def build(network: Network) -> OneOutput | AllOutputs:
             module = blank(network.family, config)
     weights = {name: torch.from_numpy(array) for name, array in network.weights().items()}
     module.load_state_dict(weights, strict=True)
-    return wrapped(module, network).eval()
+    return wrap(module, network).eval()
 
 
-def wrapped(module: torch.nn.Module, network: Network) -> OneOutput | AllOutputs:
+def wrap(module: torch.nn.Module, network: Network) -> OneOutput | AllOutputs:
     """A module in the form that exporters and the session's loop take."""
     names = list(network.inputs)
     if network.kind not in (TRANSFORMERS, FACTORY):

@@ -1,4 +1,4 @@
-"""What a meter is like, from reading it as fast as it goes."""
+"""The characteristics of a meter (resolution, update interval, delay), from reading it densely."""
 
 import itertools
 import statistics
@@ -18,8 +18,8 @@ FEWEST_ON_GRID = 8
 
 
 @dataclass(frozen=True)
-class Examined:
-    """What was found of one quantity of a meter; None where there was too little to tell.
+class Characteristics:
+    """How one quantity of a meter behaves; None where there were too few readings to tell.
 
     Attributes:
         update_s: Time between two changes of the value, on their grid where they are on one.
@@ -60,7 +60,7 @@ def read_densely(meter: Meter, seconds: float) -> tuple[list[Reading], float, fl
     return readings, wall_s / reads, cpu_s / reads
 
 
-def examined(
+def characterise(
     domain: str,
     quantity: str,
     readings: Sequence[Reading],
@@ -68,9 +68,14 @@ def examined(
     read_wall_s: float,
     read_cpu_s: float,
     scale: float | None = None,
-) -> Examined:
-    """What the readings of one quantity tell: `energy` (a counter) or `power`; `scale` is joules or
-    watts in one of their unit, which is common knowledge of the commonest."""
+) -> Characteristics:
+    """The characteristics of one quantity: `energy` (a counter) or `power`.
+
+    Args:
+        max_range: Where a counter wraps around, in its unit; None where it does not.
+        read_wall_s, read_cpu_s: Of one read; see `read_densely`.
+        scale: Joules or watts in one unit of the readings; None takes it from their unit.
+    """
     own = sorted((r for r in readings if r.quantity == quantity), key=lambda r: r.t_ns)
     times = [r.t_ns / 1e9 for r in own]
     if scale is None:
@@ -82,7 +87,7 @@ def examined(
         values = []
     at = [i for i in range(1, len(values)) if values[i] != values[i - 1]]
     unread_s = [times[i] - times[i - 1] for i in at]
-    update_s, late_s = _rhythm([times[i] for i in at], unread_s)
+    update_s, late_s = _update_interval([times[i] for i in at], unread_s)
     steps = [abs(values[i] - values[i - 1]) * scale for i in at]
     moves = [times[i] for i in at]
     if late_s is not None:
@@ -90,11 +95,11 @@ def examined(
         at = [i for i, s in zip(at, unread_s, strict=True) if s < update_s / 2]
         moves = [round((times[i] - times[at[0]]) / update_s) * update_s for i in at]
     power_w, noise_w = (
-        _of_counter(moves, [values[i] * scale for i in at])
+        _counter_power(moves, [values[i] * scale for i in at])
         if quantity == "energy"
-        else _of_power([v * scale for v in values])
+        else _sampled_power([v * scale for v in values])
     )
-    return Examined(
+    return Characteristics(
         domain,
         quantity,
         update_s,
@@ -108,7 +113,9 @@ def examined(
     )
 
 
-def _rhythm(moves: Sequence[float], unread_s: Sequence[float]) -> tuple[float | None, float | None]:
+def _update_interval(
+    moves: Sequence[float], unread_s: Sequence[float]
+) -> tuple[float | None, float | None]:
     """`update_s` and `late_s` of moves; `unread_s` is how long the value was not read before each.
 
     A move shows late or in time, never early: the grid is the line below which no move lies. What
@@ -125,12 +132,12 @@ def _rhythm(moves: Sequence[float], unread_s: Sequence[float]) -> tuple[float | 
         return usual_s, None
     periods = (round((b - a) / usual_s) for a, b in itertools.pairwise(seen))
     numbers = list(itertools.accumulate(periods, initial=0))
-    update_s, behind_s = _grid(numbers, seen)
+    update_s, behind_s = _fit_grid(numbers, seen)
     late_s = sorted(behind_s)[int(0.95 * (len(behind_s) - 1))]
     return (update_s, late_s) if late_s < update_s / 2 else (usual_s, None)
 
 
-def _grid(numbers: Sequence[int], moves: Sequence[float]) -> tuple[float, list[float]]:
+def _fit_grid(numbers: Sequence[int], moves: Sequence[float]) -> tuple[float, list[float]]:
     """The period of numbered moves, and how much each lies behind the line below them all: the edge
     of their lower convex hull under the middle one, on which few late moves have no hold."""
     hull: list[tuple[int, float]] = []
@@ -150,7 +157,7 @@ def _slope(start: tuple[int, float], end: tuple[int, float]) -> float:
     return (end[1] - start[1]) / (end[0] - start[0]) if end[0] > start[0] else float("inf")
 
 
-def _of_counter(
+def _counter_power(
     moves: Sequence[float], joules: Sequence[float]
 ) -> tuple[float | None, float | None]:
     if len(moves) < 3 or moves[-1] - moves[0] < BLOCK_S / 2:
@@ -164,13 +171,13 @@ def _of_counter(
     return power_w, statistics.stdev(blocks) if len(blocks) > 2 else None
 
 
-def _of_power(watts: Sequence[float]) -> tuple[float | None, float | None]:
+def _sampled_power(watts: Sequence[float]) -> tuple[float | None, float | None]:
     if len(watts) < 3:
         return None, None
     return statistics.fmean(watts), statistics.stdev(watts)
 
 
-def resolved_s(interval_s: float, delay_s: float, share: float) -> float:
+def shortest_window_s(interval_s: float, delay_s: float, share: float) -> float:
     """How long a window must be for its standard uncertainty to fall below `share` of its energy,
     where the whole of its power steps on and off at its edges: an edge lies anywhere in an interval
     of the meter, and all values are late by a delay that is uncertain."""

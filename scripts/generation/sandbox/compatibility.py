@@ -35,7 +35,7 @@ _IN_PROCESS = {
 }
 
 
-def unfit(test: str) -> str | None:
+def incompatibility(test: str) -> str | None:
     """Why this test, `def check(candidate)`, cannot judge in the sandbox; None if it can.
 
     Tests run in a process of their own: what they change there, the program does not see.
@@ -47,10 +47,10 @@ def unfit(test: str) -> str | None:
     names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     if "check" not in names:
         return "its test defines no check(candidate)"
-    return next(_reasons(tree), None)
+    return next(_incompatibilities(tree), None)
 
 
-def _reasons(tree: ast.Module) -> Iterator[str]:
+def _incompatibilities(tree: ast.Module) -> Iterator[str]:
     modules = {"builtins", "sys", "os", "time", "random", "datetime", "math"}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

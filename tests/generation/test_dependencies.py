@@ -3,7 +3,7 @@ target makes eight of four."""
 
 import pytest
 
-from generation.program import proposed
+from generation.program import extract_program
 
 TASK = 'import re\n\n\ndef target(x):\n    """Doc."""\n'
 
@@ -144,12 +144,12 @@ def made(program):
 
 @pytest.mark.parametrize("name", COMPLETIONS)
 def test_a_completion_has_what_it_needs(name):
-    assert made(proposed(COMPLETIONS[name], TASK + "   ", TASK, "target", "completion")) == 8
+    assert made(extract_program(COMPLETIONS[name], TASK + "   ", TASK, "target", "completion")) == 8
 
 
 @pytest.mark.parametrize("name", CHATS)
 def test_a_chat_answer_has_what_it_needs(name):
-    assert made(proposed(CHATS[name], "Write it.", TASK, "target", "chat")) == 8
+    assert made(extract_program(CHATS[name], "Write it.", TASK, "target", "chat")) == 8
 
 
 @pytest.mark.parametrize(
@@ -165,6 +165,6 @@ def test_a_chat_answer_has_what_it_needs(name):
 )
 def test_no_text_is_too_deep_to_be_read(below):
     text = " return 2 * x\n\n" + below
-    assert made(proposed(text, TASK + "   ", TASK, "target", "completion")) == 8
+    assert made(extract_program(text, TASK + "   ", TASK, "target", "completion")) == 8
     text = " return 2 * x if x == 4 else K\n\n" + below
-    assert proposed(text, TASK + "   ", TASK, "target", "completion").source.startswith(TASK)
+    assert extract_program(text, TASK + "   ", TASK, "target", "completion").source.startswith(TASK)

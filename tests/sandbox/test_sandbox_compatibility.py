@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from generation.sandbox import unfit
+from generation.sandbox import incompatibility
 
 
 def in_check(body):
@@ -32,12 +32,12 @@ def in_check(body):
     ],
 )
 def test_what_a_test_changes_elsewhere_is_named(body, words):
-    assert words in unfit(in_check(body))
+    assert words in incompatibility(in_check(body))
 
 
 @pytest.mark.parametrize("test", ["", "def check(", "check = 3", "assert f(1) == 2"])
 def test_a_test_without_a_check_is_named(test):
-    assert unfit(test)
+    assert incompatibility(test)
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_a_test_without_a_check_is_named(test):
     ],
 )
 def test_what_crosses_is_fit(body):
-    assert unfit(in_check(body)) is None
+    assert incompatibility(in_check(body)) is None

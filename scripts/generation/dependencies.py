@@ -1,4 +1,5 @@
-"""What a function needs of the statements around it: the names that it uses, and theirs."""
+"""The dependencies of a function among the statements around it: the names that it uses, and
+the names that those use."""
 
 from __future__ import annotations
 
@@ -11,14 +12,14 @@ from generation.statements import Statement, statements
 from generation.target import wraps
 
 # What a statement does that is no preparation: it asks, tells or ends.
-TALK = frozenset(("print", "input", "exit", "quit", "breakpoint", "help"))
-ASKING = TALK - {"print"}
+INTERACTION = frozenset(("print", "input", "exit", "quit", "breakpoint", "help"))
+INPUT_OR_EXIT = INTERACTION - {"print"}
 # What sets up the interpreter, wherever it stands.
 SETTINGS = frozenset(("setrecursionlimit", "set_int_max_str_digits"))
 
 
-class View:
-    """One text of an output that was read as a program.
+class ParsedText:
+    """One text of an output, parsed as a program.
 
     Attributes:
         source: The text.
@@ -47,8 +48,8 @@ class View:
 Place = tuple[int, int]  # the view's number, and the statement's in it
 
 
-class Needs:
-    """The statements that one of them needs.
+class Dependencies:
+    """The dependencies of one statement among others.
 
     A name is looked up in the target's own view, then in what was given, then in the views before
     it, the nearest first, then in those behind. What runs but gives or changes nothing that is
@@ -63,18 +64,20 @@ class Needs:
     """
 
     def __init__(
-        self, views: Sequence[View], target: Place, name: str, given: frozenset[str]
+        self, views: Sequence[ParsedText], target: Place, name: str, given: frozenset[str]
     ) -> None:
         self._views, self._target, self._name, self._given = views, target, name, given
         own = target[0]
         self._order = [own, *range(own - 1, -1, -1), *range(own + 1, len(views))]
 
-    def kept(self) -> list[Place]:
-        """The target and what it needs, in the order of the output."""
+    def closure(self) -> list[Place]:
+        """The target and all that it depends on, in the order of the output."""
         kept = {self._target}
         while True:
             needed = frozenset().union(*(self._names(place).uses for place in kept))
-            more = {place for place in self._places(needed) if self._belongs(place, needed)} | kept
+            more = {
+                place for place in self._places(needed) if self._is_needed(place, needed)
+            } | kept
             if more == kept:
                 return sorted(kept)
             kept = more
@@ -107,15 +110,15 @@ class Needs:
                 return None
         return None
 
-    def _belongs(self, place: Place, needed: frozenset[str]) -> bool:
+    def _is_needed(self, place: Place, needed: frozenset[str]) -> bool:
         view = place[0]
         names, node = self._names(place), self._node(place)
         here = {name for name in needed if self._provider(name) == view} - {self._name}
         if view == self._target[0]:
             if wraps(node, self._name) and place > self._target:
                 return True
-            if self._name in names.changes | names.marks and self._name not in names.binds:
-                return place > self._target and not names.uses & TALK
+            if self._name in names.changes | names.decorations and self._name not in names.binds:
+                return place > self._target and not names.uses & INTERACTION
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
                 return True
             if self._sets_up(place):
@@ -123,14 +126,14 @@ class Needs:
         if names.star:
             return any(map(self._is_missing, needed))
         if bound := names.binds & here:
-            return place < self._target or any(self._is_news(place, name) for name in bound)
+            return place < self._target or any(self._binds_first(place, name) for name in bound)
         if names.changes & here:
-            return not _is_guard(node) and not self._talks(place)
-        if names.marks & here & self._defined(view):
+            return not _is_guard(node) and not self._interacts(place)
+        if names.decorations & here & self._defined(view):
             return True
         return self._prepares(place, here - self._defined(view))
 
-    def _is_news(self, place: Place, name: str) -> bool:
+    def _binds_first(self, place: Place, name: str) -> bool:
         """Whether no statement above binds the name, or this one makes it of what it was."""
         if name in self._names(place).uses and not isinstance(self._node(place), DEFINING):
             return True
@@ -153,13 +156,17 @@ class Needs:
         node = self._node(place)
         if _is_guard(node) or isinstance(node, (*DEFINING, ast.Assert, ast.Assign, ast.AnnAssign)):
             return False
-        reached = self._reached(place)
-        return bool(reached & variables) and not self._talks(place)
+        reached = self._transitive_uses(place)
+        return bool(reached & variables) and not self._interacts(place)
 
-    def _talks(self, place: Place) -> bool:
-        """Whether a statement asks, tells, ends, or is an example of the target."""
-        reached = self._reached(place)
-        return bool(self._names(place).uses & TALK or reached & ASKING or self._name in reached)
+    def _interacts(self, place: Place) -> bool:
+        """Whether a statement reads input, prints, ends the program, or calls the target."""
+        reached = self._transitive_uses(place)
+        return bool(
+            self._names(place).uses & INTERACTION
+            or reached & INPUT_OR_EXIT
+            or self._name in reached
+        )
 
     def _sets_up(self, place: Place) -> bool:
         """Whether a statement sets up an imported module, above the target: a seed, a limit."""
@@ -180,10 +187,10 @@ class Needs:
             if isinstance(statement.node, ast.Import | ast.ImportFrom)
             for name in names.binds
         }
-        return place < self._target and root(called) in imported and not self._talks(place)
+        return place < self._target and root(called) in imported and not self._interacts(place)
 
     @functools.cache  # noqa: B019 - lives as long as the selection
-    def _reached(self, place: Place) -> frozenset[str]:
+    def _transitive_uses(self, place: Place) -> frozenset[str]:
         """Names that a statement uses, and those that what it calls does."""
         found, new = set(), set(self._names(place).uses)
         while new:
