@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Makes tables, figures and pages of the published campaigns anew from their raw data, in place;
---check makes them in a scratch copy and fails where what is published differs."""
+--check makes them in a scratch copy, prints the digests of the tables and fails where what is
+published differs."""
 
 from __future__ import annotations
 
@@ -16,9 +17,11 @@ import yaml
 
 from publication.campaigns import PublicationError, make, published, scratch
 from publication.differences import differences
+from publication.digests import DigestError, bytes_hold, digest, processor, record
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "docs" / "figures.yaml"
+DIGESTS = ROOT / "results" / "digests.csv"
 
 
 def main() -> None:
@@ -31,15 +34,16 @@ def main() -> None:
         sys.exit(f"error: no published campaign {unknown.pop()}; there are {', '.join(known)}")
     differ = False
     for campaign in args.campaigns or known:
-        print(campaign, flush=True)
         try:
             if not args.check:
+                print(campaign, flush=True)
                 make(ROOT, campaign, sys.executable, ROOT / "rules")
+                record(DIGESTS, ROOT / "results" / campaign)
                 continue
             for line in compared(campaign):
                 differ = True
                 print(f"  {line}", flush=True)
-        except PublicationError as error:
+        except (PublicationError, DigestError) as error:
             sys.exit(f"error: {error}")
     if not args.check:
         for picture, figure in yaml.safe_load(FIGURES.read_text(encoding="utf-8"))[
@@ -51,12 +55,16 @@ def main() -> None:
 
 
 def compared(campaign: str) -> list[str]:
-    """What differs between a campaign as published and as made now."""
+    """Prints the digest of a campaign's tables as made now, and returns what differs from the
+    published ones."""
+    exact = bytes_hold(DIGESTS, campaign)
     with tempfile.TemporaryDirectory() as folder:
         copy = scratch(ROOT, campaign, Path(folder))
         make(copy, campaign, sys.executable, ROOT / "rules")
         made = copy / "results" / campaign
-        return list(differences(ROOT / "results" / campaign, made))
+        how = "" if exact else f"; numbers to 1e-9, for the processor is another: {processor()}"
+        print(f"{digest(made)}{how}", flush=True)
+        return list(differences(ROOT / "results" / campaign, made, exact=exact))
 
 
 if __name__ == "__main__":

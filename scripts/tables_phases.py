@@ -15,7 +15,6 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.energy.attribution import windows_table
 from analysis.energy.raw import read_session
 from analysis.options import tables_parser
 from analysis.parallel import each
@@ -41,6 +40,7 @@ from analysis.quality.flag_tables import (
     with_session_flags,
 )
 from analysis.quality.order_effect import drifting, order_rows, order_table
+from analysis.quality.windows import windows_table
 from analysis.tabular import table, together
 from metering.torn import RecordingError, read_facts, refuse_duplicates
 

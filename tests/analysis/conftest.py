@@ -13,10 +13,10 @@ import pytest
 import report_runtimes
 import tables_phases
 import tables_runtimes
-from analysis.energy.attribution import windows_table
 from analysis.energy.raw import read_session
 from analysis.figures import RUNTIMES, Campaign
 from analysis.phases.generations import generations_table
+from analysis.quality.windows import windows_table
 
 START_NS = 1_000_000_000_000
 SLOW_S = 0.1

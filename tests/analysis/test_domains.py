@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from analysis.energy.attribution import windows_table
 from analysis.energy.domains import total_of
 from analysis.energy.raw import read_session
 from analysis.quality.flags import split
+from analysis.quality.windows import windows_table
 
 SPAN_S = 60.0
 

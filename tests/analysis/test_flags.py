@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 import tables_phases
-from analysis.energy.attribution import windows_table
 from analysis.energy.raw import read_session
 from analysis.quality.checks import checks_of
 from analysis.quality.flag_tables import (
@@ -24,6 +23,7 @@ from analysis.quality.flag_tables import (
     with_session_flags,
 )
 from analysis.quality.flags import NAMES, split, union, vocabulary, without
+from analysis.quality.windows import windows_table
 
 SPAN_S = 30.0
 

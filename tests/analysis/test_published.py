@@ -9,6 +9,7 @@ import pytest
 
 from publication.campaigns import LINKED, PublicationError, make, published, scratch, steps_of
 from publication.differences import differences, page_difference, table_difference
+from publication.digests import bytes_hold
 from publication.rulebook import RuleError, read_rules
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +20,10 @@ RULES = ROOT / "rules"
 def test_tables_and_pages_are_made_from_the_raw_data_as_they_are_published(campaign, tmp_path):
     copy = scratch(ROOT, campaign, tmp_path)
     make(copy, campaign, sys.executable, RULES)
-    found = list(differences(ROOT / "results" / campaign, copy / "results" / campaign))
+    # On another processor the last digits of some numbers are others.
+    exact = bytes_hold(ROOT / "results/digests.csv", campaign)
+    before, after = (root / "results" / campaign for root in (ROOT, copy))
+    found = list(differences(before, after, exact=exact))
     assert not found, "\n".join([*found, "run `make republish`"])
 
 

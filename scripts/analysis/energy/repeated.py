@@ -42,7 +42,7 @@ def repeated(session: RawSession, resolve_periods: float) -> list[Repeated]:
     """The windows that repeat something, in the order of measuring.
 
     Args:
-        resolve_periods: See `attribution.windows_table`, whose energies these are.
+        resolve_periods: See `attribution.status_of`: the energies are those of resolved windows.
     """
     found = []
     by_segment = defaultdict(list)

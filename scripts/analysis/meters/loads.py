@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.energy.attribution import windows_table
 from analysis.energy.pooling import pooled
 from analysis.energy.raw import TOTAL, RawSession
+from analysis.quality.windows import windows_table
 from analysis.tabular import table
 
 OURS, DIFFERENCE = "this workflow", "counter difference"

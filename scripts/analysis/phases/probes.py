@@ -68,7 +68,7 @@ def probes_table(
     generations of a prompt and length together, and stand in the first of their windows.
 
     Args:
-        windows: See `attribution.windows_table`.
+        windows: See `windows.windows_table`.
         resolve_periods: How many periods of the meter a phase must last to be told apart.
     """
     total = windows[(windows.domain == TOTAL) & (windows.kind == "probe")]

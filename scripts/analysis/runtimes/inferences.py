@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.energy.attribution import windows_table
 from analysis.energy.raw import RawSession
 from analysis.quality.flags import union
+from analysis.quality.windows import windows_table
 from analysis.runtimes.columns import INFERENCES
 from analysis.tabular import table
 
@@ -21,7 +21,7 @@ FED = 0.9
 
 
 def inference_windows(session: RawSession, resolve_periods: float) -> pd.DataFrame:
-    """Every window of one session; see `attribution.windows_table`. Those of inference know their
+    """Every window of one session; see `windows.windows_table`. Those of inference know their
     own CPU time, and so better than what is read once a second whether others used the CPUs."""
     windows = windows_table(session, resolve_periods, facts=("model",), columns=COLUMNS)
     inference = windows.kind == "inference"
