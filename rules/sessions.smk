@@ -23,6 +23,7 @@ from configuration.runtimes import (
 from generation.workloads import WORKLOADS
 from metering.torn import FILES, RecordingError, TornError, is_free, read_facts, refuse_copies
 from session.campaign import Run
+from analysis.figures import PAGES, FigureError, check_tables, figures, module_of, on_page
 from analysis.runtimes.providers import on_gpu
 from snakemake.logging import logger
 
@@ -375,27 +376,23 @@ def planned_runtimes(wildcards):
 
 
 def page_of(study):
-    page = {"phases": "report", "runtimes": "runtimes"}[study]
-    return f"results/{CAMPAIGN}/{page}.html"
+    return f"results/{CAMPAIGN}/{PAGES[study].file}"
 
 
 def report_page(study):
     """The page of a study, and by name all that it rests on: Snakemake makes again what was deleted
     only where it is asked for, whatever was made from it still stands."""
-    tables, drawn = {
-        "phases": (lambda: rules.tables.output, lambda: FIGURES),
-        "runtimes": (lambda: rules.runtime_tables.output, lambda: RUNTIME_FIGURES),
-    }[study]
 
     def files(wildcards):
+        tables = {"phases": rules.tables, "runtimes": rules.runtime_tables}[study].output
         names = measured_sessions(study)
         judged = [n for n in names if study == "phases" and Session.parse(n).workload != SWEEP]
         return [
             page_of(study),
             *(str(raw_of(name)) for name in names),
             *(f"results/{CAMPAIGN}/scores/{name}.json" for name in judged),
-            *expand(tables(), campaign=CAMPAIGN),
-            *(f"results/{CAMPAIGN}/figures/{n}.{kind}" for n in drawn() for kind in ("png", "pdf")),
+            *expand(tables, campaign=CAMPAIGN),
+            *(f"{FIGURES}/{name}.{kind}" for name in on_page(study) for kind in ("png", "pdf")),
         ]
 
     return files
@@ -422,11 +419,71 @@ def pages_of_measured(wildcards):
     return pages
 
 
-def drawn(figure, **how):
-    """A figure for Snakemake's report, but for one that was left out: the page there says why."""
-    file = Path(figure.format(campaign=CAMPAIGN))
-    left_out = file.is_file() and not file.stat().st_size
-    return figure if left_out else report(figure, **how)
+# What the rule that draws any figure must know of one.
+
+
+def figure_program(wildcards):
+    page, module = figures()[wildcards.figure].page, module_of(wildcards.figure)
+    return sources(
+        "figures.py",
+        f"analysis/figures/{module}.py",
+        "analysis/figures/__init__.py",
+        "analysis/figures/drawing/*.py",
+        "analysis/*.py",
+        "analysis/energy/*.py",
+        "analysis/pages/[ct]*.py",
+        f"analysis/{page}/*.py",
+        "analysis/quality/*.py",
+        "analysis/statistics/*.py",
+    )
+
+
+def figure_tables(wildcards):
+    return expand(
+        "results/{campaign}/tables/{table}.parquet",
+        campaign=wildcards.campaign,
+        table=figures()[wildcards.figure].reads,
+    )
+
+
+def figure_sessions(wildcards):
+    spec = figures()[wildcards.figure]
+    return session_files(spec.page)(wildcards) if spec.sessions else []
+
+
+def figure_category(wildcards):
+    return figures()[wildcards.figure].category
+
+
+def figure_labels(wildcards):
+    return {"figure": figures()[wildcards.figure].title}
+
+
+def figure_caption(wildcards):
+    return figures()[wildcards.figure].caption
+
+
+def left_out_figures():
+    """The figures that were made and have nothing to show."""
+    files = {name: Path(FIGURES, f"{name}.png") for name in figures()}
+    return [name for name, file in files.items() if file.is_file() and not file.stat().st_size]
+
+
+def drawn_figures():
+    return [name for name in figures() if name not in left_out_figures()]
+
+
+def alternatives(names):
+    """A pattern for these names and no other."""
+    return "|".join(map(re.escape, names)) or r"(?!)"
+
+
+def check_figures(tables):
+    """Refuses a figure of a table that no rule makes."""
+    try:
+        check_tables(figures(), [Path(file).stem for file in tables])
+    except FigureError as error:
+        refuse(error)
 
 
 def refused_elsewhere(wildcards):
@@ -481,6 +538,7 @@ RUN = Run(Path("results", CAMPAIGN))
 RUN.free_killed(logger.warning)
 SEEN = seen_here()
 METERS = Path("results", CAMPAIGN, "meters")
+FIGURES = Path("results", CAMPAIGN, "figures")
 METERS_PAGE = meters_page
 THIS_CAMPAIGN = re.escape(CAMPAIGN)
 # A replay reads of another campaign.

@@ -1,24 +1,27 @@
 #!/usr/bin/env python3
-"""Makes tables, figures and pages of the published campaigns anew from their raw data, in place;
---check makes them in a scratch copy and fails where what is published differs."""
+"""Makes tables, figures and pages of the published campaigns anew from their raw data, in a scratch
+copy, and publishes them; --check fails where what is published differs, and changes nothing."""
 
 from __future__ import annotations
 
 import session.interrupts as _interrupts  # noqa: F401
 
 import argparse
+import contextlib
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
-from publication.campaigns import PublicationError, make, published, scratch
+from publication.campaigns import PublicationError, files_of, make, published, scratch
 from publication.differences import differences
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "docs" / "figures.yaml"
+SNAKEMAKE = ROOT / ".venv" / "bin" / "snakemake"
 
 
 def main() -> None:
@@ -32,13 +35,15 @@ def main() -> None:
     differ = False
     for campaign in args.campaigns or known:
         print(campaign, flush=True)
+        here = ROOT / "results" / campaign
         try:
-            if not args.check:
-                make(ROOT, campaign, sys.executable, ROOT / "rules")
-                continue
-            for line in compared(campaign):
-                differ = True
-                print(f"  {line}", flush=True)
+            with made(campaign) as there:
+                if not args.check:
+                    publish(there, here)
+                    continue
+                for line in differences(here, there):
+                    differ = True
+                    print(f"  {line}", flush=True)
         except PublicationError as error:
             sys.exit(f"error: {error}")
     if not args.check:
@@ -50,13 +55,18 @@ def main() -> None:
         sys.exit("error: published results are not what this code makes; run `make republish`")
 
 
-def compared(campaign: str) -> list[str]:
-    """What differs between a campaign as published and as made now."""
+@contextlib.contextmanager
+def made(campaign: str) -> Iterator[Path]:
+    """The folder of a campaign as made now, while it is needed."""
     with tempfile.TemporaryDirectory() as folder:
-        copy = scratch(ROOT, campaign, Path(folder))
-        make(copy, campaign, sys.executable, ROOT / "rules")
-        made = copy / "results" / campaign
-        return list(differences(ROOT / "results" / campaign, made))
+        yield make(scratch(ROOT, campaign, Path(folder)), campaign, sys.executable, SNAKEMAKE)
+
+
+def publish(there: Path, here: Path) -> None:
+    """Puts what was made in the place of what was published."""
+    for file in files_of(there):
+        (here / file).parent.mkdir(exist_ok=True)
+        shutil.copyfile(there / file, here / file)
 
 
 if __name__ == "__main__":

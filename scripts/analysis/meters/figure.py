@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from analysis.figures import style
+from analysis.figures.drawing import style
 from analysis.meters.loads import DIFFERENCE, OURS
 
 LOOKS = {
