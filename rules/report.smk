@@ -1,15 +1,8 @@
 # Takes: the tables, and raw sessions for the figure of readings.
-# Gives: results/<campaign>/figures/*.png and *.pdf, which `scripts/analysis/figures/` declares, and
-#        the pages results/<campaign>/report.html and runtimes.html. A figure with nothing to show is
-#        two empty files, and its *.json says why.
-check_figures([*rules.tables.output, *rules.runtime_tables.output])
-
-
-localrules:
-    figure,
-    figure_left_out,
-    report_page,
-    runtimes_page,
+# Gives: of each figure in scripts/analysis/figures/ a PNG and a PDF, in results/<campaign>/figures/
+#        and meters/; and the pages: results/<campaign>/report.html, runtimes.html and
+#        meters/meters.md. A figure with nothing to show is two empty files, and its *.json says why.
+check_figures(rules.tables, rules.runtime_tables, rules.meter_tables)
 
 
 rule figure:
@@ -20,17 +13,19 @@ rule figure:
         sessions=figure_sessions,
     output:
         png=report(
-            "results/{campaign}/figures/{figure}.png",
+            "results/{campaign}/{folder}/{figure}.png",
             caption="../report/figure.rst",
             category=figure_category,
             labels=figure_labels,
         ),
-        pdf="results/{campaign}/figures/{figure}.pdf",
-        about="results/{campaign}/figures/{figure}.json",
+        pdf="results/{campaign}/{folder}/{figure}.pdf",
+        about="results/{campaign}/{folder}/{figure}.json",
     log:
-        "results/{campaign}/logs/figure-{figure}.log",
+        "results/{campaign}/logs/{folder}-{figure}.log",
     wildcard_constraints:
-        figure=alternatives(drawn_figures()),
+        folder=FOLDERS,
+        figure=pattern_of(drawn_figures()),
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -44,11 +39,13 @@ rule figure:
 # An empty file is no part of Snakemake's report: the page says why.
 use rule figure as figure_left_out with:
     output:
-        png="results/{campaign}/figures/{figure}.png",
-        pdf="results/{campaign}/figures/{figure}.pdf",
-        about="results/{campaign}/figures/{figure}.json",
+        png="results/{campaign}/{folder}/{figure}.png",
+        pdf="results/{campaign}/{folder}/{figure}.pdf",
+        about="results/{campaign}/{folder}/{figure}.json",
     wildcard_constraints:
-        figure=alternatives(left_out_figures()),
+        folder=FOLDERS,
+        figure=pattern_of(left_out_figures()),
+    localrule: True
 
 
 rule report_page:
@@ -78,6 +75,7 @@ rule report_page:
         ),
     log:
         "results/{campaign}/logs/report.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -113,6 +111,7 @@ rule runtimes_page:
         ),
     log:
         "results/{campaign}/logs/runtimes-page.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -121,3 +120,34 @@ rule runtimes_page:
     shell:
         "{params.python} scripts/report_runtimes.py --campaign results/{wildcards.campaign:q}"
         " --sessions {input.sessions:q} {params.excluded:q} --out {output.page:q} &> {log:q}"
+
+
+rule meters_page:
+    input:
+        software=software("analysis"),
+        program=sources(
+            "report_meters.py",
+            "analysis/*.py",
+            "analysis/energy/*.py",
+            "analysis/figures/*.py",
+            "analysis/meters/*.py",
+            "analysis/pages/[cm]*.py",
+            "analysis/quality/*.py",
+            "analysis/statistics/*.py",
+        ),
+        session="results/{campaign}/meters/session.json",
+        tables=rules.meter_tables.output,
+        figures=expand("results/{{campaign}}/meters/{figure}.png", figure=on_page("meters")),
+    output:
+        page="results/{campaign}/meters/meters.md",
+    log:
+        "results/{campaign}/logs/meters-page.log",
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        python=interpreter("analysis"),
+        folder=subpath(input.session, parent=True),
+    shell:
+        "{params.python} scripts/report_meters.py --session {params.folder:q} --out {output.page:q}"
+        " &> {log:q}"

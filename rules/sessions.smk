@@ -392,7 +392,7 @@ def report_page(study):
             *(str(raw_of(name)) for name in names),
             *(f"results/{CAMPAIGN}/scores/{name}.json" for name in judged),
             *expand(tables, campaign=CAMPAIGN),
-            *(f"{FIGURES}/{name}.{kind}" for name in on_page(study) for kind in ("png", "pdf")),
+            *figure_files(study),
         ]
 
     return files
@@ -401,8 +401,8 @@ def report_page(study):
 def meters_page(wildcards):
     """The page of the study of the meters, and what it rests on."""
     refuse_torn_meters()
-    made = expand(rules.meter_tables.output, campaign=CAMPAIGN)
-    return [*made, str(METERS / "session.json")]
+    tables = expand(rules.meter_tables.output, campaign=CAMPAIGN)
+    return [page_of("meters"), *tables, *figure_files("meters"), str(METERS / "session.json")]
 
 
 def pages_of_all(wildcards):
@@ -439,10 +439,12 @@ def figure_program(wildcards):
 
 
 def figure_tables(wildcards):
+    spec = figures()[wildcards.figure]
     return expand(
-        "results/{campaign}/tables/{table}.parquet",
+        "results/{campaign}/{folder}/{table}.parquet",
         campaign=wildcards.campaign,
-        table=figures()[wildcards.figure].reads,
+        folder=PAGES[spec.page].tables,
+        table=spec.reads,
     )
 
 
@@ -463,9 +465,18 @@ def figure_caption(wildcards):
     return figures()[wildcards.figure].caption
 
 
+def figure_file(name, kind="png"):
+    folder = PAGES[figures()[name].page].figures
+    return f"results/{CAMPAIGN}/{folder}/{name}.{kind}"
+
+
+def figure_files(page):
+    return [figure_file(name, kind) for name in on_page(page) for kind in ("png", "pdf")]
+
+
 def left_out_figures():
     """The figures that were made and have nothing to show."""
-    files = {name: Path(FIGURES, f"{name}.png") for name in figures()}
+    files = {name: Path(figure_file(name)) for name in figures()}
     return [name for name, file in files.items() if file.is_file() and not file.stat().st_size]
 
 
@@ -473,15 +484,18 @@ def drawn_figures():
     return [name for name in figures() if name not in left_out_figures()]
 
 
-def alternatives(names):
-    """A pattern for these names and no other."""
-    return "|".join(map(re.escape, names)) or r"(?!)"
+def pattern_of(names):
+    """A pattern for these figures and no others, each in its folder."""
+    pages = {name: PAGES[figures()[name].page].figures for name in names}
+    return "|".join(f"(?<={folder}/){name}" for name, folder in pages.items()) or r"(?!)"
 
 
-def check_figures(tables):
-    """Refuses a figure of a table that no rule makes."""
+def check_figures(phases, runtimes, meters):
+    """Refuses a figure of a table that the rule of its study does not make."""
+    rules_of = {"phases": phases, "runtimes": runtimes, "meters": meters}
     try:
-        check_tables(figures(), [Path(file).stem for file in tables])
+        made = {page: [Path(f).stem for f in rule.output] for page, rule in rules_of.items()}
+        check_tables(figures(), made)
     except FigureError as error:
         refuse(error)
 
@@ -538,8 +552,8 @@ RUN = Run(Path("results", CAMPAIGN))
 RUN.free_killed(logger.warning)
 SEEN = seen_here()
 METERS = Path("results", CAMPAIGN, "meters")
-FIGURES = Path("results", CAMPAIGN, "figures")
 METERS_PAGE = meters_page
+FOLDERS = "|".join(sorted({page.figures for page in PAGES.values()}))
 THIS_CAMPAIGN = re.escape(CAMPAIGN)
 # A replay reads of another campaign.
 READ = "|".join(map(re.escape, (CAMPAIGN, (config["phases"]["replay"] or config)["campaign"])))

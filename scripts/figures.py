@@ -34,7 +34,8 @@ def main() -> None:
     parser.add_argument("--pdf", required=True, type=Path)
     args = parser.parse_args()
     spec, left_out = known[args.name], None
-    campaign = Campaign(args.campaign, spec.reads, spec.sessions)
+    page = PAGES[spec.page]
+    campaign = Campaign(args.campaign, spec.reads, spec.sessions, page.tables)
     try:
         figure = load(args.name)(campaign)
     except NothingToShowError as error:
@@ -46,10 +47,13 @@ def main() -> None:
     except RecordingError as error:
         sys.exit(f"error: {error}")
     else:
-        flags = campaign.table(PAGES[spec.page].flags)
-        # What most windows carry stands once at the top of the page; a paper has no such page.
-        save(figure, args.png, note(flags, besides=most(flags)), dpi=160)
-        save(figure, args.pdf, note(flags), metadata={"CreationDate": None})
+        here = paper = None
+        if page.flags:
+            flags = campaign.table(page.flags)
+            # What most windows carry stands once at the top of the page; a paper has no such page.
+            here, paper = note(flags, besides=most(flags)), note(flags)
+        save(figure, args.png, here, dpi=spec.dpi)
+        save(figure, args.pdf, paper, metadata={"CreationDate": None})
     args.png.with_suffix(ABOUT).write_text(
         json.dumps({LEFT_OUT: left_out}) + "\n", encoding="utf-8"
     )

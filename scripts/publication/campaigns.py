@@ -18,7 +18,7 @@ METERS = ("session.json", "windows.jsonl", "trace.csv", "events.jsonl")
 # Those of `analyse` but `scores`, which are taken as they are: to judge outputs takes the sandbox
 # and the tasks.
 RULES = ("analyse", "tables", "runtime_tables", "meter_tables", "figure", "figure_left_out")
-RULES += ("report_page", "runtimes_page")
+RULES += ("report_page", "runtimes_page", "meters_page")
 # What is published of what they make.
 MADE = ("tables/*", "figures/*", "*.html", "meters/*.parquet", "meters/*.md", "meters/*.png")
 

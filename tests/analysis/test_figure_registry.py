@@ -80,11 +80,13 @@ def test_a_new_figure_is_one_file(tmp_path):
     (tmp_path / "first.py").write_text(GOOD.replace("25", "30"))
     (tmp_path / "my_own.py").write_text(GOOD)
     (tmp_path / "of_runtimes.py").write_text(GOOD.replace('"phases"', '"runtimes"'))
+    (tmp_path / "of_meters.py").write_text(GOOD.replace('"phases"', '"meters"'))
     found = discover(tmp_path)
-    assert [*found] == ["my-own", "first", "of-runtimes"]
+    assert [*found] == ["my-own", "first", "of-runtimes", "of-meters"]
     own = found["my-own"]
     assert own.reads == ("law", "flags") and own.caption == "\nWhat it shows.\n"
     assert found["of-runtimes"].reads == ("law", "runtime_flags")
+    assert found["of-meters"].reads == ("law",)
 
 
 BAD = {
@@ -101,6 +103,8 @@ BAD = {
     "no literal": (GOOD.replace('"Mine"', "TITLE"), "title: TITLE is no literal"),
     "no text": (GOOD.replace('"Mine"', '" "'), "title: ' ' is no text"),
     "no number": (GOOD.replace("25", '"25"'), "order: '25' is no whole number"),
+    "no dots": (GOOD.replace("order=25", "order=25, dpi=1.5"), "dpi: 1.5 is no whole number"),
+    "sessions": (GOOD.replace("order=25", "order=25, sessions=1"), "sessions: 1 is neither"),
     "one table as text": (GOOD.replace('("law",)', '"law"'), "tables: 'law' is no tuple of names"),
     "no table": (GOOD.replace('("law",)', "()"), "tables: () is no tuple of names of tables"),
     "spread": (GOOD.replace('title="Mine",', "**MINE,"), "FIGURE: **MINE is no literal"),
@@ -125,10 +129,12 @@ def test_a_file_whose_name_would_be_none_of_a_figure_is_refused(tmp_path):
 
 
 def test_a_table_that_no_rule_makes_is_refused():
-    made = {table for spec in figures().values() for table in spec.reads}
+    made = {page: {t for spec in on_page(page).values() for t in spec.reads} for page in PAGES}
     check_tables(figures(), made)
+    # Of another study it is of no use.
+    made["runtimes"].add("pairs")
     with pytest.raises(FigureError, match=r"^scripts/analysis/figures/savings\.py: .* 'pairs'"):
-        check_tables(figures(), made - {"pairs"})
+        check_tables(figures(), made | {"phases": made["phases"] - {"pairs"}})
 
 
 def test_a_figure_that_reads_more_than_it_declares_fails_in_one_line(

@@ -38,18 +38,23 @@ class Page:
     """A page that figures stand on.
 
     Attributes:
-        file: Its name in the campaign's folder.
-        flags: The table of what is doubtful of its windows; each of its figures says so.
+        file: Where it is in the campaign's folder.
+        flags: The table of what is doubtful of its windows, which its figures say; None for none.
+        tables: The folder of the tables that it is made from.
+        figures: The folder of its figures.
     """
 
     file: str
-    flags: str
+    flags: str | None
+    tables: str = "tables"
+    figures: str = "figures"
 
 
 # By study.
 PAGES = {
     "phases": Page("report.html", "flags"),
     "runtimes": Page("runtimes.html", "runtime_flags"),
+    "meters": Page("meters/meters.md", None, tables="meters", figures="meters"),
 }
 
 
@@ -64,6 +69,7 @@ class FigureSpec:
         category: Under which head it stands in Snakemake's report.
         tables: The campaign's tables that it reads, without those of its page's flags.
         sessions: Whether it reads raw sessions.
+        dpi: Dots per inch of the PNG.
         caption: What a reader must know of it, in reStructuredText.
 
     Raises:
@@ -77,6 +83,7 @@ class FigureSpec:
     tables: tuple[str, ...]
     caption: str
     sessions: bool = False
+    dpi: int = 160
 
     def __post_init__(self) -> None:
         for name in ("title", "category", "caption"):
@@ -85,8 +92,9 @@ class FigureSpec:
                 raise FigureError(f"{name}: {value!r} is no text")
         if self.page not in PAGES:
             raise FigureError(f"page: {self.page!r} is none of {', '.join(PAGES)}")
-        if type(self.order) is not int:
-            raise FigureError(f"order: {self.order!r} is no whole number")
+        for name in ("order", "dpi"):
+            if type(value := getattr(self, name)) is not int:
+                raise FigureError(f"{name}: {value!r} is no whole number")
         if type(self.sessions) is not bool:
             raise FigureError(f"sessions: {self.sessions!r} is neither True nor False")
         of_names = isinstance(self.tables, tuple) and all(isinstance(t, str) for t in self.tables)
@@ -96,7 +104,8 @@ class FigureSpec:
     @property
     def reads(self) -> tuple[str, ...]:
         """All tables that a drawing of it opens."""
-        return tuple(dict.fromkeys((*self.tables, PAGES[self.page].flags)))
+        flags = PAGES[self.page].flags
+        return tuple(dict.fromkeys((*self.tables, *([flags] if flags else []))))
 
 
 def discover(folder: Path = HERE) -> dict[str, FigureSpec]:
@@ -137,18 +146,21 @@ def load(name: str) -> Callable[[Campaign], Figure]:
     return importlib.import_module(f"{__name__}.{module_of(name)}").draw
 
 
-def check_tables(found: Mapping[str, FigureSpec], made: Collection[str]) -> None:
-    """Refuses a figure of a table that no rule makes.
+def check_tables(found: Mapping[str, FigureSpec], made: Mapping[str, Collection[str]]) -> None:
+    """Refuses a figure of a table that is not made for its page.
+
+    Args:
+        made: By page, the tables that the rules make.
 
     Raises:
         FigureError: One line that names the file, the table and those that there are.
     """
     for name, spec in found.items():
         for table in spec.reads:
-            if table not in made:
+            if table not in made[spec.page]:
                 raise FigureError(
-                    f"{source_of(name)}: tables: there is no table {table!r}; there are"
-                    f" {', '.join(sorted(made))}"
+                    f"{source_of(name)}: tables: there is no table {table!r}; of {spec.page} there"
+                    f" are {', '.join(sorted(made[spec.page]))}"
                 )
 
 

@@ -43,8 +43,7 @@ def figures(campaign: Path, specs: Mapping[str, FigureSpec]) -> list[dict[str, A
 
 
 def _figure(file: Path, spec: FigureSpec) -> dict[str, Any]:
-    about = file.with_suffix(ABOUT)
-    why = json.loads(about.read_text(encoding="utf-8"))[LEFT_OUT] if about.is_file() else None
+    why = left_out(file)
     if why is not None:
         return {"title": spec.title, LEFT_OUT: why}
     return {
@@ -53,6 +52,12 @@ def _figure(file: Path, spec: FigureSpec) -> dict[str, Any]:
         "caption": spec.caption,
         "image": base64.b64encode(file.read_bytes()).decode(),
     }
+
+
+def left_out(figure: Path) -> str | None:
+    """Why a figure that was made has nothing to show; None where it has."""
+    about = figure.with_suffix(ABOUT)
+    return json.loads(about.read_text(encoding="utf-8"))[LEFT_OUT] if about.is_file() else None
 
 
 def events(campaign: Path, sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 
-from analysis.energy.raw import RawSession
+from analysis.energy.raw import RawSession, read_session
+from analysis.figures import on_page
 from analysis.meters.loads import OURS
+from analysis.pages.common import left_out
 
 
-def render(
-    session: RawSession, loads: pd.DataFrame, phases: pd.DataFrame, left_out: str = ""
-) -> str:
-    """The findings.
+def render(folder: Path) -> str:
+    """The page, given the session's folder with its tables and figures.
 
-    Args:
-        left_out: Why there is no figure, where there is none.
+    Raises:
+        RecordingError: There is no session, or it is torn.
     """
-    parts = _head(session, left_out), _loads(loads), _phases(phases)
+    loads, phases = (pd.read_parquet(folder / f"{name}.parquet") for name in ("loads", "phases"))
+    parts = _head(read_session(folder)), _figures(folder), _loads(loads), _phases(phases)
     return "\n".join(line for part in parts for line in part) + "\n"
 
 
-def _head(session: RawSession, left_out: str) -> Iterator[str]:
+def _head(session: RawSession) -> Iterator[str]:
     segment = session.facts["segments"][-1]
     tools = ", ".join(f"{name} {version}" for name, version in segment["tools"].items())
     yield f"# How far off the meters are: {segment['device']}"
@@ -30,11 +32,13 @@ def _head(session: RawSession, left_out: str) -> Iterator[str]:
     yield f"Read: {session.meter()}. Other tools in windows of their own: {tools or 'none'}."
     if session.estimate:
         yield "**An estimate**: its energy follows how long the processors were busy."
-    yield ""
-    if left_out:
-        yield f"Error against length, left out: {left_out}."
-    else:
-        yield "![Error against length](loads.png)"
+
+
+def _figures(folder: Path) -> Iterator[str]:
+    for name, spec in on_page("meters").items():
+        why = left_out(folder / f"{name}.png")
+        yield ""
+        yield f"![{spec.title}]({name}.png)" if why is None else f"{spec.title}, left out: {why}."
 
 
 def _loads(loads: pd.DataFrame) -> Iterator[str]:

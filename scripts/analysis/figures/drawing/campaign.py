@@ -20,11 +20,13 @@ class Campaign:
         folder: That of the campaign.
         tables: The only ones that may be read; None where any may.
         sessions: Whether raw sessions may be.
+        where: The folder of its tables.
     """
 
     folder: Path
     tables: Collection[str] | None = None
     sessions: bool = True
+    where: str = "tables"
 
     def __getattr__(self, name: str) -> pd.DataFrame:
         # Whoever copies or pickles looks for names like these.
@@ -41,7 +43,7 @@ class Campaign:
         """
         if self.tables is not None and name not in self.tables:
             raise FigureError(f"tables: '{name}' is read and not declared")
-        return pd.read_parquet(self.folder / "tables" / f"{name}.parquet")
+        return pd.read_parquet(self.folder / self.where / f"{name}.parquet")
 
     def session(self, name: str) -> RawSession:
         """The raw data of one session.
