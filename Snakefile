@@ -22,7 +22,6 @@ include: "rules/metering.smk"
 include: "rules/doctor.smk"
 include: "rules/analysis.smk"
 include: "rules/report.smk"
-include: "rules/report_runtimes.smk"
 include: "rules/elsewhere.smk"
 
 

@@ -1,6 +1,7 @@
 # Takes: nothing but the machine: loads whose work is known.
-# Gives: results/<campaign>/meters/: the raw data of one session as in phases.smk, loads.parquet,
-#        loads.png and meters.html: how far off this machine's meters are, and other tools with them.
+# Gives: results/<campaign>/meters/: the raw data of one session as in phases.smk, and what comes
+#        of them: how far off this machine's meters are, and other tools with them. Its figure and
+#        page are made in report.smk.
 from configuration.meters import meters_spec
 
 
@@ -54,8 +55,6 @@ rule meter_tables:
     output:
         loads="results/{campaign}/meters/loads.parquet",
         phases="results/{campaign}/meters/phases.parquet",
-        figure="results/{campaign}/meters/loads.png",
-        page="results/{campaign}/meters/meters.md",
     log:
         "results/{campaign}/logs/meter-tables.log",
     conda:

@@ -1,213 +1,51 @@
 # Takes: the tables, and raw sessions for the figure of readings.
-# Gives: results/<campaign>/figures/*.png and *.pdf, and results/<campaign>/report.html. A figure
-#        with nothing to show is two empty files, and its *.json says why.
-FIGURES = (
-    "power",
-    "phases",
-    "position",
-    "estimators",
-    "amplification",
-    "context",
-    "law",
-    "published",
-    "answer",
-    "savings",
-)
+# Gives: of each figure in scripts/analysis/figures/ a PNG and a PDF, in results/<campaign>/figures/
+#        and meters/; and the pages: results/<campaign>/report.html, runtimes.html and
+#        meters/meters.md. A figure with nothing to show is two empty files, and its *.json says why.
+check_figures(rules.tables, rules.runtime_tables, rules.meter_tables)
 
 
-localrules:
-    figure_power,
-    figure_phases,
-    figure_position,
-    figure_estimators,
-    figure_amplification,
-    figure_context,
-    figure_law,
-    figure_published,
-    figure_answer,
-    figure_savings,
-    report_page,
-
-
-rule figure_power:
+rule figure:
     input:
         software=software("analysis"),
-        program=sources("figures.py", "analysis/figures/*.py", "analysis/phases/[dgw]*.py"),
-        generations="results/{campaign}/tables/generations.parquet",
-        savings="results/{campaign}/tables/savings.parquet",
-        sessions=session_files("phases"),
+        program=figure_program,
+        tables=figure_tables,
+        sessions=figure_sessions,
     output:
-        png=drawn(
-            "results/{campaign}/figures/power.png",
-            caption="../report/power.rst",
-            category="Phases",
-            labels={"figure": "Power over time"},
+        png=report(
+            "results/{campaign}/{folder}/{figure}.png",
+            caption="../report/figure.rst",
+            category=figure_category,
+            labels=figure_labels,
         ),
-        pdf="results/{campaign}/figures/power.pdf",
-        about="results/{campaign}/figures/power.json",
+        pdf="results/{campaign}/{folder}/{figure}.pdf",
+        about="results/{campaign}/{folder}/{figure}.json",
     log:
-        "results/{campaign}/logs/figure-power.log",
+        "results/{campaign}/logs/{folder}-{figure}.log",
+    wildcard_constraints:
+        folder=FOLDERS,
+        figure=pattern_of(drawn_figures()),
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
         python=interpreter("analysis"),
-        name="power",
+        caption=figure_caption,
     shell:
-        "{params.python} scripts/figures.py {params.name} --campaign results/{wildcards.campaign:q}"
+        "{params.python} scripts/figures.py {wildcards.figure:q} --campaign results/{wildcards.campaign:q}"
         " --png {output.png:q} --pdf {output.pdf:q} &> {log:q}"
 
 
-use rule figure_power as figure_phases with:
+# An empty file is no part of Snakemake's report: the page says why.
+use rule figure as figure_left_out with:
     output:
-        png=drawn(
-            "results/{campaign}/figures/phases.png",
-            caption="../report/phases.rst",
-            category="Phases",
-            labels={"figure": "Energy by phase"},
-        ),
-        pdf="results/{campaign}/figures/phases.pdf",
-        about="results/{campaign}/figures/phases.json",
-    log:
-        "results/{campaign}/logs/figure-phases.log",
-    params:
-        python=interpreter("analysis"),
-        name="phases",
-
-
-use rule figure_power as figure_position with:
-    output:
-        png=drawn(
-            "results/{campaign}/figures/position.png",
-            caption="../report/position.rst",
-            category="Phases",
-            labels={"figure": "Energy per token along the output"},
-        ),
-        pdf="results/{campaign}/figures/position.pdf",
-        about="results/{campaign}/figures/position.json",
-    log:
-        "results/{campaign}/logs/figure-position.log",
-    params:
-        python=interpreter("analysis"),
-        name="position",
-
-
-use rule figure_power as figure_estimators with:
-    output:
-        png=drawn(
-            "results/{campaign}/figures/estimators.png",
-            caption="../report/estimators.rst",
-            category="Phases",
-            labels={"figure": "Four estimators of a phase"},
-        ),
-        pdf="results/{campaign}/figures/estimators.pdf",
-        about="results/{campaign}/figures/estimators.json",
-    log:
-        "results/{campaign}/logs/figure-estimators.log",
-    params:
-        python=interpreter("analysis"),
-        name="estimators",
-
-
-use rule figure_power as figure_amplification with:
-    output:
-        png=drawn(
-            "results/{campaign}/figures/amplification.png",
-            caption="../report/amplification.rst",
-            category="Phases",
-            labels={"figure": "Amplification of the decoded token"},
-        ),
-        pdf="results/{campaign}/figures/amplification.pdf",
-        about="results/{campaign}/figures/amplification.json",
-    log:
-        "results/{campaign}/logs/figure-amplification.log",
-    params:
-        python=interpreter("analysis"),
-        name="amplification",
-
-
-use rule figure_power as figure_context with:
-    output:
-        png=drawn(
-            "results/{campaign}/figures/context.png",
-            caption="../report/context.rst",
-            category="Phases",
-            labels={"figure": "Energy per token against context"},
-        ),
-        pdf="results/{campaign}/figures/context.pdf",
-        about="results/{campaign}/figures/context.json",
-    log:
-        "results/{campaign}/logs/figure-context.log",
-    params:
-        python=interpreter("analysis"),
-        name="context",
-
-
-use rule figure_power as figure_law with:
-    output:
-        png=drawn(
-            "results/{campaign}/figures/law.png",
-            caption="../report/law.rst",
-            category="Phases",
-            labels={"figure": "The law of prefill and decoding"},
-        ),
-        pdf="results/{campaign}/figures/law.pdf",
-        about="results/{campaign}/figures/law.json",
-    log:
-        "results/{campaign}/logs/figure-law.log",
-    params:
-        python=interpreter("analysis"),
-        name="law",
-
-
-use rule figure_power as figure_published with:
-    output:
-        png=drawn(
-            "results/{campaign}/figures/published.png",
-            caption="../report/published.rst",
-            category="Phases",
-            labels={"figure": "Beside the paper"},
-        ),
-        pdf="results/{campaign}/figures/published.pdf",
-        about="results/{campaign}/figures/published.json",
-    log:
-        "results/{campaign}/logs/figure-published.log",
-    params:
-        python=interpreter("analysis"),
-        name="published",
-
-
-use rule figure_power as figure_answer with:
-    output:
-        png=drawn(
-            "results/{campaign}/figures/answer.png",
-            caption="../report/answer.rst",
-            category="Babbling",
-            labels={"figure": "Tokens before and after the answer"},
-        ),
-        pdf="results/{campaign}/figures/answer.pdf",
-        about="results/{campaign}/figures/answer.json",
-    log:
-        "results/{campaign}/logs/figure-answer.log",
-    params:
-        python=interpreter("analysis"),
-        name="answer",
-
-
-use rule figure_power as figure_savings with:
-    output:
-        png=drawn(
-            "results/{campaign}/figures/savings.png",
-            caption="../report/savings.rst",
-            category="Babbling",
-            labels={"figure": "With against without suppression"},
-        ),
-        pdf="results/{campaign}/figures/savings.pdf",
-        about="results/{campaign}/figures/savings.json",
-    log:
-        "results/{campaign}/logs/figure-savings.log",
-    params:
-        python=interpreter("analysis"),
-        name="savings",
+        png="results/{campaign}/{folder}/{figure}.png",
+        pdf="results/{campaign}/{folder}/{figure}.pdf",
+        about="results/{campaign}/{folder}/{figure}.json",
+    wildcard_constraints:
+        folder=FOLDERS,
+        figure=pattern_of(left_out_figures()),
+    localrule: True
 
 
 rule report_page:
@@ -217,16 +55,17 @@ rule report_page:
             "report_phases.py",
             "analysis/*.py",
             "analysis/energy/*.py",
+            "analysis/figures/*.py",
+            "analysis/figures/drawing/*.py",
+            "analysis/pages/*",
+            "analysis/phases/[dgw]*.py",
             "analysis/quality/*.py",
             "analysis/statistics/*.py",
-            "analysis/phases/[dgw]*.py",
-            "analysis/pages/*",
         ),
-        captions=expand("report/{figure}.rst", figure=FIGURES),
         sessions=session_files("phases"),
         scores=campaign_scores,
         summary="results/{campaign}/tables/summary.parquet",
-        figures=expand("results/{{campaign}}/figures/{figure}.png", figure=FIGURES),
+        figures=expand("results/{{campaign}}/figures/{figure}.png", figure=on_page("phases")),
     output:
         page=report(
             "results/{campaign}/report.html",
@@ -236,6 +75,7 @@ rule report_page:
         ),
     log:
         "results/{campaign}/logs/report.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -243,3 +83,71 @@ rule report_page:
     shell:
         "{params.python} scripts/report_phases.py --campaign results/{wildcards.campaign:q}"
         " --sessions {input.sessions:q} --scores {input.scores:q} --out {output.page:q} &> {log:q}"
+
+
+rule runtimes_page:
+    input:
+        software=software("analysis"),
+        program=sources(
+            "report_runtimes.py",
+            "analysis/*.py",
+            "analysis/energy/*.py",
+            "analysis/figures/*.py",
+            "analysis/figures/drawing/*.py",
+            "analysis/pages/*",
+            "analysis/quality/*.py",
+            "analysis/runtimes/*.py",
+            "analysis/statistics/*.py",
+        ),
+        sessions=session_files("runtimes"),
+        tables=rules.runtime_tables.output,
+        figures=expand("results/{{campaign}}/figures/{figure}.png", figure=on_page("runtimes")),
+    output:
+        page=report(
+            "results/{campaign}/runtimes.html",
+            caption="../report/runtimes.rst",
+            category="Report",
+            labels={"figure": "The whole report on runtimes"},
+        ),
+    log:
+        "results/{campaign}/logs/runtimes-page.log",
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        python=interpreter("analysis"),
+        excluded=excluded_files,
+    shell:
+        "{params.python} scripts/report_runtimes.py --campaign results/{wildcards.campaign:q}"
+        " --sessions {input.sessions:q} {params.excluded:q} --out {output.page:q} &> {log:q}"
+
+
+rule meters_page:
+    input:
+        software=software("analysis"),
+        program=sources(
+            "report_meters.py",
+            "analysis/*.py",
+            "analysis/energy/*.py",
+            "analysis/figures/*.py",
+            "analysis/meters/*.py",
+            "analysis/pages/[cm]*.py",
+            "analysis/quality/*.py",
+            "analysis/statistics/*.py",
+        ),
+        session="results/{campaign}/meters/session.json",
+        tables=rules.meter_tables.output,
+        figures=expand("results/{{campaign}}/meters/{figure}.png", figure=on_page("meters")),
+    output:
+        page="results/{campaign}/meters/meters.md",
+    log:
+        "results/{campaign}/logs/meters-page.log",
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        python=interpreter("analysis"),
+        folder=subpath(input.session, parent=True),
+    shell:
+        "{params.python} scripts/report_meters.py --session {params.folder:q} --out {output.page:q}"
+        " &> {log:q}"

@@ -23,6 +23,7 @@ from configuration.runtimes import (
 from generation.workloads import WORKLOADS
 from metering.torn import FILES, RecordingError, TornError, is_free, read_facts, refuse_duplicates
 from session.campaign import Run
+from analysis.figures import PAGES, FigureError, check_tables, figures, module_of, on_page
 from analysis.runtimes.providers import on_gpu
 from snakemake.logging import logger
 
@@ -375,27 +376,23 @@ def planned_runtimes(wildcards):
 
 
 def page_of(study):
-    page = {"phases": "report", "runtimes": "runtimes"}[study]
-    return f"results/{CAMPAIGN}/{page}.html"
+    return f"results/{CAMPAIGN}/{PAGES[study].file}"
 
 
 def report_page(study):
     """The page of a study, and by name all that it rests on: Snakemake makes again what was deleted
     only where it is asked for, whatever was made from it still stands."""
-    tables, drawn = {
-        "phases": (lambda: rules.tables.output, lambda: FIGURES),
-        "runtimes": (lambda: rules.runtime_tables.output, lambda: RUNTIME_FIGURES),
-    }[study]
 
     def files(wildcards):
+        tables = {"phases": rules.tables, "runtimes": rules.runtime_tables}[study].output
         names = measured_sessions(study)
         judged = [n for n in names if study == "phases" and Session.parse(n).workload != SWEEP]
         return [
             page_of(study),
             *(str(raw_of(name)) for name in names),
             *(f"results/{CAMPAIGN}/scores/{name}.json" for name in judged),
-            *expand(tables(), campaign=CAMPAIGN),
-            *(f"results/{CAMPAIGN}/figures/{n}.{kind}" for n in drawn() for kind in ("png", "pdf")),
+            *expand(tables, campaign=CAMPAIGN),
+            *figure_files(study),
         ]
 
     return files
@@ -404,8 +401,8 @@ def report_page(study):
 def meters_page(wildcards):
     """The page of the study of the meters, and what it rests on."""
     refuse_torn_meters()
-    made = expand(rules.meter_tables.output, campaign=CAMPAIGN)
-    return [*made, str(METERS / "session.json")]
+    tables = expand(rules.meter_tables.output, campaign=CAMPAIGN)
+    return [page_of("meters"), *tables, *figure_files("meters"), str(METERS / "session.json")]
 
 
 def pages_of_all(wildcards):
@@ -422,11 +419,85 @@ def pages_of_measured(wildcards):
     return pages
 
 
-def drawn(figure, **how):
-    """A figure for Snakemake's report, but for one that was left out: the page there says why."""
-    file = Path(figure.format(campaign=CAMPAIGN))
-    left_out = file.is_file() and not file.stat().st_size
-    return figure if left_out else report(figure, **how)
+# What the rule that draws any figure must know of one.
+
+
+def figure_program(wildcards):
+    page, module = figures()[wildcards.figure].page, module_of(wildcards.figure)
+    return sources(
+        "figures.py",
+        f"analysis/figures/{module}.py",
+        "analysis/figures/__init__.py",
+        "analysis/figures/drawing/*.py",
+        "analysis/*.py",
+        "analysis/energy/*.py",
+        "analysis/pages/[ct]*.py",
+        f"analysis/{page}/*.py",
+        "analysis/quality/*.py",
+        "analysis/statistics/*.py",
+    )
+
+
+def figure_tables(wildcards):
+    spec = figures()[wildcards.figure]
+    return expand(
+        "results/{campaign}/{folder}/{table}.parquet",
+        campaign=wildcards.campaign,
+        folder=PAGES[spec.page].tables,
+        table=spec.reads,
+    )
+
+
+def figure_sessions(wildcards):
+    spec = figures()[wildcards.figure]
+    return session_files(spec.page)(wildcards) if spec.sessions else []
+
+
+def figure_category(wildcards):
+    return figures()[wildcards.figure].category
+
+
+def figure_labels(wildcards):
+    return {"figure": figures()[wildcards.figure].title}
+
+
+def figure_caption(wildcards):
+    return figures()[wildcards.figure].caption
+
+
+def figure_file(name, kind="png"):
+    folder = PAGES[figures()[name].page].figures
+    return f"results/{CAMPAIGN}/{folder}/{name}.{kind}"
+
+
+def figure_files(page):
+    return [figure_file(name, kind) for name in on_page(page) for kind in ("png", "pdf")]
+
+
+def left_out_figures():
+    """The figures that were made and have nothing to show."""
+    files = {name: Path(figure_file(name)) for name in figures()}
+    return [name for name, file in files.items() if file.is_file() and not file.stat().st_size]
+
+
+def drawn_figures():
+    return [name for name in figures() if name not in left_out_figures()]
+
+
+def pattern_of(names):
+    """A pattern for these figures and no others, each in its folder."""
+    pages = {name: PAGES[figures()[name].page].figures for name in names}
+    return "|".join(f"(?<={folder}/){name}" for name, folder in pages.items()) or r"(?!)"
+
+
+def check_figures(phases, runtimes, meters):
+    """Refuses a figure of a table that the rule of its study does not make."""
+    rules_of = {"phases": phases, "runtimes": runtimes, "meters": meters}
+    try:
+        made = {page: [Path(f).stem for f in rule.output] for page, rule in rules_of.items()}
+        check_tables(figures(), made)
+    except FigureError as error:
+        refuse(error)
 
 
 def refused_elsewhere(wildcards):
@@ -482,6 +553,7 @@ RUN.free_killed(logger.warning)
 SEEN = seen_here()
 METERS = Path("results", CAMPAIGN, "meters")
 METERS_PAGE = meters_page
+FOLDERS = "|".join(sorted({page.figures for page in PAGES.values()}))
 THIS_CAMPAIGN = re.escape(CAMPAIGN)
 # A replay reads of another campaign.
 READ = "|".join(map(re.escape, (CAMPAIGN, (config["phases"]["replay"] or config)["campaign"])))

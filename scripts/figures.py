@@ -13,8 +13,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from analysis.figures import FIGURES, Campaign
-from analysis.figures.style import NothingToShowError
+from analysis.figures import PAGES, FigureError, figures, load, source_of
+from analysis.figures.drawing.campaign import Campaign
+from analysis.figures.drawing.style import NothingToShowError
 from analysis.pages.common import ABOUT, LEFT_OUT
 from analysis.pages.top import most
 from analysis.quality.flag_tables import note
@@ -22,26 +23,37 @@ from metering.torn import RecordingError
 
 
 def main() -> None:
+    try:
+        known = figures()
+    except FigureError as error:
+        sys.exit(f"error: {error}")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=FIGURES)
+    parser.add_argument("name", choices=known)
     parser.add_argument("--campaign", required=True, type=Path, help="the campaign's folder")
     parser.add_argument("--png", required=True, type=Path)
     parser.add_argument("--pdf", required=True, type=Path)
     args = parser.parse_args()
-    campaign, left_out = Campaign(args.campaign), None
+    spec, left_out = known[args.name], None
+    page = PAGES[spec.page]
+    campaign = Campaign(args.campaign, spec.reads, spec.sessions, page.tables)
     try:
-        figure = FIGURES[args.name](campaign)
+        figure = load(args.name)(campaign)
     except NothingToShowError as error:
         left_out = " ".join(str(error).split())
         for file in (args.png, args.pdf):
             file.write_bytes(b"")
+    except FigureError as error:
+        sys.exit(f"error: {source_of(args.name)}: {error}")
     except RecordingError as error:
         sys.exit(f"error: {error}")
     else:
-        flags = campaign.flags("runtime_flags" if "runtimes" in args.name else "flags")
-        # What most windows carry stands once at the top of the page; a paper has no such page.
-        save(figure, args.png, note(flags, besides=most(flags)), dpi=160)
-        save(figure, args.pdf, note(flags), metadata={"CreationDate": None})
+        here = paper = None
+        if page.flags:
+            flags = campaign.table(page.flags)
+            # What most windows carry stands once at the top of the page; a paper has no such page.
+            here, paper = note(flags, besides=most(flags)), note(flags)
+        save(figure, args.png, here, dpi=spec.dpi)
+        save(figure, args.pdf, paper, metadata={"CreationDate": None})
     args.png.with_suffix(ABOUT).write_text(
         json.dumps({LEFT_OUT: left_out}) + "\n", encoding="utf-8"
     )

@@ -1,26 +1,29 @@
 #!/usr/bin/env python3
-"""Makes tables, figures and pages of the published campaigns anew from their raw data, in place;
---check makes them in a scratch copy, prints the digests of the tables and fails where what is
-published differs."""
+"""Makes tables, figures and pages of the published campaigns anew from their raw data, in a scratch
+copy, and publishes them; --check changes nothing, prints the digests of the tables and fails where
+what is published differs."""
 
 from __future__ import annotations
 
 import session.interrupts as _interrupts  # noqa: F401
 
 import argparse
+import contextlib
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
-from publication.campaigns import PublicationError, make, published, scratch
+from publication.campaigns import PublicationError, files_of, make, published, scratch
 from publication.differences import differences
 from publication.digests import DigestError, bytes_hold, digest, processor, record
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "docs" / "figures.yaml"
+SNAKEMAKE = ROOT / ".venv" / "bin" / "snakemake"
 DIGESTS = ROOT / "results" / "digests.csv"
 
 
@@ -34,15 +37,18 @@ def main() -> None:
         sys.exit(f"error: no published campaign {unknown.pop()}; there are {', '.join(known)}")
     differ = False
     for campaign in args.campaigns or known:
+        if not args.check:
+            print(campaign, flush=True)
+        here = ROOT / "results" / campaign
         try:
-            if not args.check:
-                print(campaign, flush=True)
-                make(ROOT, campaign, sys.executable, ROOT / "rules")
-                record(DIGESTS, ROOT / "results" / campaign)
-                continue
-            for line in compared(campaign):
-                differ = True
-                print(f"  {line}", flush=True)
+            with made(campaign) as there:
+                if not args.check:
+                    publish(there, here)
+                    record(DIGESTS, here)
+                    continue
+                for line in compared(here, there):
+                    differ = True
+                    print(f"  {line}", flush=True)
         except (PublicationError, DigestError) as error:
             sys.exit(f"error: {error}")
     if not args.check:
@@ -54,17 +60,27 @@ def main() -> None:
         sys.exit("error: published results are not what this code makes; run `make republish`")
 
 
-def compared(campaign: str) -> list[str]:
+@contextlib.contextmanager
+def made(campaign: str) -> Iterator[Path]:
+    """The folder of a campaign as made now, while it is needed."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield make(scratch(ROOT, campaign, Path(folder)), campaign, sys.executable, SNAKEMAKE)
+
+
+def compared(here: Path, there: Path) -> list[str]:
     """Prints the digest of a campaign's tables as made now, and returns what differs from the
     published ones."""
-    exact = bytes_hold(DIGESTS, campaign)
-    with tempfile.TemporaryDirectory() as folder:
-        copy = scratch(ROOT, campaign, Path(folder))
-        make(copy, campaign, sys.executable, ROOT / "rules")
-        made = copy / "results" / campaign
-        how = "" if exact else f"; numbers to 1e-9, for the processor is another: {processor()}"
-        print(f"{digest(made)}{how}", flush=True)
-        return list(differences(ROOT / "results" / campaign, made, exact=exact))
+    exact = bytes_hold(DIGESTS, here.name)
+    how = "" if exact else f"; numbers to 1e-9, for the processor is another: {processor()}"
+    print(f"{digest(there)}{how}", flush=True)
+    return list(differences(here, there, exact=exact))
+
+
+def publish(there: Path, here: Path) -> None:
+    """Puts what was made in the place of what was published."""
+    for file in files_of(there):
+        (here / file).parent.mkdir(exist_ok=True)
+        shutil.copyfile(there / file, here / file)
 
 
 if __name__ == "__main__":

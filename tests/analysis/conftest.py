@@ -14,7 +14,8 @@ import report_runtimes
 import tables_phases
 import tables_runtimes
 from analysis.energy.raw import read_session
-from analysis.figures import RUNTIMES, Campaign
+from analysis.figures import on_page
+from analysis.figures.drawing.campaign import Campaign
 from analysis.phases.generations import generations_table
 from analysis.quality.windows import windows_table
 
@@ -636,7 +637,7 @@ def runtimes_page(run_program, draw_figures, tabulate_runtimes):
 
     def make(*benches):
         campaign = tabulate_runtimes(*benches)
-        draw_figures(campaign, RUNTIMES)
+        draw_figures(campaign, on_page("runtimes"))
         out = campaign.folder / "runtimes.html"
         sessions = [one.folder / "session.json" for one in benches]
         run_program(

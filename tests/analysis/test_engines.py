@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.figures import RUNTIMES, style
+from analysis.figures import load, on_page
+from analysis.figures.drawing import style
+from analysis.figures.drawing.style import NothingToShowError, look
 from analysis.figures.runtimes_engines import over_one
-from analysis.figures.style import NothingToShowError, look
 from analysis.runtimes import words
 from analysis.runtimes.matrix import EXPORTS, both_ways, label, matrices
 from analysis.runtimes.order import rank
@@ -126,11 +127,11 @@ def test_a_file_without_a_framework_is_compared_in_all_its_engines(tables):
         rel=0.01,
     )
     assert set(campaign.systems.runs) == {"the model's own file"}
-    RUNTIMES["runtimes-engines"](campaign)
+    load("runtimes-engines")(campaign)
     with pytest.raises(NothingToShowError, match="no export was measured beside the framework"):
-        RUNTIMES["runtimes-onnx"](campaign)
+        load("runtimes-onnx")(campaign)
     with pytest.raises(NothingToShowError, match="OpenVINO was measured on one provider only: CPU"):
-        RUNTIMES["runtimes-providers"](campaign)
+        load("runtimes-providers")(campaign)
 
 
 def test_a_matrix_holds_every_pair_both_ways_and_no_two_exports(tables):
@@ -193,7 +194,7 @@ def test_what_was_excluded_is_no_line_and_its_reason_stands_once(bench, tabulate
     assert reason.count("no such wheel") == 1 and "tvm" in reason and "iree" in reason
     (line,) = words.exclusions(campaign.excluded)
     assert line.startswith("small: iree from PyTorch, tvm from PyTorch on CPU (provider): no such")
-    figure = RUNTIMES["runtimes-engines"](campaign)
+    figure = load("runtimes-engines")(campaign)
     names = [mark.get_text() for mark in figure.axes[0].get_yticklabels()]
     assert not any("tvm" in name for name in names)
     assert figure.get_supxlabel().count("no such wheel") == 1
@@ -215,7 +216,7 @@ def test_the_page_of_many_engines_names_all_and_folds(bench, runtimes_page):
     assert "many, batch 1, on CPU: 12 engines; least mean energy: system_a" in plain
     assert len(of(campaign)) == 3
     # One left out with its reason, in its place, and no picture of it.
-    assert text.count("data:image/png") == len(RUNTIMES) - 1
+    assert text.count("data:image/png") == len(on_page("runtimes")) - 1
     assert "Do they compute the same?</strong>: left out, no pair was checked." in text
 
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from analysis.figures import PHASES, Campaign
-from analysis.figures.style import NothingToShowError, joules, si, si_interval
+from analysis.figures import load, on_page
+from analysis.figures.drawing.campaign import Campaign
+from analysis.figures.drawing.style import NothingToShowError, joules, si, si_interval
 
 WORKLOADS = {
     # (prompt tokens, output tokens, whether tests judge)
@@ -299,10 +300,10 @@ class Given(Campaign):
 
     def __init__(self, tables):
         super().__init__(None)
-        object.__setattr__(self, "tables", tables)
+        object.__setattr__(self, "given", tables)
 
-    def _table(self, name):
-        return self.tables[name]
+    def table(self, name):
+        return self.given[name]
 
 
 TWO = ["smollm2-135m-instruct"]
@@ -315,6 +316,7 @@ CASES = {
     "no suppression": lambda: tables_of(TEN[:3], WORKLOADS, 6, suppressed=False),
 }
 # That of power over time needs readings, and is drawn in the tests of the page.
+PHASES = {name: load(name) for name in on_page("phases")}
 DRAWN = {name: draw for name, draw in PHASES.items() if name != "power"}
 # What each says where its table is empty.
 NOTHING = {

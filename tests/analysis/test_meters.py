@@ -1,11 +1,16 @@
 """The study of the meters: errors of windows whose work is known."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 
+import figures
+import report_meters
 import tables_meters
 from analysis.energy.raw import read_session
+from analysis.figures import on_page
 from analysis.meters.loads import DIFFERENCE, OURS, load_windows, loads_table
 
 UNIT_S, IDLE_W, WORK_W = 0.25, 100.0, 300.0
@@ -62,15 +67,34 @@ def test_truth_is_taken_from_rest_to_rest_and_tools_are_held_against_it(session)
     assert DIFFERENCE not in set(table.tool)
 
 
-def test_the_program_writes_table_figure_and_page(session, run_program):
-    run_program(tables_meters, "--session", session.folder)
-    assert len(pd.read_parquet(session.folder / "loads.parquet")) == 4
-    assert (session.folder / "loads.png").stat().st_size > 10_000
-    page = (session.folder / "meters.md").read_text()
+@pytest.fixture
+def study(run_program, tmp_path):
+    """The study of the meters on a session, as the rules make it: tables, figures, page."""
+
+    def make(session):
+        folder = tmp_path / "campaign" / "meters"
+        shutil.copytree(session.folder, folder)
+        run_program(tables_meters, "--session", folder)
+        for name in on_page("meters"):
+            files = "--png", folder / f"{name}.png", "--pdf", folder / f"{name}.pdf"
+            run_program(figures, name, "--campaign", folder.parent, *files)
+        run_program(report_meters, "--session", folder, "--out", folder / "meters.md")
+        return folder
+
+    return make
+
+
+def test_the_programs_write_tables_figure_and_page(session, study):
+    folder = study(session)
+    assert len(pd.read_parquet(folder / "loads.parquet")) == 4
+    assert (folder / "loads.png").stat().st_size > 10_000
+    assert (folder / "loads.pdf").read_bytes().startswith(b"%PDF")
+    page = (folder / "meters.md").read_text()
     assert "**steady**" in page and "| Zeus |" in page and "zeus 1.2.3" in page
+    assert "![Error against length](loads.png)" in page
 
 
-def test_a_session_without_whole_windows_says_so_instead_of_nothing(lab, known, run_program):
+def test_a_session_without_whole_windows_says_so_instead_of_nothing(lab, known, study):
     one = lab().begin(seconds=20)
     one.window(
         "load",
@@ -86,8 +110,9 @@ def test_a_session_without_whole_windows_says_so_instead_of_nothing(lab, known, 
     )
     one.segments[0]["tools"] = {}
     one.write()
-    run_program(tables_meters, "--session", one.folder)
-    assert "Other tools in windows of their own: none" in (one.folder / "meters.md").read_text()
+    page = (study(one) / "meters.md").read_text()
+    assert "Other tools in windows of their own: none" in page
+    assert "Error against length, left out: no window was long enough" in page
 
 
 def windows_of(energies_j, rests_w=0.0, u_j=0.01):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-import report_runtimes
 from analysis.energy.raw import read_session
+from analysis.figures import on_page
+from analysis.pages.runtimes import render
 from analysis.quality import order_effect
 from analysis.quality.order_effect import drifting, order_rows, order_table, words
 from analysis.statistics.trends import course, trend
@@ -155,7 +156,7 @@ def test_phases_are_told_apart_by_the_condition_before(lab):
 
 def test_the_report_tells(bench, tabulate_runtimes, draw_figures):
     campaign = tabulate_runtimes(fill(bench(), rising))
-    draw_figures(campaign, report_runtimes.FIGURES)
+    draw_figures(campaign, on_page("runtimes"))
     (file,) = campaign.folder.glob("raw/*/session.json")
-    page = report_runtimes.render(campaign.folder, [json.loads(file.read_text())])
+    page = render(campaign.folder, [json.loads(file.read_text())])
     assert "Does the order matter?" in page and "rising with the position" in page

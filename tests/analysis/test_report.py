@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 
 import report_phases
-from analysis.figures import PHASES as FIGURES
-from analysis.figures import Campaign
-from analysis.figures.style import NothingToShowError
+from analysis.figures import load, on_page
+from analysis.figures.drawing.campaign import Campaign
+from analysis.figures.drawing.style import NothingToShowError
+from analysis.pages import phases_rows
 
+FIGURES = {name: load(name) for name in on_page("phases")}
 ON = {"name": "memory", "on": True, "detail": "1024 MB a process"}
 OFF = {"name": "network", "on": False, "detail": "no namespaces here"}
 SPAN_S = 380.0
@@ -237,8 +239,6 @@ def page(run_program, draw_figures, tabulate):
     "case", [c for c in CASES if c is not whole_benchmark], ids=lambda case: case.__name__
 )
 def test_the_page_is_whole_and_needs_nothing_else(case, lab, known, page):
-    import report_phases
-
     labs = case(lab, known)
     text = page(*labs)
     assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", text)
@@ -249,10 +249,12 @@ def test_the_page_is_whole_and_needs_nothing_else(case, lab, known, page):
         r'<figcaption><strong>([^<]+)\.</strong>|left-out"><strong>([^<]+)</strong>: left out, \w',
         text,
     )
-    assert ["".join(place) for place in places] == list(report_phases.FIGURES.values())
+    assert ["".join(place) for place in places] == [
+        spec.title for spec in on_page("phases").values()
+    ]
     assert len(images) == sum(bool(drawn) for drawn, _ in places)
     figures = labs[0].campaign / "figures"
-    for name, (drawn, _) in zip(report_phases.FIGURES, places, strict=True):
+    for name, (drawn, _) in zip(FIGURES, places, strict=True):
         for suffix in (".png", ".pdf"):
             assert bool((figures / f"{name}{suffix}").stat().st_size) == bool(drawn), name
     assert all(base64.b64decode(image).startswith(b"\x89PNG") for image in images)
@@ -359,12 +361,10 @@ def test_an_order_effect_stands_in_the_sections_that_it_touches(lab, known, page
 
 
 def test_work_of_others_within_an_estimate_is_told():
-    import report_phases
-
     details = {"rated_power_w": 20.0, "logical_cpus": 2}
     found = [{"estimate": True, "details": details}]
     sessions = [{"segments": [{"meters": {"found": found}}]}]
     # At 10 W a processor and one second of its own: alone, with a little, with much beside it.
     rows = {"estimate": True, "cpu_share": 1.0, "duration_s": 1.0, "total_j": [10.0, 11.0, 16.0]}
-    assert report_phases._shared(pd.DataFrame(rows), sessions) == 1
-    assert report_phases._shared(pd.DataFrame({**rows, "estimate": False}), sessions) == 0
+    assert phases_rows.shared(pd.DataFrame(rows), sessions) == 1
+    assert phases_rows.shared(pd.DataFrame({**rows, "estimate": False}), sessions) == 0

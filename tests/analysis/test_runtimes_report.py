@@ -6,8 +6,10 @@ from html import unescape
 
 import pytest
 
-from analysis.figures import RUNTIMES
-from analysis.figures.style import NothingToShowError
+from analysis.figures import figures, load, on_page
+from analysis.figures.drawing.style import NothingToShowError
+
+RUNTIMES = {name: load(name) for name in on_page("runtimes")}
 
 PAIR = {
     "pair": "onnx",
@@ -40,9 +42,7 @@ def fill(one, each_s=0.01, repetitions=4, **shares):
 
 
 def titles_of(names):
-    import report_runtimes
-
-    return [report_runtimes.FIGURES[name] for name in names]
+    return [figures()[name].title for name in names]
 
 
 def processor(bench, known):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-FIGURES = ("power", "phases", "position", "estimators", "amplification", "context", "law")
-FIGURES += ("published", "answer", "savings")
+from analysis.figures import on_page
+
 TABLES = ("windows", "generations", "position", "pairs", "summary", "savings", "probes")
 TABLES += ("estimators", "agreement", "amplification", "ends", "context", "law", "law_points")
 TABLES += ("identities", "published", "order", "flags", "checks", "repeatability")
@@ -37,7 +37,7 @@ def test_the_main_job_ends_with_report_figures_and_tables(measured):
     results = measured.folder / "results/small"
     page = (results / "report.html").read_text()
     assert "These joules are an estimate" in page or "NVML" in page or "package" in page
-    for name in FIGURES:
+    for name in on_page("phases"):
         left_out = json.loads((results / f"figures/{name}.json").read_text())["left_out"]
         for suffix, magic in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
             figure = (results / f"figures/{name}.{suffix}").read_bytes()
@@ -293,6 +293,7 @@ def test_with_conda_every_rule_is_planned_with_its_environment(clone):
     text = "\n".join(file.read_text() for file in rules)
     # Targets of their own have rules that the default one does not run.
     others = {"virtual_environment", "doctor", "metering_session", "meter_tables", "elsewhere"}
+    others |= {"meters_page", "figure_left_out"}
     every = set(re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", text, re.M))
     assert planned(output) == every - others | {"all"}
 

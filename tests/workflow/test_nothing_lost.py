@@ -67,7 +67,9 @@ def test_a_finished_campaign_has_nothing_to_do(finished):
         (f"raw/{SESSION}", {"phases_session", "scores", "tables", "report_page"}),
         (f"scores/{SESSION}.json", {"scores", "tables", "report_page"}),
         ("tables/law.parquet", {"tables", "report_page"}),
-        ("figures/law.pdf", {"figure_law", "report_page"}),
+        ("figures/phases.pdf", {"figure", "report_page"}),
+        # Without a sweep it has nothing to show.
+        ("figures/law.pdf", {"figure_left_out", "report_page"}),
     ],
 )
 def test_what_was_deleted_is_made_again_though_later_results_are_there(finished, lost, made):

@@ -7,10 +7,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from analysis.figures import style
-from analysis.figures.campaign import Campaign
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import style
+from analysis.figures.drawing.campaign import Campaign
 from analysis.phases import words
 from analysis.phases.drift import drifts
+
+FIGURE = FigureSpec(
+    title="Amplification of the decoded token",
+    page="phases",
+    order=50,
+    category="Phases",
+    tables=("amplification",),
+    caption="""\
+How much more a decoded token costs than in the reference workload of the same model, rounds paired;
+of one round there is no interval. The law is fitted to a sweep of prompt lengths alone; the study's
+figure is of another GPU.
+""",
+)
 
 
 def draw(campaign: Campaign) -> Figure:

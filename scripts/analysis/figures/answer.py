@@ -6,8 +6,22 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import style
-from analysis.figures.campaign import Campaign
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import style
+from analysis.figures.drawing.campaign import Campaign
+
+FIGURE = FigureSpec(
+    title="Tokens before and after the answer",
+    page="phases",
+    order=90,
+    category="Babbling",
+    tables=("generations",),
+    caption="""\
+Output tokens before and after the answer, without suppression. The answer ends where the output
+first passes the task's tests; where it never does, at the end of the target function. A next line
+ends with its line. Of many models and workloads the figure shows means.
+""",
+)
 
 
 def draw(campaign: Campaign) -> Figure:

@@ -7,13 +7,27 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import style
-from analysis.figures.campaign import Campaign
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import style
+from analysis.figures.drawing.campaign import Campaign
 from analysis.phases import words
 from analysis.phases.context import ALL
 from analysis.phases.drift import drifts
 from analysis.phases.estimators import TOKEN
 from analysis.phases.law import SWEEP
+
+FIGURE = FigureSpec(
+    title="Energy per decoded token against context",
+    page="phases",
+    order=60,
+    category="Phases",
+    tables=("context", "position", "generations", "law_points", "law"),
+    caption="""\
+Energy per decoded token against the tokens that stand before it, with fitted lines. Slopes in words
+are joules of one token for each 1,000 tokens of context, with what their intervals rest on. Where a
+sweep gives no law, it says so and draws none.
+""",
+)
 
 # More points than this are thinned out, evenly and always alike.
 POINTS = 600

@@ -8,11 +8,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures import style
-from analysis.figures.campaign import Campaign
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import style
+from analysis.figures.drawing.campaign import Campaign
 from analysis.phases import words
 from analysis.phases.drift import drifts
 from analysis.phases.estimators import ATTRIBUTION, DIFFERENCE, PHASES, POOLING, REPETITION
+
+FIGURE = FigureSpec(
+    title="Four estimators of a phase",
+    page="phases",
+    order=40,
+    category="Phases",
+    tables=("estimators",),
+    caption="""\
+Energy of a prefill and of a decoded token, estimated in four ways for each probed prompt, over the
+headline: by attribution (whole generations, cut where the phase ends), by repetition (windows of
+nothing but that phase), by difference (the whole less the other phase), and by pooling (what all
+whole generations together say that each phase draws). Means over rounds; one round gives no interval.
+""",  # noqa: E501
+)
 
 LOOKS = {
     ATTRIBUTION: {"color": style.BLUE, "marker": "o"},

@@ -9,11 +9,26 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.polynomial.polynomial import polyval
 
-from analysis.figures import style
-from analysis.figures.campaign import Campaign
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import style
+from analysis.figures.drawing.campaign import Campaign
 from analysis.phases.drift import drifts
 from analysis.phases.estimators import PREFILL, TOKEN
 from analysis.phases.law import coefficients
+
+FIGURE = FigureSpec(
+    title="The law of prefill and decoding",
+    page="phases",
+    order=70,
+    category="Phases",
+    tables=("law", "law_points"),
+    caption="""\
+Energy of a prefill against its prompt, and of a decoded token against its context, over a sweep of
+lengths, with the fitted law; below each, what the fit leaves. The law holds between the lengths
+that were measured, and is quoted with its R², its lack of fit, and what its last term becomes when a
+length is left out. Where a law explains too little, or its slope may be none, no law was found.
+""",  # noqa: E501
+)
 
 # Models that share axes.
 TOGETHER = 4

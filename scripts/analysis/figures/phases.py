@@ -7,10 +7,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures import style
-from analysis.figures.campaign import Campaign
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import style
+from analysis.figures.drawing.campaign import Campaign
 from analysis.phases import words
 from analysis.phases.drift import drifts
+
+FIGURE = FigureSpec(
+    title="Energy by phase",
+    page="phases",
+    order=20,
+    category="Phases",
+    tables=("summary", "generations"),
+    caption="""\
+Mean energy of a generation by phase. The prefill includes the first output token. Where the meter
+does not resolve a prefill it is taken from many in a row, by repetition, and decoding is the rest.
+Checks are charged to the suppressed condition. The bar is over rounds, each a process of its own, and
+prompts; one round has none.
+""",  # noqa: E501
+)
 
 PARTS = {"prefill": "prefill energy", "decoding": "decoding energy", "checking": "checking energy"}
 # The room that a bar's words take, in inches.

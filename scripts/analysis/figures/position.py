@@ -6,9 +6,22 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import style
-from analysis.figures.campaign import Campaign
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import style
+from analysis.figures.drawing.campaign import Campaign
 from analysis.phases.drift import drifts
+
+FIGURE = FigureSpec(
+    title="Energy per token along the output",
+    page="phases",
+    order=30,
+    category="Phases",
+    tables=("position", "generations"),
+    caption="""\
+Energy per decoded token along the output, pooled over generations: the context grows, and with it
+the work of each token.
+""",
+)
 
 
 def draw(campaign: Campaign) -> Figure:

@@ -9,8 +9,23 @@ from matplotlib.figure import Figure
 
 from analysis.energy.curves import Curve
 from analysis.energy.raw import RawSession
-from analysis.figures import style
-from analysis.figures.campaign import Campaign
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import style
+from analysis.figures.drawing.campaign import Campaign
+
+FIGURE = FigureSpec(
+    title="Power over time, its phases shaded",
+    page="phases",
+    order=10,
+    category="Phases",
+    tables=("generations",),
+    sessions=True,
+    caption="""\
+Power over time for one task, without and with babbling suppression, its phases shaded: prefill
+(until the first token is known), decoding, and checks of the generated code. The dashed line is
+where the answer was complete. The meter is named under the figure; an estimate says so.
+""",
+)
 
 MARGIN_S = 0.5
 

@@ -8,11 +8,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.figures import style
-from analysis.figures.campaign import Campaign
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import style
+from analysis.figures.drawing.campaign import Campaign
 from analysis.phases.drift import drifts
 from analysis.phases.published import BY_LAW
 from analysis.phases.words import samples
+
+FIGURE = FigureSpec(
+    title="Beside the paper",
+    page="phases",
+    order=80,
+    category="Phases",
+    tables=("published", "generations", "law"),
+    caption="""\
+Ratios of this campaign beside those of the study (arXiv 2602.05712). Its figures are transcribed
+from public copies and not checked against the paper; its column of short answers does not add up by
+its own formula. Joules of different GPUs are not compared. By the law: with intervals over the
+lengths of the sweep, where a law was found.
+""",
+)
 
 MARKS = [
     np.outer(10.0 ** np.arange(-6, 7), steps).ravel()

@@ -8,11 +8,26 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from analysis.energy.raw import TOTAL
-from analysis.figures import style
-from analysis.figures.campaign import Campaign
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import style
+from analysis.figures.drawing.campaign import Campaign
 from analysis.runtimes.by_round import by_round
 from analysis.runtimes.correlation import POOLED, WITHIN
 from analysis.runtimes.words import provider
+
+FIGURE = FigureSpec(
+    title="Energy against time",
+    page="runtimes",
+    order=50,
+    category="Runtimes",
+    tables=("inferences", "correlation", "systems"),
+    caption="""\
+Energy against time of an inference, one point a round, which is a process of its own. The
+correlation over all cells (a model, batch and runtime, by its mean over rounds) mostly reflects
+that models and batches differ; that within cells is of what rounds differ by from the others of
+their cell. Where energy is an estimate both are close to a tautology.
+""",
+)
 
 # From that many times on an axis is marked by powers of ten.
 WIDE = 300

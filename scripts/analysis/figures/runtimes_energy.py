@@ -8,11 +8,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.energy.raw import TOTAL
-from analysis.figures import style
-from analysis.figures.campaign import Campaign
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import style
+from analysis.figures.drawing.campaign import Campaign
 from analysis.runtimes.order import rank
 from analysis.runtimes.systems import FROM
 from analysis.runtimes.words import provider
+
+FIGURE = FigureSpec(
+    title="Energy of an inference by domain",
+    page="runtimes",
+    order=10,
+    category="Runtimes",
+    tables=("runtimes", "excluded", "systems"),
+    caption="""\
+Mean energy of one inference by domain, over rounds, for each model and batch; a cell of one round
+has no interval. The axes differ. The black mark is the part above idle; an estimate has none.
+""",
+)
 
 ENERGY, ABOVE_IDLE = "energy per inference", "energy per inference above idle"
 

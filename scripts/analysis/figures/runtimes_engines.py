@@ -5,9 +5,24 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures import ratios, style
-from analysis.figures.campaign import Campaign
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import ratios, style
+from analysis.figures.drawing.campaign import Campaign
 from analysis.runtimes.matrix import GROUP, both_ways, label, reference
+
+FIGURE = FigureSpec(
+    title="Engine against engine",
+    page="runtimes",
+    order=20,
+    category="Runtimes",
+    tables=("comparisons", "engines", "systems", "parity"),
+    caption="""\
+Every engine over one of its place, for the same network and batch, paired by round: left of the line it
+takes less. The other is the one that most can be held against; it is named under the axis, or with each
+where there are several. Engines that run exports are compared under one export only. Any over any other:
+the report's tables, and tables/engines.parquet.
+""",  # noqa: E501
+)
 
 
 def draw(campaign: Campaign) -> Figure:

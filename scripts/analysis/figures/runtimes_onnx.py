@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from analysis.figures import ratios, style
-from analysis.figures.campaign import Campaign
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import ratios, style
+from analysis.figures.drawing.campaign import Campaign
 from analysis.runtimes.systems import engine
+
+FIGURE = FigureSpec(
+    title="Exports against the original framework",
+    page="runtimes",
+    order=30,
+    category="Runtimes",
+    tables=("comparisons", "systems"),
+    caption="""\
+An engine on the exported model over the framework that it was exported from, paired by round: left of
+the line it takes less. Total energy and energy above idle can point in opposite directions. A provider
+that no framework has stands against the framework where it computes: TensorRT's against CUDA's.
+""",  # noqa: E501
+)
 
 
 def draw(campaign: Campaign) -> Figure:

@@ -7,10 +7,23 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import style
-from analysis.figures.campaign import Campaign
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import style
+from analysis.figures.drawing.campaign import Campaign
 from analysis.runtimes.accounts import DEVICE
 from analysis.runtimes.words import provider
+
+FIGURE = FigureSpec(
+    title="Do they compute the same?",
+    page="runtimes",
+    order=60,
+    category="Runtimes",
+    tables=("parity", "runtimes", "systems"),
+    caption="""\
+How far outputs differ, relative to the largest output, for two batch sizes each. What is right of
+the tolerance was not measured.
+""",
+)
 
 # An error of exactly zero has no place on a logarithmic axis: it stands at the left, and says so.
 LEAST = 1e-9

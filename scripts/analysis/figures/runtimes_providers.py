@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from analysis.figures import ratios, style
-from analysis.figures.campaign import Campaign
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import ratios, style
+from analysis.figures.drawing.campaign import Campaign
 from analysis.runtimes.systems import engine
 from analysis.runtimes.words import exclusions, provider
+
+FIGURE = FigureSpec(
+    title="Execution providers against each other",
+    page="runtimes",
+    order=40,
+    category="Runtimes",
+    tables=("comparisons", "systems", "excluded"),
+    caption="""\
+One exported model in one engine, one execution provider over another, paired by round. Energies that
+were read by different meters are not compared.
+""",  # noqa: E501
+)
 
 
 def draw(campaign: Campaign) -> Figure:

@@ -7,10 +7,25 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import style
-from analysis.figures.campaign import Campaign
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import style
+from analysis.figures.drawing.campaign import Campaign
 from analysis.phases import words
 from analysis.phases.drift import drifts
+
+FIGURE = FigureSpec(
+    title="With against without suppression",
+    page="phases",
+    order=100,
+    category="Babbling",
+    tables=("pairs", "savings", "generations"),
+    caption="""\
+Energy of each task with and without suppression; of many models and workloads, means. Both are of
+one process, so one round has an interval, over its prompts. Pairs of which the meter does not resolve
+one side are left out. Stopping on the tests that also score is selection: it can add passes, and the
+report says how many. Tasks chosen by their outcome give no pass@1.
+""",  # noqa: E501
+)
 
 NUMBERS = ["total_j_baseline", "total_j_suppressed", "check_j_suppressed"]
 

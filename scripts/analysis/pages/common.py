@@ -11,12 +11,11 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from analysis.figures import FigureSpec
 from analysis.quality.flag_tables import some
 from metering.torn import read_lines
 
 TEMPLATES = Path(__file__).parent
-# The captions are those of Snakemake's own report.
-CAPTIONS = Path(__file__).parents[3] / "report"
 # Beside each figure, what is known of it: why it is empty, or null.
 ABOUT, LEFT_OUT = ".json", "left_out"
 # A list of more rows than this folds.
@@ -37,23 +36,28 @@ def environment() -> jinja2.Environment:
     return made
 
 
-def figures(campaign: Path, titles: Mapping[str, str]) -> list[dict[str, Any]]:
+def figures(campaign: Path, specs: Mapping[str, FigureSpec]) -> list[dict[str, Any]]:
     """The campaign's figures, in the page itself, with their titles and captions; of one that has
     nothing to show why."""
-    return [_figure(campaign / "figures" / f"{name}.png", title) for name, title in titles.items()]
+    return [_figure(campaign / "figures" / f"{name}.png", spec) for name, spec in specs.items()]
 
 
-def _figure(file: Path, title: str) -> dict[str, Any]:
-    about = file.with_suffix(ABOUT)
-    why = json.loads(about.read_text(encoding="utf-8"))[LEFT_OUT] if about.is_file() else None
+def _figure(file: Path, spec: FigureSpec) -> dict[str, Any]:
+    why = left_out(file)
     if why is not None:
-        return {"title": title, LEFT_OUT: why}
+        return {"title": spec.title, LEFT_OUT: why}
     return {
-        "title": title,
+        "title": spec.title,
         LEFT_OUT: None,
-        "caption": (CAPTIONS / f"{file.stem}.rst").read_text("utf-8"),
+        "caption": spec.caption,
         "image": base64.b64encode(file.read_bytes()).decode(),
     }
+
+
+def left_out(figure: Path) -> str | None:
+    """Why a figure that was made has nothing to show; None where it has."""
+    about = figure.with_suffix(ABOUT)
+    return json.loads(about.read_text(encoding="utf-8"))[LEFT_OUT] if about.is_file() else None
 
 
 def events(campaign: Path, sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from analysis.figures import style
+from analysis.figures.drawing import style
 from analysis.runtimes.words import ABOVE_IDLE, ENERGY, TIME, provider, reasons
 
 METRICS = {ENERGY: "energy", ABOVE_IDLE: "energy above idle", TIME: "time"}

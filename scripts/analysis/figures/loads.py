@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from analysis.figures import style
+from analysis.figures import FigureSpec
+from analysis.figures.drawing import style
+from analysis.figures.drawing.campaign import Campaign
 from analysis.meters.loads import DIFFERENCE, OURS
+
+FIGURE = FigureSpec(
+    title="Error against length",
+    page="meters",
+    order=10,
+    category="Meters",
+    tables=("loads",),
+    dpi=150,
+    caption="""\
+Error of a window's energy, root mean square, against its length: our estimate, other tools in
+windows of their own, and plain differences of a counter, on loads whose work is known. The truth is
+what the same work takes from rest to rest, as the other windows of its length tell.
+""",
+)
 
 LOOKS = {
     OURS: {"color": style.BLUE, "marker": "o"},
@@ -19,8 +34,9 @@ LOOKS = {
 TICKS_S = (0.02, 0.1, 0.5, 2, 10)
 
 
-def draw(loads: pd.DataFrame) -> Figure:
+def draw(campaign: Campaign) -> Figure:
     """A panel a load; both axes logarithmic."""
+    loads = campaign.loads
     if loads.empty:
         raise style.NothingToShowError("no window was long enough to say what a unit of work takes")
     if not (loads.rms_off > 0).any():

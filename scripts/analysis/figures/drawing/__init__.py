@@ -1,0 +1,1 @@
+"""What the figures share: their look, ratios with intervals, the campaign that they read."""
