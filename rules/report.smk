@@ -32,7 +32,7 @@ localrules:
 rule figure_power:
     input:
         software=software("analysis"),
-        program=sources("figures.py", "analysis/figures/*.py", "analysis/phases/[dgw]*.py"),
+        program=files_of("figures"),
         generations="results/{campaign}/tables/generations.parquet",
         savings="results/{campaign}/tables/savings.parquet",
         sessions=session_files("phases"),
@@ -213,15 +213,7 @@ use rule figure_power as figure_savings with:
 rule report_page:
     input:
         software=software("analysis"),
-        program=sources(
-            "report_phases.py",
-            "analysis/*.py",
-            "analysis/energy/*.py",
-            "analysis/quality/*.py",
-            "analysis/statistics/*.py",
-            "analysis/phases/[dgw]*.py",
-            "analysis/pages/*",
-        ),
+        program=files_of("report_phases"),
         captions=expand("report/{figure}.rst", figure=FIGURES),
         sessions=session_files("phases"),
         scores=campaign_scores,

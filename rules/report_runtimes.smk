@@ -24,15 +24,7 @@ localrules:
 rule figure_runtimes_energy:
     input:
         software=software("analysis"),
-        program=sources(
-            "figures.py",
-            "analysis/*.py",
-            "analysis/energy/*.py",
-            "analysis/quality/*.py",
-            "analysis/figures/*.py",
-            "analysis/runtimes/*.py",
-            "analysis/statistics/*.py",
-        ),
+        program=files_of("figures"),
         inferences="results/{campaign}/tables/inferences.parquet",
         runtimes="results/{campaign}/tables/runtimes.parquet",
         comparisons="results/{campaign}/tables/comparisons.parquet",
@@ -150,16 +142,7 @@ use rule figure_runtimes_energy as figure_runtimes_parity with:
 rule runtimes_page:
     input:
         software=software("analysis"),
-        program=sources(
-            "report_runtimes.py",
-            "analysis/*.py",
-            "analysis/energy/*.py",
-            "analysis/quality/*.py",
-            "analysis/statistics/*.py",
-            "analysis/pages/*",
-            "analysis/runtimes/*",
-            "analysis/figures/style.py",
-        ),
+        program=files_of("report_runtimes"),
         captions=expand("report/{figure}.rst", figure=RUNTIME_FIGURES),
         sessions=session_files("runtimes"),
         tables=rules.runtime_tables.output,
