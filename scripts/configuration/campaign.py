@@ -33,7 +33,7 @@ class Campaign:
     """
 
     def __init__(self, experiment: Experiment, results: Path) -> None:
-        self._experiment = experiment
+        self.experiment = experiment
         self._results = results
         self._names = {s.name for sessions in experiment.sessions.values() for s in sessions}
         self._checked: set[str] = set()
@@ -55,9 +55,9 @@ class Campaign:
 
     def spec(self, session: Session | RuntimeSession) -> str:
         """A session's specification, as JSON."""
-        config, models = self._experiment.config, self._experiment.models
+        config, models = self.experiment.config, self.experiment.models
         if isinstance(session, RuntimeSession):
-            return runtime_spec(session, config, models, self._experiment.backends)
+            return runtime_spec(session, config, models, self.experiment.backends)
         return session_spec(session, config, models)
 
     def planned_spec(self, session: Session | RuntimeSession) -> str:
@@ -77,7 +77,7 @@ class Campaign:
             ConfigurationError: It does, or the study is not asked for.
             RecordingError: Raw data are torn, or are there twice.
         """
-        sessions = self._experiment.sessions[study]
+        sessions = self.experiment.sessions[study]
         names = [session.name for session in sessions]
         if study in self._checked:
             return names
@@ -137,19 +137,19 @@ class Campaign:
     def priority(self, session: str) -> int:
         """Of a session of the study of runtimes: rounds one after the other, each in its random
         order."""
-        names = [planned.name for planned in self._experiment.sessions["runtimes"]]
+        names = [planned.name for planned in self.experiment.sessions["runtimes"]]
         return len(names) - names.index(session)
 
     def described_runtimes(self) -> str:
         """The planned sessions of the study of runtimes in words, as JSON, so that none can be
         missing from the tables in silence."""
         keys = ("session", "model", "title", "provider", "round")
-        specs = [json.loads(self.spec(s)) for s in self._experiment.sessions["runtimes"]]
+        specs = [json.loads(self.spec(s)) for s in self.experiment.sessions["runtimes"]]
         return json.dumps([{key: spec[key] for key in keys} for spec in specs])
 
     def replayed_windows(self, session: Session) -> Path | None:
         """The windows of the session whose outputs a session forces; None where it forces none."""
-        replay = self._experiment.config["phases"]["replay"]
+        replay = self.experiment.config["phases"]["replay"]
         if replay is None or not is_judged(session):
             return None
         name = replayed_session(session, replay).name
@@ -172,8 +172,8 @@ class Campaign:
                     f"phases.replay: there is no finished session {folder}; measure that campaign"
                     " first"
                 )
-            check_recorded(session, self._experiment.config["phases"], read_facts(folder)["spec"])
+            check_recorded(session, self.experiment.config["phases"], read_facts(folder)["spec"])
 
     def _left(self, study: str) -> Sequence[Session | RuntimeSession]:
-        sessions = self._experiment.sessions[study]
+        sessions = self.experiment.sessions[study]
         return [s for s in sessions if not self.recorded.is_finished(s.name)]
