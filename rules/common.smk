@@ -20,7 +20,7 @@ from configuration.software import (
     model_environment,
     session_environment,
 )
-from configuration.summary import measuring_rules, summary_lines
+from configuration.summary import MEASURE, PREPARE, summary_lines
 from generation.workloads import WORKLOADS
 from metering.torn import RecordingError
 from runtimes.network import FILE
@@ -28,7 +28,7 @@ from session.campaign import Run
 from session.exclusive import BusyError
 
 RESULTS = Path("results")
-SCRIPTS = Path("scripts")
+PROGRAMS = Path("scripts")
 
 
 def refusing(function):
@@ -145,7 +145,7 @@ def files_of(program, *named):
     name made up at run time, with wildcards."""
 
     def files(wildcards):
-        return program_files(SCRIPTS, program, *(name.format(**wildcards) for name in named))
+        return program_files(PROGRAMS, program, *(name.format(**wildcards) for name in named))
 
     return files
 
@@ -156,7 +156,7 @@ def files_of(program, *named):
 def refuse_unmet():
     """Refuses a device or providers that were asked for by name and that this machine does not have.
     A plan can be made where the GPU is not; which jobs run on other machines is only known now."""
-    measuring = needed_measuring()
+    measuring = needed_measures()
     if workflow.non_local_exec or not measuring:
         return
     refusing(check_device)(config["device"], nvidia_devices())
@@ -164,15 +164,21 @@ def refuse_unmet():
         refuse(lacking)
 
 
-def needed_measuring():
+def name_here(rule):
+    """The name of a rule that measures or prepares: a workflow that has this one as a module may
+    have put a prefix before it. None for any other."""
+    return next((name for name in (*MEASURE, *PREPARE) if rule.name.endswith(name)), None)
+
+
+def needed_measures():
     """The rules of measuring of which there is a job to do."""
-    return measuring_rules({job.rule.name for job in workflow.dag.needrun_jobs()})
+    return {name_here(job.rule) for job in workflow.dag.needrun_jobs()}.intersection(MEASURE)
 
 
 @refusing
 def hold_campaign():
     """No other run measures into this campaign."""
-    RUN.hold(measures=bool(needed_measuring()))
+    RUN.hold(measures=bool(needed_measures()))
 
 
 def tell_plan():
@@ -180,7 +186,7 @@ def tell_plan():
     try:
         # A dry run has finished them all.
         needed = workflow.dag.needrun_jobs(exclude_finished=False)
-        jobs = [(job.rule.name, job.wildcards_dict) for job in needed]
+        jobs = [(name_here(job.rule), job.wildcards_dict) for job in needed]
         measured_s = PLAN.recorded.measured_seconds()
         for line in summary_lines(jobs, EXPERIMENT, measured_s, nvidia_devices()):
             print(line, file=sys.stderr, flush=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,11 @@ def check_written(files: Iterable[Path], arguments: Sequence[str]) -> None:
 
 
 def load_experiment(
-    written: Mapping[str, Any], root: Path, results: Path, gpus: int | None
+    written: Mapping[str, Any],
+    root: Path,
+    results: Path,
+    gpus: int | None,
+    registry: Callable[[str], Path] = Path,
 ) -> Experiment:
     """The experiment of a configuration.
 
@@ -68,6 +72,7 @@ def load_experiment(
         root: The folder of the workflow, with its schemas and environments.
         results: The folder of all campaigns.
         gpus: GPUs on this machine; None where another machine measures.
+        registry: From the path of the registry of models, as it was written, to its file.
 
     Raises:
         ConfigurationError: It cannot be measured as asked; or a file, folder or program that it
@@ -80,7 +85,7 @@ def load_experiment(
             f"campaign: {results / campaign} is no campaign's; choose another name"
             " (--config campaign=NAME)"
         )
-    models = _models(config, _schema(root, "models"))
+    models = _models(config, _schema(root, "models"), registry)
     _check_host(config)
     _check_longbench(config)
     modules = {name: backend(name) for name in backends()}
@@ -100,9 +105,11 @@ def _schema(root: Path, name: str) -> Mapping[str, Any]:
     return strict.read(root / "config" / "schemas" / file, file)
 
 
-def _models(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+def _models(
+    config: Mapping[str, Any], schema: Mapping[str, Any], registry: Callable[[str], Path]
+) -> dict[str, Any]:
     where = config["models_file"]
-    entries = strict.read(Path(expanded(where, "models_file")), "models_file")
+    entries = strict.read(registry(expanded(where, "models_file")), "models_file")
     models = validated(entries, schema, where)
     check_keys(entries, schema, where)
     copies = config["models_folder"] and expanded(config["models_folder"], "models_folder")

@@ -75,3 +75,9 @@ def test_what_is_set_twice_is_refused(tmp_path):
     check_written([file], ["-n", "--config", "seed=1", "device=cpu"])
     with pytest.raises(ConfigurationError, match="the key 'seed' stands there twice"):
         check_written([file], ["--config", "seed=1", "seed=2"])
+
+
+def test_the_registry_may_stand_elsewhere(tmp_path):
+    keys = written(models_file="config/models.yaml")
+    found = load_experiment(keys, ROOT, tmp_path, gpus=0, registry=lambda path: ROOT / path)
+    assert found.models.keys() == load().models.keys()

@@ -1,6 +1,6 @@
 """What is told of a plan: from the jobs that are to run."""
 
-from configuration.summary import measuring_rules, summary_lines
+from configuration.summary import summary_lines
 
 from .conftest import load
 
@@ -46,13 +46,3 @@ def test_what_is_fetched_is_named_where_its_size_is_unknown():
     )
     assert "about 0.41 GB to fetch, and of unknown size environment unheard-of" in line
     assert "about 1.4 GB to keep" in line
-
-
-def test_a_prefix_of_another_workflow_changes_nothing():
-    assert measuring_rules(["energy_phases_session", "metering_session", "scores", "all"]) == {
-        "phases_session",
-        "metering_session",
-    }
-    jobs = [("virtual_environment", {"env": "analysis"}), ("model", {"model": "mobilenetv2-init"})]
-    jobs += [("phases_session", {"session": ONE})]
-    assert lines(*jobs) == lines(*((f"energy_{rule}", wildcards) for rule, wildcards in jobs))
