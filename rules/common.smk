@@ -144,6 +144,7 @@ def files_of(program, *named):
     """The files that a program is made of; `named` are those of its modules that are imported by a
     name made up at run time, with wildcards."""
 
+    @refusing
     def files(wildcards):
         return program_files(PROGRAMS, program, *(name.format(**wildcards) for name in named))
 

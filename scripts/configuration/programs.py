@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from configuration.validation import ConfigurationError
+
 # Of a name that is made up, the parts that are only known at run time.
 UNKNOWN = "{}"
 IMPORTERS = ("import_module", "__import__")
@@ -49,7 +51,7 @@ def program_files(scripts: Path, program: str, *named: str) -> list[str]:
 
     Raises:
         FileNotFoundError: There is no such program.
-        SyntaxError: A file is no Python.
+        ConfigurationError: A file is no Python.
     """
     start = scripts / f"{program}.py"
     found, left = set(), {start}
@@ -69,10 +71,14 @@ def program_files(scripts: Path, program: str, *named: str) -> list[str]:
 @functools.cache
 def _needs(file: Path, scripts: Path) -> _Needs:
     text = file.read_text(encoding="utf-8")
+    try:
+        tree = ast.parse(text, str(file))
+    except SyntaxError as error:
+        raise ConfigurationError(f"{file}: line {error.lineno}: {error.msg}") from None
     module = ".".join(file.relative_to(scripts).with_suffix("").parts)
     package = module.rpartition(".")[0] if file.stem != "__init__" else module[: -len(".__init__")]
     modules, families, files = set(), set(), set()
-    for node in _nodes(ast.parse(text, str(file)), text):
+    for node in _nodes(tree, text):
         match node:
             case ast.Import():
                 modules.update(alias.name for alias in node.names)

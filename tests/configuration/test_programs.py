@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from configuration import ConfigurationError
 from configuration.programs import program_files
 
 ROOT = Path(__file__).parents[2]
@@ -170,6 +171,12 @@ def test_circles_end_and_data_beside_a_module_count(tree):
 def test_a_program_that_is_not_there_is_an_error(tree):
     with pytest.raises(FileNotFoundError):
         program_files(tree(other=""), "go")
+
+
+def test_a_module_that_is_no_python_is_one_line(tree):
+    scripts = tree(go="import p.a", p__a="x = 1\nx = = 2\n")
+    with pytest.raises(ConfigurationError, match=r"^.*/p/a\.py: line 2: invalid syntax$"):
+        program_files(scripts, "go")
 
 
 def test_nothing_is_imported_to_find_out(tree):
