@@ -12,7 +12,9 @@ configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"
-include: "rules/sessions.smk"
+include: "rules/inputs.smk"
+include: "rules/figures.smk"
+include: "rules/targets.smk"
 include: "rules/software.smk"
 include: "rules/models.smk"
 include: "rules/convert.smk"
@@ -59,7 +61,7 @@ rule raw:
 # The study of the meters: how far off they are, on loads whose work is known.
 rule metering:
     input:
-        page=METERS_PAGE,
+        page=meters_page,
 
 
 # Tables, figures and report from the raw data that are there: measures nothing.

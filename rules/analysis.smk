@@ -11,7 +11,7 @@ localrules:
 rule scores:
     input:
         software=software("analysis"),
-        program=sources("score.py", "generation/*.py", "generation/[sw]*/*.py"),
+        program=files_of("score"),
         session="results/{campaign}/raw/{session}/session.json",
         windows="results/{campaign}/raw/{session}/windows.jsonl",
         tasks=tasks_of_scores,
@@ -32,15 +32,7 @@ rule scores:
 rule tables:
     input:
         software=software("analysis"),
-        program=sources(
-            "tables_phases.py",
-            "analysis/*.py",
-            "analysis/energy/*.py",
-            "analysis/quality/*.py",
-            "analysis/statistics/*.py",
-            "analysis/phases/*.py",
-            "metering/[cgnt]*.py",
-        ),
+        program=files_of("tables_phases"),
         published="config/published/phases.csv",
         seen=SEEN,
         sessions=session_files("phases"),
@@ -89,15 +81,7 @@ rule tables:
 rule runtime_tables:
     input:
         software=software("analysis"),
-        program=sources(
-            "tables_runtimes.py",
-            "analysis/*.py",
-            "analysis/energy/*.py",
-            "analysis/quality/*.py",
-            "analysis/statistics/*.py",
-            "analysis/runtimes/*.py",
-            "metering/[cgnt]*.py",
-        ),
+        program=files_of("tables_runtimes"),
         seen=SEEN,
         sessions=session_files("runtimes"),
     output:

@@ -1,246 +1,196 @@
 # Takes: config, the registry of models, the schemas.
-# Gives: both validated, the sessions of both studies, and the software of a rule.
+# Gives: EXPERIMENT, both checked, with the sessions of all studies; PLAN, its campaign; the software
+#        and the files of a program; what is refused or told before the first job.
 import atexit
-import json
+import functools
 import re
-import shlex
-import shutil
 
-import yaml
 from snakemake.settings.types import DeploymentMethod
 
-from configuration import ConfigurationError, estimates, plan, strict, validate
+from analysis.figures import FigureError
+from configuration import ConfigurationError
+from configuration.campaign import Campaign
 from configuration.devices import check_device, nvidia_devices
-from configuration.paths import expanded
-from configuration.registry import check_keys, with_copies, with_twins
-from configuration.runtimes import plan_runtimes, unmet
-from generation.workloads import WORKLOADS, WorkloadError
-from generation.workloads.longbench import files_in
-from runtimes.base import backend_names, load_backend
+from configuration.load import check_written, load_experiment
+from configuration.pins import pins_digest
+from configuration.programs import program_files
+from configuration.runtimes import unmet
+from configuration.software import (
+    Software,
+    framework_environment,
+    model_environment,
+    session_environment,
+)
+from configuration.summary import MEASURE, PREPARE, summary_lines
+from generation.workloads import WORKLOADS
+from metering.torn import RecordingError
 from runtimes.network import FILE
-from software import SET, SWAYING, is_made, pins_digest
+from session.campaign import Run
+from session.exclusive import BusyError
+
+RESULTS = Path("results")
+PROGRAMS = Path("scripts")
 
 
-def schema(name):
-    return strict.read(ROOT / "config" / "schemas" / name, name)
+def refusing(function):
+    """The same function, which ends the run in one line where what it is to find cannot be."""
 
-
-def checked_configuration():
-    """The configuration and the registry of models, both with their defaults, and the sessions of
-    each study."""
-    # Snakemake has read them; of two equal keys it took the last.
-    for file in workflow.configfiles:
-        strict.read(Path(file), str(file))
-    if Path(sys.argv[0]).name in ("snakemake", "__main__.py"):
-        strict.check_settings(sys.argv[1:])
-    checked = validate(config, schema("config.schema.yaml"), "configuration")
-    if checked["campaign"] == "doctor" or Path("results", checked["campaign"]).is_file():
-        raise ConfigurationError(
-            f"campaign: results/{checked['campaign']} is no campaign's; choose another name"
-            " (--config campaign=NAME)"
-        )
-    registry = Path(expanded(checked["models_file"], "models_file"))
-    entries = strict.read(registry, "models_file")
-    models = validate(entries, schema("models.schema.yaml"), checked["models_file"])
-    check_keys(entries, schema("models.schema.yaml"), checked["models_file"])
-    copies = checked["models_folder"] and expanded(checked["models_folder"], "models_folder")
-    if copies is not None and not os.path.isdir(copies):
-        raise ConfigurationError(f"models_folder: there is no folder '{copies}'")
-    models = with_copies(with_twins(models), copies, Path.is_dir)
-    python = expanded(checked["host_python"], "host_python")
-    if checked["software"] == "host" and shutil.which(python) is None:
-        raise ConfigurationError(f"host_python: there is no program '{python}'")
-    folder = checked["phases"]["longbench"]["folder"]
-    if folder is not None:
+    @functools.wraps(function)
+    def find(*arguments, **named):
         try:
-            files_in(expanded(folder, "phases.longbench.folder"))
-        except WorkloadError as error:
-            raise ConfigurationError(f"phases.longbench.folder: {error}") from None
-    plans = {
-        "runtimes": lambda: plan_runtimes(
-            checked, models, BACKENDS, ENVIRONMENTS, nvidia_devices()
-        ),
-        "phases": lambda: plan(checked, models),
-    }
-    wanted = checked["studies"]
-    sessions = {name: make() if name in wanted else [] for name, make in plans.items()}
-    return checked, models, sessions
+            return function(*arguments, **named)
+        except (ConfigurationError, FigureError, RecordingError, BusyError) as error:
+            refuse(error)
+
+    return find
 
 
-BACKENDS = {name: load_backend(name) for name in backend_names()}
-ENVIRONMENTS = {path.stem for path in (ROOT / "envs").glob("*.yaml")}
+@refusing
+def checked_experiment():
+    """What the configuration asks for; without a configuration that can be measured nothing runs."""
+    by_snakemake = Path(sys.argv[0]).name in ("snakemake", "__main__.py")
+    check_written(map(Path, workflow.configfiles), sys.argv[1:] if by_snakemake else [])
+    return load_experiment(config, ROOT, RESULTS, nvidia_devices())
 
-try:
-    config, MODELS, SESSIONS = checked_configuration()
-except ConfigurationError as error:
-    refuse(error)
 
+EXPERIMENT = checked_experiment()
+config = EXPERIMENT.config
 CAMPAIGN = config["campaign"]
-WITH_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+PLAN = Campaign(EXPERIMENT, RESULTS)
+SOFTWARE = Software(
+    config, conda=DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+)
 # Those of a measurement: nothing else may run beside it. What looks and runs nothing has none.
 CORES = workflow.resource_settings.cores or 1
+THIS_CAMPAIGN = re.escape(CAMPAIGN)
+# A replay reads of another campaign.
+READ = "|".join(map(re.escape, (CAMPAIGN, (config["phases"]["replay"] or config)["campaign"])))
 
 
 wildcard_constraints:
-    campaign=r"[A-Za-z0-9._-]+",
+    campaign=THIS_CAMPAIGN,
     session=r"[A-Za-z0-9._-]+",
-    model="|".join(map(re.escape, MODELS)),
+    model="|".join(map(re.escape, EXPERIMENT.models)),
     benchmark="|".join(sorted({workload.file for workload in WORKLOADS.values()})),
-    framework="|".join([*BACKENDS, FILE]),
-    env="|".join(sorted(map(re.escape, ENVIRONMENTS))),
+    framework="|".join([*EXPERIMENT.backends, FILE]),
+    env="|".join(sorted(map(re.escape, EXPERIMENT.environments))),
+
+
+# The software of a rule.
 
 
 def software(env):
-    """The input that makes sure of a rule's software: none where conda or the host provides it."""
-    if WITH_CONDA or config["software"] == "host":
-        return []
-    return f".software/{env}/ready.json"
+    """The input that makes sure of it: none where conda or the host provides it."""
+    return SOFTWARE.ready_files([env])
+
+
+def interpreter(env):
+    """The Python that a rule's program runs with, as the shell takes it."""
+    return SOFTWARE.interpreter(env)
 
 
 def spec_of(wildcards):
     """The pins of an environment; where it was made from them, their file's time means nothing."""
     spec = f"envs/{wildcards.env}.yaml"
-    made = is_made(ROOT / spec, Path(".software", wildcards.env, "ready.json"))
-    return ancient(spec) if made else spec
+    return ancient(spec) if SOFTWARE.is_made(ROOT / spec) else spec
 
 
 def pins_of(wildcards):
     return pins_digest(ROOT / "envs" / f"{wildcards.env}.yaml")
 
 
-# What a module system or a shell's profile sets would change which packages are imported, and what
-# is measured: no environment of pins sees it. UTF-8 whatever the locale.
-CLEAN = " ".join(
-    [
-        "env",
-        *(f"-u {name}" for name in SWAYING),
-        *(f"{name}={value}" for name, value in SET.items()),
-    ]
-)
+def model_env(wildcards):
+    """The environment in which a model is prepared, and its network."""
+    return model_environment(wildcards.model, EXPERIMENT)
 
 
-def interpreter(env):
-    """The Python that a rule's program runs with, as the shell takes it."""
-    if config["software"] == "host" and not WITH_CONDA:
-        return shlex.quote(expanded(config["host_python"], "host_python"))
-    return f"{CLEAN} {'python' if WITH_CONDA else f'.software/{env}/venv/bin/python'}"
+def framework_env(wildcards):
+    """The environment of a framework where it only converts."""
+    return framework_environment(wildcards.model, wildcards.framework, EXPERIMENT)
 
 
-def strict_flags():
-    """The flags that a summary's windows must not carry, by comma; `all` or `none` of them."""
-    strict = config["analysis"]["strict"]
-    if isinstance(strict, bool):
-        return "all" if strict else "none"
-    return ",".join(strict) or "none"
+def runtime_env(wildcards):
+    """The environment of a session's runtime on its provider."""
+    return session_environment(session_of_runtimes(wildcards), EXPERIMENT)
+
+
+# The three ways to software, for an environment that is a function of the wildcards.
+
+
+def conda_of(env):
+    def conda_file(wildcards):
+        return f"../envs/{env(wildcards)}.yaml"
+
+    return conda_file
+
+
+def software_of(env):
+    def software_files(wildcards):
+        return software(env(wildcards))
+
+    return software_files
+
+
+def python_of(env):
+    def python(wildcards):
+        return interpreter(env(wildcards))
+
+    return python
 
 
 # Programs of the analysis are inputs, so that mending one redoes what follows, and only that.
-def sources(*patterns):
-    """The files under scripts/ that match."""
-    return sorted(str(p) for pattern in patterns for p in Path("scripts").glob(pattern))
 
 
-# By source of a model, the keys that hold the user's own paths.
-OWN_PATHS = {"folder": ("path",), "torch": ("path", "weights"), "onnx": ("path",)}
+def files_of(program, *named):
+    """The files that a program is made of; `named` are those of its modules that are imported by a
+    name made up at run time, with wildcards."""
+
+    @refusing
+    def files(wildcards):
+        return program_files(PROGRAMS, program, *(name.format(**wildcards) for name in named))
+
+    return files
 
 
-def own_files(wildcards):
-    """The user's files that a model is made from: a change of them makes it anew. One that is not
-    there is refused before the first job. Of a folder only that it is there counts."""
-    entry = MODELS[wildcards.model]
-    found = []
-    for key in OWN_PATHS.get(entry["source"], ()):
-        if entry.get(key) is not None:
-            where = f"{config['models_file']}: {wildcards.model}.{key}"
-            try:
-                path = expanded(entry[key], where)
-            except ConfigurationError as error:
-                refuse(error)
-            if not os.path.exists(path):
-                what = "folder" if entry["source"] == "folder" else "file"
-                refuse(f"{where}: there is no {what} '{path}'")
-            found.append(path)
-    return [path for path in found if entry["source"] != "folder" and os.path.isfile(path)]
+# Before the first job.
 
 
-MEASURING = ("phases_session", "runtime_session", "metering_session")
-
-
-def measuring():
-    """The rules of measuring of which there is a job to do. A workflow that has this one as a
-    module may have put a prefix before their names."""
-    names = {job.rule.name for job in workflow.dag.needrun_jobs()}
-    return {rule for rule in MEASURING if any(name.endswith(rule) for name in names)}
-
-
-# A plan can be made where the GPU is not; the jobs cannot.
 def refuse_unmet():
-    """Refuses, before the first job, a device or providers that were asked for by name and that
-    this machine does not have. Which jobs run on other machines is only known now."""
-    if workflow.non_local_exec or not measuring():
+    """Refuses a device or providers that were asked for by name and that this machine does not have.
+    A plan can be made where the GPU is not; which jobs run on other machines is only known now."""
+    measuring = needed_measures()
+    if workflow.non_local_exec or not measuring:
         return
-    try:
-        check_device(config["device"], nvidia_devices())
-    except ConfigurationError as error:
-        refuse(error)
-    if "runtime_session" in measuring() and (lacking := unmet(config, nvidia_devices())):
+    refusing(check_device)(config["device"], nvidia_devices())
+    if "runtime_session" in measuring and (lacking := unmet(config, nvidia_devices())):
         refuse(lacking)
 
 
-def measured_seconds():
-    """By name without round, what the campaign's measured sessions took: `estimates` goes by it."""
-    found = {}
-    for file in Path("results", CAMPAIGN, "raw").glob("*/windows.jsonl"):
-        lines = file.read_text(encoding="utf-8").splitlines()
-        if lines:
-            first, last = json.loads(lines[0]), json.loads(lines[-1])
-            spent_s = (last["end_ns"] - first["start_ns"]) / 1e9
-            found.setdefault(estimates.without_round(file.parent.name), []).append(spent_s)
-    return {name: sum(each) / len(each) for name, each in found.items()}
+def name_here(rule):
+    """How a rule that measures or prepares is called here, where a workflow that has this one as a
+    module may have put a prefix before it; None for any other."""
+    return next((name for name in (*MEASURE, *PREPARE) if rule.name.endswith(name)), None)
 
 
-def planned_lines():
-    """How long the jobs to run take, what they fetch and keep."""
-    by_rule = {}
-    # A dry run has finished them all.
-    for job in workflow.dag.needrun_jobs(exclude_finished=False):
-        by_rule.setdefault(job.rule.name, []).append(job.wildcards_dict)
-    asked = {
-        wildcards["session"]
-        for name, jobs in by_rule.items()
-        if name.endswith(MEASURING[:2])
-        for wildcards in jobs
-    }
-    sessions = [s for study in SESSIONS.values() for s in study if s.name in asked]
-    device = config["device"]
-    where = "gpu" if device.startswith("cuda") or (device == "auto" and nvidia_devices()) else "cpu"
-    span, assumed = estimates.total_seconds(sessions, config, MODELS, where, measured_seconds())
-    meters = [name for name in by_rule if name.endswith(MEASURING[2])]
-    if meters:
-        span += estimates.meters_seconds(config)
-    sizes = {}
-    for name, jobs in by_rule.items():
-        for wildcards in jobs:
-            if name.endswith("virtual_environment"):
-                env = wildcards["env"]
-                sizes[f"environment {env}"] = estimates.environment_bytes(env)
-            elif name.endswith("workload"):
-                file = wildcards["benchmark"]
-                sizes[f"tasks of {file}"] = estimates.workload_bytes(file)
-            elif name == "model" or name.endswith("_model"):
-                model = wildcards["model"]
-                sizes[f"model {model}"] = estimates.model_bytes(MODELS[model])
-            elif name.endswith(("network", "convert")):
-                what = f"network {wildcards['model']} {wildcards.get('framework', '')}".strip()
-                sizes[what] = estimates.network_bytes(MODELS[wildcards["model"]])
-    raw = estimates.raw_bytes(span.most, config["metering"]["period_s"])
-    return estimates.describe(len(sessions) + len(meters), span, assumed, sizes, raw)
+def needed_measures():
+    """The rules of measuring of which there is a job to do."""
+    return {name_here(job.rule) for job in workflow.dag.needrun_jobs()}.intersection(MEASURE)
+
+
+@refusing
+def hold_campaign():
+    """No other run measures into this campaign."""
+    RUN.hold(measures=bool(needed_measures()))
 
 
 def tell_plan():
-    """Says what `planned_lines` do; an estimate is no reason to fail."""
+    """Says how long the jobs take, what they fetch and keep; an estimate is no reason to fail."""
     try:
-        for line in planned_lines():
+        # A dry run has finished them all.
+        needed = workflow.dag.needrun_jobs(exclude_finished=False)
+        jobs = [(name_here(job.rule), job.wildcards_dict) for job in needed]
+        measured_s = PLAN.recorded.measured_seconds()
+        for line in summary_lines(jobs, EXPERIMENT, measured_s, nvidia_devices()):
             print(line, file=sys.stderr, flush=True)
     except Exception as error:
         logger.debug(f"no estimate of the plan: {error!r}")
@@ -253,3 +203,5 @@ def tell_dry_run():
 
 
 atexit.register(tell_dry_run)
+RUN = Run(Path("results", CAMPAIGN))
+RUN.free_killed(logger.warning)

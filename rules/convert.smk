@@ -9,17 +9,7 @@
 rule network:
     input:
         software=software_of(model_env),
-        program=sources(
-            "network.py",
-            "weights/encoders.py",
-            "weights/factories.py",
-            "weights/graphs.py",
-            "weights/heads.py",
-            "runtimes/graph.py",
-            "runtimes/network.py",
-            "runtimes/networks/factory.py",
-            "runtimes/networks/pytorch.py",
-        ),
+        program=files_of("network"),
         model="resources/models/{model}/model.json",
     output:
         network="resources/networks/{model}/network.json",
@@ -41,7 +31,7 @@ rule network:
 rule convert:
     input:
         software=software_of(framework_env),
-        program=framework_program,
+        program=files_of("convert", "runtimes.backends.{framework}"),
         network="resources/networks/{model}/network.json",
         weights="resources/networks/{model}/weights.npz",
     output:
@@ -63,7 +53,7 @@ rule convert:
 rule verify:
     input:
         software=software("onnxruntime"),
-        program=sources("verify.py", "runtimes/backends/onnxruntime.py"),
+        program=files_of("verify", "runtimes.backends.onnxruntime"),
         network="resources/networks/{model}/network.json",
         conversion="resources/networks/{model}/{framework}/conversion.json",
         onnx="resources/networks/{model}/{framework}/model.onnx",

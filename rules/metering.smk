@@ -21,7 +21,7 @@ rule metering_session:
     log:
         "results/{campaign}/logs/meters.log",
     wildcard_constraints:
-        campaign=r"(?!)" if measured_meters() else THIS_CAMPAIGN,
+        campaign=r"(?!)" if PLAN.recorded.are_meters_finished() else THIS_CAMPAIGN,
     conda:
         "../envs/pytorch.yaml"
     # All of them: nothing else may run beside a measurement.
@@ -41,15 +41,7 @@ rule metering_session:
 rule meter_tables:
     input:
         software=software("analysis"),
-        program=sources(
-            "tables_meters.py",
-            "analysis/*.py",
-            "analysis/energy/*.py",
-            "analysis/quality/*.py",
-            "analysis/statistics/*.py",
-            "analysis/meters/*.py",
-            "metering/[cgnt]*.py",
-        ),
+        program=files_of("tables_meters"),
         seen=SEEN,
         session="results/{campaign}/meters/session.json",
     output:

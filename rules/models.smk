@@ -11,7 +11,7 @@ localrules:
 rule model:
     input:
         software=software_of(model_env),
-        own=own_files,
+        own=own_files_of,
         tokenizer=tokenizer_model,
     output:
         ready="resources/models/{model}/model.json",
@@ -39,7 +39,7 @@ rule workload:
         "../envs/analysis.yaml"
     params:
         python=interpreter("analysis"),
-        options=workload_told,
+        options=workload_json,
     shell:
         "{params.python} scripts/workload.py {wildcards.benchmark:q} --options {params.options:q}"
         " --out {output.tasks:q} 2>&1 | tee -i {log:q}"

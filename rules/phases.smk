@@ -20,7 +20,7 @@ rule phases_session:
     log:
         "results/{campaign}/logs/{session}.log",
     wildcard_constraints:
-        session=unmeasured("phases"),
+        session=PLAN.unmeasured("phases"),
     conda:
         "../envs/pytorch.yaml"
     # All of them, whatever the framework uses: nothing else may run beside a measurement.

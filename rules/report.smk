@@ -51,17 +51,7 @@ use rule figure as figure_left_out with:
 rule report_page:
     input:
         software=software("analysis"),
-        program=sources(
-            "report_phases.py",
-            "analysis/*.py",
-            "analysis/energy/*.py",
-            "analysis/figures/*.py",
-            "analysis/figures/drawing/*.py",
-            "analysis/pages/*",
-            "analysis/phases/[dgw]*.py",
-            "analysis/quality/*.py",
-            "analysis/statistics/*.py",
-        ),
+        program=files_of("report_phases"),
         sessions=session_files("phases"),
         scores=campaign_scores,
         summary="results/{campaign}/tables/summary.parquet",
@@ -88,17 +78,7 @@ rule report_page:
 rule runtimes_page:
     input:
         software=software("analysis"),
-        program=sources(
-            "report_runtimes.py",
-            "analysis/*.py",
-            "analysis/energy/*.py",
-            "analysis/figures/*.py",
-            "analysis/figures/drawing/*.py",
-            "analysis/pages/*",
-            "analysis/quality/*.py",
-            "analysis/runtimes/*.py",
-            "analysis/statistics/*.py",
-        ),
+        program=files_of("report_runtimes"),
         sessions=session_files("runtimes"),
         tables=rules.runtime_tables.output,
         figures=expand("results/{{campaign}}/figures/{figure}.png", figure=on_page("runtimes")),
@@ -125,16 +105,7 @@ rule runtimes_page:
 rule meters_page:
     input:
         software=software("analysis"),
-        program=sources(
-            "report_meters.py",
-            "analysis/*.py",
-            "analysis/energy/*.py",
-            "analysis/figures/*.py",
-            "analysis/meters/*.py",
-            "analysis/pages/[cm]*.py",
-            "analysis/quality/*.py",
-            "analysis/statistics/*.py",
-        ),
+        program=files_of("report_meters"),
         session="results/{campaign}/meters/session.json",
         tables=rules.meter_tables.output,
         figures=expand("results/{{campaign}}/meters/{figure}.png", figure=on_page("meters")),

@@ -5,7 +5,7 @@
 
 rule runtime_session:
     input:
-        unpack(network_files),
+        unpack(files_of_network),
         software=software_of(runtime_env),
         all_software=all_software,
         gate=parity_records,
@@ -17,7 +17,7 @@ rule runtime_session:
     log:
         "results/{campaign}/logs/{session}.log",
     wildcard_constraints:
-        session=unmeasured("runtimes"),
+        session=PLAN.unmeasured("runtimes"),
     priority: order
     conda:
         conda_of(runtime_env)
@@ -27,7 +27,7 @@ rule runtime_session:
         gpu=gpus,
     params:
         python=python_of(runtime_env),
-        spec=runtime_told,
+        spec=runtimes_spec,
         files=network_options,
         folder=subpath(output.session, parent=True),
     shell:

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from software import (
+from configuration.pins import (
     SET,
-    SWAYING,
+    UNSET,
     SoftwareError,
     clean_environment,
-    find_python,
     is_made,
     pins_digest,
     read_spec,
 )
+from software import find_python
 
 ROOT = Path(__file__).parents[2]
 SPECS = sorted((ROOT / "envs").glob("*.yaml"))
@@ -194,10 +194,10 @@ def test_one_that_is_made_is_left_alone(tmp_path):
 
 
 def test_a_module_systems_variables_reach_no_environment(monkeypatch):
-    for name in SWAYING:
+    for name in UNSET:
         monkeypatch.setenv(name, "/somewhere")
     found = clean_environment()
-    assert not found.keys() & set(SWAYING)
+    assert not found.keys() & set(UNSET)
     assert {name: found[name] for name in SET} == SET
     assert found["PATH"] == os.environ["PATH"]
 
