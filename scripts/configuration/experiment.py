@@ -186,15 +186,15 @@ def _check_lengths(name: str, entry: Mapping[str, Any], phases: Mapping[str, Any
 
 def limit_of(workload: str, phases: Mapping[str, Any]) -> int:
     """The most new tokens of a workload's outputs."""
-    asked = phases["max_new_tokens"]
-    return WORKLOADS[workload].limit if asked == "auto" else asked
+    requested = phases["max_new_tokens"]
+    return WORKLOADS[workload].limit if requested == "auto" else requested
 
 
 def _check_tasks(phases: Mapping[str, Any]) -> None:
-    asked = phases["tasks"]
-    if isinstance(asked, Mapping):
+    requested = phases["tasks"]
+    if isinstance(requested, Mapping):
         # One that is not measured does no harm: it may stand in a configuration below this one.
-        for workload in asked:
+        for workload in requested:
             choice(workload, WORKLOADS, "workload", "phases.tasks")
     for workload in (w for w in phases["workloads"] if w != SWEEP):
         known = TASKS[file_of(workload)]
@@ -210,22 +210,22 @@ def _check_tasks(phases: Mapping[str, Any]) -> None:
 
 def tasks_of(workload: str, phases: Mapping[str, Any]) -> Any:
     """What is asked for of a workload: `all`, a number, or a list of ids."""
-    asked = _asked(workload, phases)
-    return asked["ids"] if isinstance(asked, Mapping) else asked
+    requested = _requested(workload, phases)
+    return requested["ids"] if isinstance(requested, Mapping) else requested
 
 
-def _asked(workload: str, phases: Mapping[str, Any]) -> Any:
+def _requested(workload: str, phases: Mapping[str, Any]) -> Any:
     """The same, or a list with how it was chosen."""
-    asked = phases["tasks"]
-    return asked.get(workload, "all") if isinstance(asked, Mapping) else asked
+    requested = phases["tasks"]
+    return requested.get(workload, "all") if isinstance(requested, Mapping) else requested
 
 
 def _chosen_by(workload: str, phases: Mapping[str, Any]) -> str | None:
     """How a workload's tasks were chosen, as far as the configuration says."""
-    asked = _asked(workload, phases)
-    if isinstance(asked, Mapping):
-        return asked["chosen_by"]
-    return SAMPLE if isinstance(asked, int) else phases["tasks_chosen_by"]
+    requested = _requested(workload, phases)
+    if isinstance(requested, Mapping):
+        return requested["chosen_by"]
+    return SAMPLE if isinstance(requested, int) else phases["tasks_chosen_by"]
 
 
 def _check_factors(phases: Mapping[str, Any]) -> None:

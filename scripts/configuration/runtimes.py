@@ -147,18 +147,18 @@ def providers_of(config: Mapping[str, Any], gpus: int | None) -> list[str]:
         ConfigurationError: There is no such provider, or a GPU's is asked for by name where the
             device is the CPU.
     """
-    asked, device = config["runtimes"]["providers"], config["device"]
-    if asked == "auto":
+    requested, device = config["runtimes"]["providers"], config["device"]
+    if requested == "auto":
         if device == "cpu" or (device == "auto" and gpus == 0):
             return ["cpu"]
         return [p for p in AUTO if on_gpu(p) or not device.startswith("cuda")]
-    for provider in asked:
+    for provider in requested:
         choice(provider, SPELT, "provider", "runtimes.providers (or auto)")
         if on_gpu(provider) and device == "cpu":
             raise ConfigurationError(
                 f"runtimes.providers: '{provider}' needs a GPU, and device is 'cpu'"
             )
-    return list(asked)
+    return list(requested)
 
 
 def unmet(config: Mapping[str, Any], gpus: int) -> str | None:
@@ -166,8 +166,8 @@ def unmet(config: Mapping[str, Any], gpus: int) -> str | None:
 
     GPUs of other makes are found by the session alone.
     """
-    asked = config["runtimes"]["providers"]
-    wanted = [p for p in asked if on_nvidia(p)] if asked != "auto" else []
+    requested = config["runtimes"]["providers"]
+    wanted = [p for p in requested if on_nvidia(p)] if requested != "auto" else []
     if gpus or not wanted:
         return None
     return (

@@ -68,7 +68,7 @@ class Probe:
 Item = Output | Probe
 
 
-def in_order(
+def order_items(
     spec: PhasesSpecification, outputs: Sequence[Output], probes: Sequence[Probe]
 ) -> list[Item]:
     """All of a session in the order of measuring: blocks of one task and repetition, and probes
@@ -78,13 +78,13 @@ def in_order(
     order = random.Random(f"{spec.seed}/{spec.session}")
     items = [*outputs, *probes]
     if not any(isinstance(rule, ByWidth) for rule in rules(spec, items).values()):
-        return _shuffled(items, order)
+        return _shuffle(items, order)
     rounds = sorted({item.repetition for item in items})
     parts = ([item for item in items if item.repetition == number] for number in rounds)
-    return [item for part in parts for item in _shuffled(part, order)]
+    return [item for part in parts for item in _shuffle(part, order)]
 
 
-def _shuffled(items: Iterable[Item], order: random.Random) -> list[Item]:
+def _shuffle(items: Iterable[Item], order: random.Random) -> list[Item]:
     together: dict[str, list[Item]] = {}
     for item in items:
         together.setdefault(item.block, []).append(item)
@@ -104,7 +104,7 @@ def rules(spec: PhasesSpecification, items: Iterable[Item]) -> dict[str, Repetit
     }
 
 
-def chosen(spec: BenchmarkSpecification, file: str, known: Sequence[str]) -> list[str]:
+def select_tasks(spec: BenchmarkSpecification, file: str, known: Sequence[str]) -> list[str]:
     """The ids of a session's tasks.
 
     Args:
@@ -114,19 +114,19 @@ def chosen(spec: BenchmarkSpecification, file: str, known: Sequence[str]) -> lis
     Raises:
         AgendaError: One that is asked for is not there.
     """
-    asked = spec.tasks
-    if asked == "all":
+    requested = spec.tasks
+    if requested == "all":
         return list(known)
-    if isinstance(asked, int):
-        drawn = random.Random(f"{spec.seed}/{file}").sample(known, min(asked, len(known)))
-        return sorted(drawn, key=list(known).index)
-    for task in asked:
+    if isinstance(requested, int):
+        sample = random.Random(f"{spec.seed}/{file}").sample(known, min(requested, len(known)))
+        return sorted(sample, key=list(known).index)
+    for task in requested:
         if task not in known:
             raise AgendaError(
                 f"phases.tasks ({spec.workload}): no task '{task}' among the {len(known)} that"
                 " are there"
             )
-    return list(asked)
+    return list(requested)
 
 
 def planned_outputs(spec: BenchmarkSpecification, tasks: Iterable[str]) -> list[Output]:
@@ -171,7 +171,7 @@ def probed_tasks(lengths: Mapping[str, int], count: int) -> list[str]:
     return [order[int((part + 0.5) * len(order) / count)] for part in range(count)]
 
 
-def stretches(reached: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def cover_contexts(reached: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """The fewest outputs that meet every length of context that some outputs meet.
 
     Args:
@@ -207,7 +207,7 @@ def probes(
     ]
 
 
-def swept_lengths(sweep: SweepSettings, limit: int | None) -> list[int]:
+def sweep_lengths(sweep: SweepSettings, limit: int | None) -> list[int]:
     """The prompt lengths of a sweep, in tokens.
 
     Args:

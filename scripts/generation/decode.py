@@ -100,14 +100,14 @@ class Repeated:
     Attributes:
         count: How often.
         cpu_ns: Processor time of this process, all threads.
-        marks: For whole generations, of each (start, first token known, end).
+        phase_times_ns: For whole generations, of each (start, first token known, end).
     """
 
     start_ns: int
     end_ns: int = 0
     count: int = 0
     cpu_ns: int = 0
-    marks: list[tuple[int, int, int]] = dataclasses.field(default_factory=list)
+    phase_times_ns: list[tuple[int, int, int]] = dataclasses.field(default_factory=list)
 
 
 class Engine:
@@ -143,7 +143,7 @@ class Engine:
         done = Generation(start_ns=time.monotonic_ns())
         with torch.inference_mode():
             context, chosen = self._prefill(prompt, pick, settings)
-            self._go_on(context, chosen, pick, stream, settings, watcher, done)
+            self._decode(context, chosen, pick, stream, settings, watcher, done)
         return done
 
     def repeat_prefill(
@@ -169,22 +169,22 @@ class Engine:
                 pick, stream = _Picker(settings, self._device, taken=1), self._stream(prompt)
                 context = self._steps.resumed(filled)
                 done = Generation(start_ns=time.monotonic_ns())
-                self._go_on(context, first, pick, stream, settings, None, done)
+                self._decode(context, first, pick, stream, settings, None, done)
 
             return self._repeat(once, window_s)
 
     def repeat_generation(
         self, prompt: Sequence[int], settings: Settings, window_s: float
     ) -> Repeated:
-        """Whole generations back to back for at least `window_s` seconds, with their marks."""
-        marks = []
+        """Whole generations back to back for at least `window_s` seconds, with their phases."""
+        phase_times_ns = []
 
         def once() -> None:
             done = self.generate(prompt, settings)
-            marks.append((done.start_ns, done.token_ns[0], done.end_ns))
+            phase_times_ns.append((done.start_ns, done.token_ns[0], done.end_ns))
 
         repeated = self._repeat(once, window_s)
-        repeated.marks = marks
+        repeated.phase_times_ns = phase_times_ns
         return repeated
 
     def first_steps(self, prompt: Sequence[int], count: int, batch: int) -> torch.Tensor:
@@ -235,7 +235,7 @@ class Engine:
         context, logits = self._steps.prefill(ids)
         return context, pick(ids, logits)
 
-    def _go_on(
+    def _decode(
         self,
         context: Context,
         chosen: torch.Tensor,
@@ -279,7 +279,7 @@ class _Picker:
     """Chooses the next token as `model.generate` does for the same temperature, top-p and seed.
 
     Nothing else shapes the logits: a repetition penalty or the like that a model's generation
-    configuration asks for is left out, and `left_out` names it.
+    configuration asks for is left out, and `ignored_settings` names it.
 
     Args:
         taken: How many tokens of a replayed output stand already.
@@ -315,18 +315,18 @@ class _Picker:
         return torch.multinomial(probabilities, 1, generator=self._random)
 
 
-def left_out(model: PreTrainedModel) -> dict[str, object]:
+def ignored_settings(model: PreTrainedModel) -> dict[str, object]:
     """What the model's generation configuration asks for and this engine does not do: any field
     with a value of its own but for those that are heeded, also one that only a later transformers
     or code of the model's own knows."""
-    asked = json.loads(model.generation_config.to_json_string(use_diff=False))
+    requested = json.loads(model.generation_config.to_json_string(use_diff=False))
     neutral = {
         **GenerationConfig._get_default_generation_params(),
         **{"guidance_scale": 1.0, "use_cache": None, "top_k": None},
     }
     return {
         name: value
-        for name, value in asked.items()
+        for name, value in requested.items()
         if name not in HEEDED and not name.startswith("_")
         # A cache is used whatever it says.
         if (value is False if name == "use_cache" else value and value != neutral.get(name))

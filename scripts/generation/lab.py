@@ -17,7 +17,7 @@ import torch
 from generation import agenda
 from generation.agenda import Item, Output, Probe
 from generation.agreement import disagreement
-from generation.decode import Engine, Generation, Settings, left_out
+from generation.decode import Engine, Generation, Settings, ignored_settings
 from generation.lines import LineStop
 from generation.replay import Recorded, in_tokens_of, recorded_windows
 from generation.sandbox import Pool
@@ -31,7 +31,7 @@ from weights.decoders import context_limit
 from weights.load import load
 
 # Its texts are cut to the lengths of a sweep.
-SWEPT = WORKLOADS["longcode"]
+SWEEP_TEXTS = WORKLOADS["longcode"]
 # Long enough for a rate to settle; a whole output can take minutes.
 WARMUP_TOKENS = 64
 # The end of a prompt is kept with its output; the whole of it can be made again.
@@ -90,13 +90,13 @@ class Lab:
             )
         except (ValueError, WorkloadError) as error:
             raise SessionError(f"{spec.model}: {error}") from None
-        self._check(model.dtype)
+        self._check_decoding(model.dtype)
         self.facts = {
             "dtype": dtype,
             "parameters": sum(p.numel() for p in model.parameters()),
             "context_limit": self._limit,
             "load_s": load_s,
-            "left_out": left_out(model),
+            "left_out": ignored_settings(model),
             "model": json.loads(ready.read_text(encoding="utf-8")),
             "tasks_sha256": _digest(tasks),
             "replayed_sha256": replayed and _digest(replayed),
@@ -116,7 +116,7 @@ class Lab:
         known = read_tasks(tasks, workload)
         windows = {} if replayed is None else recorded_windows(replayed)
         there = list(known) if replayed is None else list(dict.fromkeys(o.task for o in windows))
-        chosen = agenda.chosen(spec, workload.file, there)
+        chosen = agenda.select_tasks(spec, workload.file, there)
         if replayed is None:
             outputs = agenda.planned_outputs(spec, chosen)
             longest = spec.max_new_tokens
@@ -126,12 +126,12 @@ class Lab:
         for task in chosen:
             posed = workload.pose(known[task], spec.prompt, spec.prompt_tokens)
             self._posed[task] = posed
-            self._prompts[task] = self._folded(posed.tokens(self._tokenizer, self._room(longest)))
+            self._prompts[task] = self._fold(posed.tokens(self._tokenizer, self._room(longest)))
         if replayed is not None:
             for output in outputs:
                 prompt = self._prompts[output.task]
                 recorded = in_tokens_of(self._tokenizer, prompt, windows[output])
-                tokens = tuple(self._folded(list(recorded.tokens)))
+                tokens = tuple(self._fold(list(recorded.tokens)))
                 self._recorded[output] = dataclasses.replace(recorded, tokens=tokens)
         probe = spec.probe
         length = min(probe.output_tokens, longest)
@@ -140,25 +140,25 @@ class Lab:
             lengths = {task: len(prompt) for task, prompt in self._prompts.items()}
             probed = agenda.probed_tasks(lengths, probe.prompts)
         probes = agenda.probes(probed, [length], probe.repetitions)
-        return agenda.in_order(spec, outputs, probes)
+        return agenda.order_items(spec, outputs, probes)
 
     def _sweep(self, tasks: Path) -> list[Item]:
         """Prompts of all lengths from one text; the session's probes in order."""
         sweep = self._spec.sweep
-        task = next(iter(read_tasks(tasks, SWEPT).values()))
-        for length in agenda.swept_lengths(sweep, self._limit):
-            posed = SWEPT.pose(task, "completion", length)
+        task = next(iter(read_tasks(tasks, SWEEP_TEXTS).values()))
+        for length in agenda.sweep_lengths(sweep, self._limit):
+            posed = SWEEP_TEXTS.pose(task, "completion", length)
             prompt = posed.tokens(self._tokenizer, self._room(max(sweep.output_tokens)))
-            self._prompts[f"{SWEEP}/{length}"] = self._folded(prompt)
+            self._prompts[f"{SWEEP}/{length}"] = self._fold(prompt)
         repetitions = self._spec.probe.repetitions
         probes = agenda.probes(self._prompts, sweep.output_tokens, repetitions)
-        return agenda.in_order(self._spec, [], probes)
+        return agenda.order_items(self._spec, [], probes)
 
     def _room(self, output_tokens: int) -> int:
         """The most tokens of a prompt beside so many of an output."""
         return sys.maxsize if self._limit is None else self._limit - output_tokens
 
-    def _folded(self, tokens: list[int]) -> list[int]:
+    def _fold(self, tokens: list[int]) -> list[int]:
         """The tokens; of seeded weights those within their vocabulary, where a lent tokenizer knows
         more words. The length stays, and under random weights the words mean nothing anyway.
 
@@ -172,7 +172,7 @@ class Lab:
             )
         return fold(tokens, self._vocabulary)
 
-    def _check(self, dtype: torch.dtype) -> None:
+    def _check_decoding(self, dtype: torch.dtype) -> None:
         """Refuses a model whose decoding is not what it computes; see `agreement`.
 
         Raises:
@@ -209,7 +209,7 @@ class Lab:
             and WORKLOADS[self._spec.workload].judged_by == "tests"
         )
 
-    def _reached(self) -> list[tuple[int, int]]:
+    def _lengths(self) -> list[tuple[int, int]]:
         """(tokens of the prompt, most tokens of the output) of every item."""
         return [(len(self._prompts[item.task]), self._longest(item)) for item in self.items]
 
@@ -227,7 +227,7 @@ class Lab:
         warmup_s = self._spec.warmup_s
         # A GPU takes several times as long for a shape that it meets for the first time: each
         # length of prompt is one, and in decoding each length of context.
-        met = agenda.stretches(self._reached()) if self._on_gpu else []
+        met = agenda.cover_contexts(self._lengths()) if self._on_gpu else []
         words = f"{len(prompts)} lengths of prompt"
         if met:
             words += f", {sum(length for _, length in met)} of context,"
@@ -285,9 +285,11 @@ class Lab:
             "count": done.count,
             "batch": self._spec.batch_size,
         }
-        if done.marks:
+        if done.phase_times_ns:
             names = ("starts_ns", "firsts_ns", "ends_ns")
-            window |= dict(zip(names, map(list, zip(*done.marks, strict=True)), strict=True))
+            window |= dict(
+                zip(names, map(list, zip(*done.phase_times_ns, strict=True)), strict=True)
+            )
         return window
 
     def _output(self, output: Output, pool: Pool | None) -> list[dict[str, Any]]:

@@ -46,7 +46,7 @@ TASKS = [f"T/{number}" for number in range(30)]
 def ordered(spec=SPEC):
     outputs = agenda.planned_outputs(spec, TASKS)
     probes = agenda.probes(TASKS[:3], [16, 64], 2)
-    return outputs, probes, agenda.in_order(spec, outputs, probes)
+    return outputs, probes, agenda.order_items(spec, outputs, probes)
 
 
 def test_every_item_comes_once_in_an_order_of_the_seed_and_the_session():
@@ -61,7 +61,7 @@ def test_every_item_comes_once_in_an_order_of_the_seed_and_the_session():
 def test_the_order_of_a_fixed_number_is_what_it_has_always_been():
     tasks = TASKS[:3]
     probes = agenda.probes(tasks[:1], [16], 2)
-    order = agenda.in_order(SPEC, agenda.planned_outputs(SPEC, tasks), probes)
+    order = agenda.order_items(SPEC, agenda.planned_outputs(SPEC, tasks), probes)
     assert [item.name for item in order] == [
         "T/2:suppressed:0",
         "T/2:baseline:0",
@@ -92,7 +92,7 @@ def test_where_a_number_is_not_fixed_each_round_ends_before_the_next(which):
     spec = dataclasses.replace(SPEC, **change)
     outputs = agenda.planned_outputs(spec, TASKS)
     probes = agenda.probes(TASKS[:3], [16], spec.probe.repetitions)
-    order = agenda.in_order(spec, outputs, probes)
+    order = agenda.order_items(spec, outputs, probes)
     assert Counter(order) == Counter([*outputs, *probes])
     numbers = [item.repetition for item in order]
     assert numbers == sorted(numbers) and max(numbers) == 3
@@ -123,16 +123,16 @@ def test_probes_lie_among_the_outputs():
 def test_a_random_sample_is_the_same_for_all_workloads_of_a_file():
     spec = dataclasses.replace(SPEC, tasks=5)
     other = dataclasses.replace(spec, session="x", workload="humaneval-cot")
-    drawn = agenda.chosen(spec, "humaneval", TASKS)
+    drawn = agenda.select_tasks(spec, "humaneval", TASKS)
     assert len(drawn) == 5 and drawn == sorted(drawn, key=TASKS.index)
-    assert agenda.chosen(other, "humaneval", TASKS) == drawn
-    assert agenda.chosen(dataclasses.replace(spec, seed=8), "humaneval", TASKS) != drawn
-    assert agenda.chosen(dataclasses.replace(spec, tasks=99), "humaneval", TASKS) == TASKS
+    assert agenda.select_tasks(other, "humaneval", TASKS) == drawn
+    assert agenda.select_tasks(dataclasses.replace(spec, seed=8), "humaneval", TASKS) != drawn
+    assert agenda.select_tasks(dataclasses.replace(spec, tasks=99), "humaneval", TASKS) == TASKS
 
 
 def test_a_task_that_is_not_there_is_named():
     with pytest.raises(AgendaError, match=r"no task 'T/77' among the 30"):
-        agenda.chosen(dataclasses.replace(SPEC, tasks=("T/77",)), "humaneval", TASKS)
+        agenda.select_tasks(dataclasses.replace(SPEC, tasks=("T/77",)), "humaneval", TASKS)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 30, 99])
@@ -156,7 +156,7 @@ def test_probed_prompts_are_spread_over_the_lengths(count):
     ],
 )
 def test_a_sweep_reaches_as_far_as_model_and_output_allow(sweep, limit, lengths):
-    assert agenda.swept_lengths(SweepSettings(**sweep, output_tokens=(4, 16)), limit) == lengths
+    assert agenda.sweep_lengths(SweepSettings(**sweep, output_tokens=(4, 16)), limit) == lengths
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_sweep_reaches_as_far_as_model_and_output_allow(sweep, limit, lengths)
 def test_a_sweep_beyond_the_model_is_refused(prompt_tokens, words):
     sweep = SweepSettings(prompt_tokens=prompt_tokens, longest=None, output_tokens=(16, 460))
     with pytest.raises(AgendaError, match=words):
-        agenda.swept_lengths(sweep, 512)
+        agenda.sweep_lengths(sweep, 512)
 
 
 def test_a_replay_takes_the_recorded_outputs_and_refuses_what_was_not_recorded():
@@ -194,9 +194,9 @@ def test_names_are_json_and_differ_between_kinds():
 
 def test_stretches_meet_every_length_of_context_and_none_twice():
     reached = [(100, 50), (120, 10), (140, 60), (150, 1), (400, 16), (64, 16), (400, 300)]
-    found = agenda.stretches(reached)
+    found = agenda.cover_contexts(reached)
     assert found == [(64, 16), (100, 100), (400, 300)]
     wanted = {n for prompt, output in reached for n in range(prompt, prompt + output)}
     met = [n for prompt, output in found for n in range(prompt, prompt + output)]
     assert sorted(met) == sorted(wanted)
-    assert agenda.stretches([]) == []
+    assert agenda.cover_contexts([]) == []

@@ -7,9 +7,9 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
-from generation.agenda import AgendaError, swept_lengths
+from generation.agenda import AgendaError, sweep_lengths
 from generation.agreement import apart, disagreement
-from generation.decode import Engine, left_out
+from generation.decode import Engine, ignored_settings
 from generation.lab import Lab, SessionError
 from generation.specification import PhasesSpecification, SweepSettings
 from generation.workloads import write_tasks
@@ -105,11 +105,11 @@ def test_limits_where_families_keep_them():
 def test_a_sweep_of_a_model_without_a_limit_needs_one():
     sweep = SweepSettings(prompt_tokens="auto", longest=None, output_tokens=(4,))
     with pytest.raises(AgendaError, match=r"phases\.sweep\.longest: null"):
-        swept_lengths(sweep, None)
-    assert swept_lengths(dataclasses.replace(sweep, longest=300), None) == [64, 128, 256]
+        sweep_lengths(sweep, None)
+    assert sweep_lengths(dataclasses.replace(sweep, longest=300), None) == [64, 128, 256]
     given = dataclasses.replace(sweep, prompt_tokens=(90, 80))
-    assert swept_lengths(given, None) == [80, 90]
-    assert swept_lengths(sweep, 200) == [64, 128]
+    assert sweep_lengths(given, None) == [80, 90]
+    assert sweep_lengths(sweep, 200) == [64, 128]
 
 
 def test_true_weights_get_no_tokens_of_another_vocabulary(lab_of):
@@ -119,9 +119,9 @@ def test_true_weights_get_no_tokens_of_another_vocabulary(lab_of):
     assert lab_of("llama", source="init", **shape).items
 
 
-def left_out_of(model, monkeypatch, **fields):
+def ignored_by(model, monkeypatch, **fields):
     monkeypatch.setattr(model, "generation_config", GenerationConfig.from_dict(fields))
-    return left_out(model)
+    return ignored_settings(model)
 
 
 def test_whatever_a_generation_configuration_asks_for_is_named(model, monkeypatch):
@@ -134,12 +134,12 @@ def test_whatever_a_generation_configuration_asks_for_is_named(model, monkeypatc
         "a_field_of_tomorrow": 3,
     }
     heeded = {"do_sample": True, "temperature": 0.6, "top_p": 0.9, "eos_token_id": [1, 2]}
-    found = left_out_of(model, monkeypatch, **asked, **heeded, watermarking_config={"bias": 2.0})
+    found = ignored_by(model, monkeypatch, **asked, **heeded, watermarking_config={"bias": 2.0})
     assert found.pop("watermarking_config")["bias"] == 2.0
     assert found == asked and json.dumps(found)
 
 
 def test_what_asks_for_nothing_is_not_named(model, monkeypatch):
     defaults = GenerationConfig._get_default_generation_params() | {"top_k": 0}
-    assert left_out_of(model, monkeypatch, **defaults, guidance_scale=1.0, use_mtp=False) == {}
-    assert left_out_of(model, monkeypatch) == {}
+    assert ignored_by(model, monkeypatch, **defaults, guidance_scale=1.0, use_mtp=False) == {}
+    assert ignored_by(model, monkeypatch) == {}

@@ -74,9 +74,9 @@ def test_a_window_lasts_as_long_as_asked_and_ends_with_its_last_work(model, toke
     repeated = getattr(Engine(model, tokenizer), what)(PROMPT, Settings(4), 0.1)
     assert repeated.end_ns - repeated.start_ns >= 0.1e9
     assert repeated.count >= 1
-    for start, first, end in repeated.marks:
+    for start, first, end in repeated.phase_times_ns:
         assert repeated.start_ns <= start < first <= end <= repeated.end_ns
-    assert len(repeated.marks) == (repeated.count if what == "repeat_generation" else 0)
+    assert len(repeated.phase_times_ns) == (repeated.count if what == "repeat_generation" else 0)
 
 
 def test_forcing_needs_no_gradient(model, tokenizer):
