@@ -176,7 +176,7 @@ class Engine:
     def repeat_generation(
         self, prompt: Sequence[int], settings: Settings, window_s: float
     ) -> Repeated:
-        """Whole generations back to back for at least `window_s` seconds, with the times of their phases."""
+        """Whole generations back to back for at least `window_s` seconds, with their phases."""
         phase_times_ns = []
 
         def once() -> None:

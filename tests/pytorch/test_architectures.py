@@ -145,10 +145,10 @@ def test_tokens_equal_those_of_generate_and_those_of_its_probes(family, model, e
 
 def repeated(engine, count):
     """The tokens of three times the same decoding steps."""
-    seen, go_on = [], engine._go_on
+    seen, decode = [], engine._decode
 
     def watched(*arguments):
-        go_on(*arguments)
+        decode(*arguments)
         seen.append(arguments[-1].tokens)
 
     def thrice(once, window_s):
@@ -156,7 +156,7 @@ def repeated(engine, count):
             once()
         return Repeated(start_ns=0)
 
-    engine._go_on, engine._repeat = watched, thrice
+    engine._decode, engine._repeat = watched, thrice
     engine.repeat_decode(PROMPT, Settings(count, forced_length=True), 0)
     return seen
 
