@@ -210,11 +210,11 @@ def _check_tasks(phases: Mapping[str, Any]) -> None:
 
 def tasks_of(workload: str, phases: Mapping[str, Any]) -> Any:
     """What is asked for of a workload: `all`, a number, or a list of ids."""
-    requested = _requested(workload, phases)
+    requested = _requested_tasks(workload, phases)
     return requested["ids"] if isinstance(requested, Mapping) else requested
 
 
-def _requested(workload: str, phases: Mapping[str, Any]) -> Any:
+def _requested_tasks(workload: str, phases: Mapping[str, Any]) -> Any:
     """The same, or a list with how it was chosen."""
     requested = phases["tasks"]
     return requested.get(workload, "all") if isinstance(requested, Mapping) else requested
@@ -222,7 +222,7 @@ def _requested(workload: str, phases: Mapping[str, Any]) -> Any:
 
 def _chosen_by(workload: str, phases: Mapping[str, Any]) -> str | None:
     """How a workload's tasks were chosen, as far as the configuration says."""
-    requested = _requested(workload, phases)
+    requested = _requested_tasks(workload, phases)
     if isinstance(requested, Mapping):
         return requested["chosen_by"]
     return SAMPLE if isinstance(requested, int) else phases["tasks_chosen_by"]
