@@ -244,7 +244,7 @@ def test_a_session_is_prepared_as_asked_and_says_what_it_cannot(session, capsys)
     rest = ["settle", "idle"]
     assert kinds == ["warmup", "warmup", *rest, "inference", "inference", *rest]
     for warm in windows_of(raw)[:2]:
-        assert warm["stable"] is False and len(warm["rates_per_s"]) >= 2
+        assert warm["stable"] is False and warm["rates_per_s"]
         # Two milliseconds an inference.
         assert all(0 < rate < 501 for rate in warm["rates_per_s"])
     said = capsys.readouterr().err
