@@ -124,7 +124,7 @@ def test_a_campaign_that_was_begun_goes_on():
     purpose (a new key, another default), they all begin anew: say so in the changelog."""
     digests = {study: hashlib.sha256() for study in DIGESTS}
     for form in FORMS.values():
-        for study, text in texts(validated(form, SCHEMA, "configuration")):
+        for study, text in texts(validate(form, SCHEMA, "configuration")):
             digests[study].update(spec_digest(json.loads(text)).encode())
     assert {study: digest.hexdigest()[:16] for study, digest in digests.items()} == DIGESTS
 

@@ -6,9 +6,9 @@ import pytest
 
 from metering.sampler import Sampler
 from metering.specification import Metering
-from metering.wall import Wall
+from metering.wall import WallSettings
 
-WALL = Wall(host="h", port=5, period_s=1, timeout_s=2.5, max_power_w=20000)
+WALL = WallSettings(host="h", port=5, period_s=1, timeout_s=2.5, max_power_w=20000)
 
 
 @pytest.mark.parametrize("wall", [None, WALL])
@@ -20,4 +20,4 @@ def test_its_options_are_those_of_the_specification(wall, rated_w):
     assert (given["--period-s"], given["--segment"]) == ("0.02", "2")
     assert given.get("--cpu-rated-power-w") == (None if rated_w is None else "95")
     assert ("--wall" in given) is (wall is not None)
-    assert wall is None or Wall.of(json.loads(given["--wall"])) == wall
+    assert wall is None or WallSettings.of(json.loads(given["--wall"])) == wall
