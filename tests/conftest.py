@@ -17,6 +17,16 @@ os.environ["INFERENCE_ENERGY_LOCK"] = os.path.join(
     tempfile.gettempdir(), f"inference-energy-tests-{os.getuid()}-{os.getpid()}.lock"
 )
 
+# What needs the environment of a framework, by the fixtures that make one.
+OF_FRAMEWORKS = {"pytorch_python", "onnxruntime_python", "software", "ready"}
+
+
+def pytest_collection_modifyitems(items):
+    """Marks what needs a framework, so that `make smoke` can leave it out."""
+    for item in items:
+        if OF_FRAMEWORKS & set(item.fixturenames):
+            item.add_marker("framework")
+
 
 @pytest.fixture(scope="session")
 def pytorch_python():

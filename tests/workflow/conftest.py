@@ -20,6 +20,8 @@ SOFTWARE = [
         "onnxruntime-openvino",
     )
 ]
+# Of the study of phases alone.
+PHASES_SOFTWARE = [f".software/{name}/ready.json" for name in ("analysis", "pytorch")]
 RESOURCES = [
     "resources/models/smollm2-135m-instruct/model.json",
     "resources/workloads/humaneval.jsonl",
@@ -303,9 +305,9 @@ def software():
 
 
 @pytest.fixture(scope="session")
-def ready(software):
-    """Software and weights of the original."""
-    make(*RESOURCES)
+def ready():
+    """Of the original, the software of the study of phases, and weights."""
+    make(*PHASES_SOFTWARE, *RESOURCES)
 
 
 @pytest.fixture
