@@ -20,8 +20,9 @@ RUNTIMES := pytorch tensorflow mxnet onnxruntime openvino jax
 # Those that the tests use; a provider of ONNX Runtime has one of its own.
 SOFTWARE := $(patsubst %,.software/%/ready.json,analysis $(RUNTIMES) onnxruntime-openvino)
 
-# A file's tests stay together: they share what was measured for them.
-PARALLEL := --numprocesses $(WORKERS) --dist loadfile
+# A file's tests stay together: they share what was measured for them. Slow files come first (see
+# tests/conftest.py), and not those with the most tests.
+PARALLEL := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Markers of pyproject.toml; tests/conftest.py sets the first by the fixtures that a test takes.
 QUICK := -m "not framework and not slow"
 # Folders with an environment or a pace of their own.
