@@ -12,6 +12,8 @@ from publication.differences import differences, page_difference, table_differen
 from publication.digests import bytes_hold
 from publication.rulebook import RuleError, read_rules
 
+# Every campaign is analysed, with its figures.
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "rules"
 
