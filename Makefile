@@ -1,13 +1,15 @@
 # make            the main job: sets up what is missing, then measures, analyses and draws
 # make env        the workflow's own software, in .venv
-# make test       the checks and tests
+# make smoke      what a change is tried with: checks, tests without a framework, one small session
+# make test       the checks and all tests
 # make benchmark  what the harness costs, after the main job
 # make docs       the tables of keys in config/README.md
 # make statistics the table of docs/statistics.md: how often intervals hold the truth
 # make truth      the tables of docs/metering.md: energies and other tools against known powers
 # make cite       the figures of README and docs, from the published tables
 # make republish  tables, figures and pages of the published campaigns, from their raw data
-# make check-published  whether they are what this code makes, and the texts what they say
+# make check-published  whether they are what this code makes, byte for byte (it prints the digests
+#                 of their tables), and the texts what they say
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 1
 WORKERS ?= 2
@@ -18,10 +20,15 @@ RUNTIMES := pytorch tensorflow mxnet onnxruntime openvino jax
 # Those that the tests use; a provider of ONNX Runtime has one of its own.
 SOFTWARE := $(patsubst %,.software/%/ready.json,analysis $(RUNTIMES) onnxruntime-openvino)
 
-# A file's tests stay together: they share what was measured for them.
-PARALLEL := --numprocesses $(WORKERS) --dist loadfile
+# A file's tests stay together: they share what was measured for them. Slow files come first (see
+# tests/conftest.py), and not those with the most tests.
+PARALLEL := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Markers of pyproject.toml; tests/conftest.py sets the first by the fixtures that a test takes.
+QUICK := -m "not framework and not slow"
+# Folders with an environment or a pace of their own.
+APART := $(addprefix --ignore=tests/,analysis pytorch metering session workflow)
 
-.PHONY: all env dev check test benchmark docs statistics truth cite republish check-published
+.PHONY: all env dev check smoke announced test benchmark docs statistics truth cite republish check-published
 .DELETE_ON_ERROR:
 
 all: env
@@ -54,7 +61,19 @@ check: dev
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-test: check
+smoke: check .software/analysis/ready.json
+	PYTHONPATH=.venv/borrowed $(ANALYSIS) -m pytest $(PARALLEL) $(QUICK) tests/analysis
+	$(BIN)/python -m pytest $(QUICK) tests/metering tests/session
+	$(BIN)/python -m pytest $(PARALLEL) $(QUICK) $(APART)
+	$(BIN)/python -m pytest -m smoke tests/workflow
+
+# Said before the checks, which say nothing of their own.
+announced:
+	@echo "make test: half an hour to 45 minutes on two quiet cores, with the software at hand"
+	@echo "  formats and lint; tests of the analysis; of PyTorch's; of the meters; then all others,"
+	@echo "  of which those of the whole workflow take longest. make smoke: five minutes"
+
+test: announced check
 	$(BIN)/snakemake --cores $(CORES) $(SOFTWARE)
 	PYTHONPATH=.venv/borrowed $(ANALYSIS) -m pytest $(PARALLEL) tests/analysis
 	PYTHONPATH=.venv/borrowed .software/pytorch/venv/bin/python -m pytest $(PARALLEL) tests/pytorch

@@ -39,7 +39,7 @@ from analysis.quality.flag_tables import (
     session_flags,
     with_session_flags,
 )
-from analysis.quality.order_effect import drifting, order_rows, order_table
+from analysis.quality.order_effect import describe_drifts, order_rows, order_table
 from analysis.quality.windows import windows_table
 from analysis.tabular import table, together
 from metering.torn import RecordingError, read_facts, refuse_duplicates
@@ -104,7 +104,7 @@ def main() -> None:
     made |= {"flags": flags, "checks": checks_table(checks)}
     who = made["windows"][["session", "model", "workload"]].drop_duplicates()
     made = with_session_flags(made, who, session_flags(flags))
-    made = with_drift(made, who, drifting(made["order"]))
+    made = with_drift(made, who, describe_drifts(made["order"]))
     args.out.mkdir(parents=True, exist_ok=True)
     for name, made_table in made.items():
         made_table.to_parquet(args.out / f"{name}.parquet", index=False)

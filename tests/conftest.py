@@ -17,6 +17,21 @@ os.environ["INFERENCE_ENERGY_LOCK"] = os.path.join(
     tempfile.gettempdir(), f"inference-energy-tests-{os.getuid()}-{os.getpid()}.lock"
 )
 
+# What needs the environment of a framework, by the fixtures that make one.
+OF_FRAMEWORKS = {"pytorch_python", "onnxruntime_python", "software", "ready"}
+
+
+def pytest_collection_modifyitems(items):
+    """Marks what `make smoke` leaves out. Files with slow tests come first, so that of several
+    workers none is left alone with one."""
+    for item in items:
+        if OF_FRAMEWORKS & set(item.fixturenames):
+            item.add_marker("framework")
+        if "workflow" in item.path.parts:
+            item.add_marker("slow")
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
 
 @pytest.fixture(scope="session")
 def pytorch_python():

@@ -26,7 +26,7 @@ def unwrap(
     is a wrap-around that would have counted more than ``most`` from one value to the next.
 
     Raises CounterReset on such a fall, a fall without ``max_range``, or a value above it. What an
-    analysis can still make of such values tells `analysis.sound`.
+    analysis can still make of such values tells `energy.cleaning`.
     """
     curve: list[int | float] = []
     wrapped = 0

@@ -12,6 +12,8 @@ sys.path.append(str(Path(__file__).parents[1] / "benchmarks" / "coverage"))
 
 import quantities
 
+# Hundreds of campaigns are simulated.
+pytestmark = pytest.mark.slow
 SEEDS = 150
 CASES = quantities.cases()
 

@@ -5,7 +5,7 @@ import pytest
 
 from analysis.energy.domains import total_of
 from analysis.energy.raw import read_session
-from analysis.quality.flags import split
+from analysis.quality.flags import flag_names
 from analysis.quality.windows import windows_table
 
 SPAN_S = 60.0
@@ -129,7 +129,7 @@ def test_a_spare_board_is_no_substitute_and_says_so(lab, known):
     windows, total = analysed(lab, spare, known.RAPL, worker="cuda:0")
     assert set(total.status) == {"not covered"} and set(total.sums) == {"nothing"}
     assert total[["energy_j", "pooled_j", "above_idle_j"]].isna().all(axis=None)
-    assert all(split(text) == ["worker not metered"] for text in total["flags"])
+    assert all(flag_names(text) == ["worker not metered"] for text in total["flags"])
     # What was read stands under its own name.
     assert windows[windows.domain == "gpu:1"].energy_j.notna().any()
     _, total = analysed(lab, spare, known.RAPL, worker="cuda:1")
@@ -140,7 +140,7 @@ def test_a_spare_board_is_no_substitute_and_says_so(lab, known):
 def test_a_missing_package_is_no_total(lab, known):
     _, total = analysed(lab, known.RAPL, sockets=2)
     assert total.energy_j.isna().all()
-    assert all(split(text) == ["worker not metered"] for text in total["flags"])
+    assert all(flag_names(text) == ["worker not metered"] for text in total["flags"])
     _, total = analysed(lab, known.RAPL, sockets=1)
     assert total.energy_j.notna().all() and set(total["flags"]) == {""}
 
@@ -163,7 +163,7 @@ def test_dies_that_mirror_one_counter_are_counted_once_and_flagged(lab, known, h
     dies = [other(known, f"cpu:package-0-die-{n}") for n in (0, 1)]
     windows, total = analysed(lab, (dies[0], truth, {}), (dies[1], truth, how))
     assert set(total.sums) == {"cpu:package-0-die-0"}
-    assert all(split(text) == ["mirrored"] for text in total["flags"])
+    assert all(flag_names(text) == ["mirrored"] for text in total["flags"])
     expected = np.diff(
         truth.joules((total[["start_ns", "end_ns"]].to_numpy() - 1e12) / 1e9), axis=1
     )

@@ -22,7 +22,7 @@ from analysis.quality.flag_tables import (
     with_and_without,
     with_session_flags,
 )
-from analysis.quality.flags import NAMES, split, union, vocabulary, without
+from analysis.quality.flags import NAMES, flag_names, union_of_flags, vocabulary, without_flags
 from analysis.quality.windows import windows_table
 
 SPAN_S = 30.0
@@ -65,7 +65,7 @@ def flagged(lab):
 
 def of(windows, kind="generation", domain="total"):
     part = windows[(windows.kind == kind) & (windows.domain == domain)]
-    return [split(text) for text in part["flags"]]
+    return [flag_names(text) for text in part["flags"]]
 
 
 def test_a_quiet_session_carries_no_flag(lab):
@@ -433,9 +433,13 @@ def test_a_conclusion_that_hangs_on_flagged_windows_says_so():
 def test_flags_are_joined_and_left_out_by_name():
     first = pd.Series(["", "throttled", "meter lost, estimate"], index=[3, 5, 9])
     second = pd.Series(["estimate", "throttled", "unresolved"], index=[3, 5, 9])
-    joined = union([first, second])
+    joined = union_of_flags([first, second])
     assert list(joined) == ["estimate", "throttled", "unresolved, meter lost, estimate"]
-    assert list(without(joined, "estimate", "throttled")) == ["", "", "unresolved, meter lost"]
+    assert list(without_flags(joined, "estimate", "throttled")) == [
+        "",
+        "",
+        "unresolved, meter lost",
+    ]
     assert list(joined.index) == [3, 5, 9]
 
 

@@ -10,7 +10,7 @@ from analysis.energy.raw import read_session
 from analysis.figures import on_page
 from analysis.pages.runtimes import render
 from analysis.quality import order_effect
-from analysis.quality.order_effect import drifting, order_rows, order_table, words
+from analysis.quality.order_effect import describe_drifts, order_rows, order_table, words
 from analysis.statistics.trends import course, trend
 
 SEEDS = range(20)
@@ -135,8 +135,8 @@ def test_it_says_so_in_words(bench):
     assert f"{first}, rising with the position: +" in energy
     assert f"{second}, by the batch size before (p " in energy
     assert time.startswith("time per unit: an order effect in")
-    assert drifting(table)[first].startswith("drift over the session: energy per unit +5")
-    assert second not in drifting(table)
+    assert describe_drifts(table)[first].startswith("drift over the session: energy per unit +5")
+    assert second not in describe_drifts(table)
     assert words(order_table([])) == []
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.energy.curves import Curve
-from analysis.energy.pooling import pooled
+from analysis.energy.pooling import pool
 
 PHASE_S, PERIOD_S = 0.02, 0.1
 
@@ -33,7 +33,7 @@ def ns(seconds):
 @pytest.mark.parametrize("seed", range(4))
 def test_many_short_phases_tell_what_one_takes(seed):
     made, phases = lab(seed)
-    found = pooled(made, {"prefill": phases})["prefill"]
+    found = pool(made, {"prefill": phases})["prefill"]
     true_j = 400 * PHASE_S
     assert found.each_j == pytest.approx(true_j, rel=0.03)
     assert abs(found.each_j - true_j) < 3 * found.each_u_j + 0.01 * true_j
@@ -45,7 +45,7 @@ def test_many_short_phases_tell_what_one_takes(seed):
 def test_two_kinds_and_the_rest_are_told_apart():
     made, (starts, ends) = lab(0, excess_w=300)
     after = ends + 50_000_000
-    found = pooled(made, {"work": (starts, ends), "wait": (ends, after)})
+    found = pool(made, {"work": (starts, ends), "wait": (ends, after)})
     assert found["work"].each_j == pytest.approx(8.0, rel=0.05)
     assert found["wait"].each_j == pytest.approx(5.0, rel=0.05)
     assert found["work"].count == 150
@@ -53,13 +53,13 @@ def test_two_kinds_and_the_rest_are_told_apart():
 
 def test_phases_in_step_with_the_meter_are_less_certain():
     made, phases = lab(0)
-    few = pooled(made, {"work": tuple(edge[:12] for edge in phases)})["work"]
-    many = pooled(made, {"work": phases})["work"]
+    few = pool(made, {"work": tuple(edge[:12] for edge in phases)})["work"]
+    many = pool(made, {"work": phases})["work"]
     assert few.each_u_j > many.each_u_j
 
 
 def test_too_few_values_tell_nothing():
     made, (starts, ends) = lab(0)
-    assert pooled(made, {"work": (starts[:1], ends[:1])}) is None
-    assert pooled(made, {}) == {}
-    assert pooled(made, {"none": ([], [])}) == {}
+    assert pool(made, {"work": (starts[:1], ends[:1])}) is None
+    assert pool(made, {}) == {}
+    assert pool(made, {"none": ([], [])}) == {}

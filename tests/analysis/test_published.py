@@ -11,6 +11,8 @@ from publication.campaigns import LINKED, PublicationError, files_of, make, publ
 from publication.differences import differences, page_difference, table_difference
 from publication.digests import bytes_hold
 
+# Every campaign is analysed, with its figures.
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = ROOT / ".venv" / "bin" / "snakemake"
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+# Snakemake starts for each.
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 

@@ -125,6 +125,7 @@ def test_a_python_that_is_not_here(tmp_path):
     refused(done, folder, "needs Python 3.99", "no python3.99 on the PATH", "--use-conda")
 
 
+@pytest.mark.slow
 def test_a_failed_installation_leaves_nothing_and_a_good_one_follows(tmp_path):
     folder = tmp_path / "out"
     unknown = "no-such-package-inference-energy==1.0"

@@ -20,6 +20,8 @@ SOFTWARE = [
         "onnxruntime-openvino",
     )
 ]
+# Of the study of phases alone.
+PHASES_SOFTWARE = [f".software/{name}/ready.json" for name in ("analysis", "pytorch")]
 RESOURCES = [
     "resources/models/smollm2-135m-instruct/model.json",
     "resources/workloads/humaneval.jsonl",
@@ -303,9 +305,9 @@ def software():
 
 
 @pytest.fixture(scope="session")
-def ready(software):
-    """Software and weights of the original."""
-    make(*RESOURCES)
+def ready():
+    """Of the original, the software of the study of phases, and weights."""
+    make(*PHASES_SOFTWARE, *RESOURCES)
 
 
 @pytest.fixture
@@ -341,13 +343,13 @@ def measured(ready, tmp_path_factory):
 def follow(measured):
     """Runs another campaign beside the first, in the same clone."""
 
-    def make(config):
+    def make(config, *targets):
         clone = copy.copy(measured)
         name = yaml.safe_load(config)["campaign"]
         clone.config = measured.folder / f"{name}.yaml"
         clone.config.write_text(config)
         clone.results = measured.folder / "results" / name
-        clone.output = clone.run()
+        clone.output = clone.run(*targets)
         return clone
 
     return make
@@ -367,8 +369,8 @@ def factors(follow):
 
 @pytest.fixture(scope="module")
 def sampled(follow):
-    """Two seeds of one task."""
-    return follow(SAMPLED)
+    """Two seeds of one task, as far as their tables: pages are those of the other campaigns."""
+    return follow(SAMPLED, "results/sampled/tables/generations.parquet")
 
 
 @pytest.fixture(scope="module")

@@ -51,6 +51,7 @@ def refusal(clone, *arguments: str) -> str:
     return found.pop()
 
 
+@pytest.mark.smoke
 def test_a_finished_campaign_has_nothing_to_do(finished):
     assert "Nothing to be done" in finished.run("-n")
     facts = json.loads((finished.raw / "session.json").read_text())

@@ -9,7 +9,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from analysis.energy.spread import Place, Unrest, bridged, weights, within
+from analysis.energy.uncertainty import (
+    Place,
+    PowerChanges,
+    bridge_variance,
+    difference_weights,
+    locate,
+)
 
 # The step of the power at a time is what it was so many periods before, less what it is so many
 # behind.
@@ -104,7 +110,7 @@ class Curve:
 
     def _upto(self, times_ns: np.ndarray) -> np.ndarray:
         """The same, outside the curve what it is at its end."""
-        return _interpolated(self.joules, within(self.times_ns, times_ns))
+        return _interpolated(self.joules, locate(self.times_ns, times_ns))
 
     def _step_w(self, times_ns: Sequence[int]) -> np.ndarray:
         """How much more the power was before those times than it is behind them, in watts."""
@@ -128,33 +134,37 @@ class Curve:
         if not len(start_ns):
             return Energy(np.zeros(0), np.zeros(0))
         joules = self.at(end_ns) - self.at(start_ns)
-        unknown = touched(self.lost_ns, start_ns, end_ns)
+        unknown = overlaps(self.lost_ns, start_ns, end_ns)
         for edge in (start_ns, end_ns):
-            unknown = unknown | touched(self.blind_ns, edge, edge)
+            unknown = unknown | overlaps(self.blind_ns, edge, edge)
         joules = np.where(unknown, np.nan, joules)
-        start, end = (within(self.times_ns, edge) for edge in (start_ns, end_ns))
+        start, end = (locate(self.times_ns, edge) for edge in (start_ns, end_ns))
         (at, _), (to, _) = start, end
-        unrest = self._unrest
-        first_w, last_w = unrest.power_w[at], unrest.power_w[to]
+        changes = self._power_changes
+        first_w, last_w = changes.power_w[at], changes.power_w[to]
         variance = np.zeros(len(joules))
-        for point, weight in zip((at, at + 1, to, to + 1), weights(start, end), strict=True):
-            variance = variance + weight**2 * unrest.of_points(point)
-        step_j2, walk_j2 = unrest.of_intervals(np.concatenate([at, to]))
+        for point, weight in zip(
+            (at, at + 1, to, to + 1), difference_weights(start, end), strict=True
+        ):
+            variance = variance + weight**2 * changes.of_points(point)
+        step_j2, walk_j2 = changes.of_intervals(np.concatenate([at, to]))
         count = len(at)
         variance = variance + np.maximum(
-            bridged(start, end, step_j2[:count], step_j2[count:], squared=True),
-            bridged(start, end, walk_j2[:count], walk_j2[count:]),
+            bridge_variance(start, end, step_j2[:count], step_j2[count:], squared=True),
+            bridge_variance(start, end, walk_j2[:count], walk_j2[count:]),
         )
         if self.anchors_ns is not None:
-            tied = [within(self.anchors_ns, edge) for edge in (start_ns, end_ns)]
+            tied = [locate(self.anchors_ns, edge) for edge in (start_ns, end_ns)]
             wander = [
                 self.wander_j2_s * (self.anchors_ns[i + 1] - self.anchors_ns[i]) / 1e9
                 for i, _ in tied
             ]
-            variance = variance + bridged(*tied, *wander)
+            variance = variance + bridge_variance(*tied, *wander)
             (at, _), (to, _) = tied
-            for point, weight in zip((at, at + 1, to, to + 1), weights(*tied), strict=True):
-                variance = variance + weight**2 * self._ties.of_points(point)
+            for point, weight in zip(
+                (at, at + 1, to, to + 1), difference_weights(*tied), strict=True
+            ):
+                variance = variance + weight**2 * self._anchor_changes.of_points(point)
         if self.blur_u_s:
             steps_w = np.hypot(*(self._step_w(edge) for edge in (start_ns, end_ns)))
             variance = variance + (self.blur_u_s * steps_w) ** 2
@@ -192,15 +202,15 @@ class Curve:
         return self.seen(near + np.floor((times_ns - near) / grid_ns) * grid_ns)
 
     @functools.cached_property
-    def _unrest(self) -> Unrest:
+    def _power_changes(self) -> PowerChanges:
         timing_s = self.timing_s if self.anchors_ns is None else 0.0
-        return Unrest(self.times_ns, self.joules, self.step_j, timing_s, self.reach)
+        return PowerChanges(self.times_ns, self.joules, self.step_j, timing_s, self.reach)
 
     @functools.cached_property
-    def _ties(self) -> Unrest:
+    def _anchor_changes(self) -> PowerChanges:
         """The anchors, which are uncertain as the counter's points are."""
         known_j = self._upto(self.anchors_ns)
-        return Unrest(self.anchors_ns, known_j, self.step_j, self.timing_s, 1)
+        return PowerChanges(self.anchors_ns, known_j, self.step_j, self.timing_s, 1)
 
 
 def _interpolated(values: np.ndarray, place: Place) -> np.ndarray:
@@ -208,7 +218,7 @@ def _interpolated(values: np.ndarray, place: Place) -> np.ndarray:
     return values[at] + np.clip(f, 0, 1) * (values[at + 1] - values[at])
 
 
-def touched(spans: Spans, start_ns: np.ndarray, end_ns: np.ndarray) -> np.ndarray:
+def overlaps(spans: Spans, start_ns: np.ndarray, end_ns: np.ndarray) -> np.ndarray:
     """Of each window, whether it and one of the spans (rising, apart) overlap."""
     if not spans:
         return np.zeros(len(start_ns), bool)
@@ -217,7 +227,7 @@ def touched(spans: Spans, start_ns: np.ndarray, end_ns: np.ndarray) -> np.ndarra
     return (at < len(lasts)) & (firsts[np.clip(at, 0, len(lasts) - 1)] < end_ns)
 
 
-def merged(spans: Iterable[tuple[int, int]]) -> Spans:
+def merge_spans(spans: Iterable[tuple[int, int]]) -> Spans:
     """Spans rising and apart."""
     found: list[tuple[int, int]] = []
     for first, last in sorted((int(a), int(b)) for a, b in spans):

@@ -2,8 +2,8 @@
 
 A domain's readings make a cumulative curve E(t); a window's energy is E(end) - E(start). So phases
 add up to their whole by construction, and any estimator can be changed without measuring again.
-What readings can be true tells `analysis.sound`; what lies between them and how uncertain it is,
-`analysis.cumulative`.
+What readings can be true tells `energy.cleaning`; what lies between them and how uncertain it is,
+`energy.cumulative`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis.energy.cumulative import Curve, Energy, merged
-from analysis.energy.edges import Edges, located
-from analysis.energy.fusing import fused
-from analysis.energy.integrated import held, integrated, usual_gap_s
-from analysis.energy.sound import Sound, counted, credible, powers
+from analysis.energy.cleaning import Cleaned, clean_counter, clean_powers, credible_domain
+from analysis.energy.cumulative import Curve, Energy, merge_spans
+from analysis.energy.edges import Edges, locate_moves
+from analysis.energy.fusion import fuse
+from analysis.energy.integration import integrate, news_indices, typical_gap_s
 from metering.meter import Domain, parse_domain
 
 __all__ = ["Curve", "Energy", "curve"]
@@ -59,18 +59,18 @@ def curve(
     if len(times_ns) < 3:
         return None
     meter = parse_domain(domain)
-    read = powers if meter.quantity == "power" else counted
-    sound = read(times_ns, values, meter)
-    if len(sound.times_ns) < 3:
-        return _unknown(np.asarray(times_ns, np.int64), sound.notes)
+    read = clean_powers if meter.quantity == "power" else clean_counter
+    cleaned = read(times_ns, values, meter)
+    if len(cleaned.times_ns) < 3:
+        return _unknown(np.asarray(times_ns, np.int64), cleaned.notes)
     if meter.quantity == "power":
-        return integrated(sound, None if meter.estimate else FROZEN_S)
-    made = _of_counter(sound, credible(meter)[0])
+        return integrate(cleaned, None if meter.estimate else FROZEN_S)
+    made = _of_counter(cleaned, credible_domain(meter)[0])
     if made is not None and power is not None:
         scale = getattr(meter, "power_scale", None) or TO_WATTS["mW"]
         beside = dataclasses.replace(meter, scale=scale, resolution=None, period_s=None)
-        made = fused(made, powers(*power, beside), _known_board(meter))
-    return made and _extended(made, int(sound.times_ns[-1]))
+        made = fuse(made, clean_powers(*power, beside), _known_board(meter))
+    return made and _extended(made, int(cleaned.times_ns[-1]))
 
 
 def _unknown(times_ns: np.ndarray, notes: tuple[str, ...]) -> Curve:
@@ -81,37 +81,37 @@ def _unknown(times_ns: np.ndarray, notes: tuple[str, ...]) -> Curve:
     return Curve(ends, np.zeros(2), span_s, 0.0, 0.0, lost, notes=notes)
 
 
-def _of_counter(sound: Sound, domain: Domain) -> Curve | None:
-    times, joules = sound.times_ns, sound.values
+def _of_counter(cleaned: Cleaned, domain: Domain) -> Curve | None:
+    times, joules = cleaned.times_ns, cleaned.values
     gap_s = float(np.median(np.diff(times))) / 1e9
     changes = np.flatnonzero(np.diff(joules) > 0) + 1
     typical_s = float(np.median(np.diff(times[changes]))) / 1e9 if len(changes) > 2 else None
-    if domain.period_s is None and (edges := located(times, joules)) is not None:
-        made = _on_grid(sound, edges, _known_board(domain))
-        return _noted(made, sound, edges.at, domain)
-    update_s = sound.update_s or gap_s
+    if domain.period_s is None and (edges := locate_moves(times, joules)) is not None:
+        made = _on_grid(cleaned, edges, _known_board(domain))
+        return _noted(made, cleaned, edges.at, domain)
+    update_s = cleaned.update_s or gap_s
     moves_j = np.diff(joules)[changes - 1]
     coarse = (
         not domain.estimate
         and typical_s is not None
         and typical_s > 1.5 * max(gap_s, update_s)
-        and float(np.median(moves_j)) <= FEW_STEPS * sound.step
+        and float(np.median(moves_j)) <= FEW_STEPS * cleaned.step
     )
     if update_s <= 1.5 * gap_s and not coarse:
         # Every reading is news, at most one update old: half of one on average.
         shifted = times - round(update_s * 1e9 / 2)
-        made = Curve(shifted, joules, gap_s, update_s / 12**0.5, sound.step)
-        return _noted(made, sound, np.arange(len(times)), domain)
+        made = Curve(shifted, joules, gap_s, update_s / 12**0.5, cleaned.step)
+        return _noted(made, cleaned, np.arange(len(times)), domain)
     if len(changes) < 3:
-        return _unknown(times, sound.notes) if len(changes) and not domain.estimate else None
+        return _unknown(times, cleaned.notes) if len(changes) and not domain.estimate else None
     # Readings between two updates repeat an old value: the changes say when it was true, which was
     # between the reading before and the one that shows it, and not more than an update ago. A
     # value that repeats for longer says that nothing was counted until then; but for a counter
     # whose steps are so great that it counts as slowly as that.
     known = changes
     if not coarse:
-        news = held(times, changes, update_s)
-        great = np.diff(joules, append=joules[-1]) > FEW_STEPS * sound.step
+        news = news_indices(times, changes, update_s)
+        great = np.diff(joules, append=joules[-1]) > FEW_STEPS * cleaned.step
         behind = changes[np.clip(np.searchsorted(changes, news, "right"), 0, len(changes) - 1)]
         holds = ~np.isin(news, changes) & (news > changes[0]) & (news < changes[-1])
         known = np.union1d(changes, news[holds & great[behind - 1]])
@@ -120,17 +120,17 @@ def _of_counter(sound: Sound, domain: Domain) -> Curve | None:
     shifted = times[known] - np.round(late_s * 1e9 / 2).astype(np.int64)
     shifted = np.maximum.accumulate(shifted - np.arange(len(known))) + np.arange(len(known))
     period_s = max(gap_s, typical_s or 0.0)
-    made = Curve(shifted, joules[known], period_s, late_s / 12**0.5, sound.step)
-    return _noted(made, sound, known, domain)
+    made = Curve(shifted, joules[known], period_s, late_s / 12**0.5, cleaned.step)
+    return _noted(made, cleaned, known, domain)
 
 
-def _noted(made: Curve, sound: Sound, at: np.ndarray, domain: Domain) -> Curve:
+def _noted(made: Curve, cleaned: Cleaned, at: np.ndarray, domain: Domain) -> Curve:
     """With what is lost, and where nobody looked.
 
     Args:
         at: Of the curve's points, the reading that shows each.
     """
-    times = sound.times_ns
+    times = cleaned.times_ns
     ends = np.concatenate([times[:1], made.times_ns, times[-1:]])
 
     def spans(marked: np.ndarray) -> list[tuple[int, int]]:
@@ -141,22 +141,22 @@ def _noted(made: Curve, sound: Sound, at: np.ndarray, domain: Domain) -> Curve:
         first, last = ends[before], ends[np.minimum(behind, len(ends) - 1)]
         return [(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True) if a < b]
 
-    lost = spans(sound.broken)
+    lost = spans(cleaned.broken)
     if not domain.estimate:
         # An estimate rightly stands still while nothing is busy.
-        moved = np.concatenate([[0], np.flatnonzero(np.diff(sound.values) > 0) + 1])
+        moved = np.concatenate([[0], np.flatnonzero(np.diff(cleaned.values) > 0) + 1])
         until = np.append(moved[1:] - 1, len(times) - 1)
-        limit_s = max(FROZEN_S, sound.step / LEAST_W, SLOW * made.period_s)
+        limit_s = max(FROZEN_S, cleaned.step / LEAST_W, SLOW * made.period_s)
         still = np.flatnonzero(times[until] - times[moved] > limit_s * 1e9)
         nexts = np.minimum(until + 1, len(times) - 1)
         lost += [(int(times[moved[i]]), int(times[nexts[i]])) for i in still]
     gaps_s = np.diff(times) / 1e9
-    blind = gaps_s > max(BLIND_S, BLIND * max(usual_gap_s(times), made.period_s))
+    blind = gaps_s > max(BLIND_S, BLIND * max(typical_gap_s(times), made.period_s))
     return dataclasses.replace(
         made,
-        lost_ns=merged(lost),
-        blind_ns=merged(spans(blind)),
-        notes=sound.notes,
+        lost_ns=merge_spans(lost),
+        blind_ns=merge_spans(spans(blind)),
+        notes=cleaned.notes,
     )
 
 
@@ -178,13 +178,13 @@ def _extended(made: Curve, last_ns: int) -> Curve:
     )
 
 
-def _on_grid(sound: Sound, edges: Edges, known_board: bool) -> Curve:
+def _on_grid(cleaned: Cleaned, edges: Edges, known_board: bool) -> Curve:
     """From moves whose times are known; between those that were not read the power is even."""
     delay_s = NVML_DELAY_S if known_board else NVML_DELAY_S * edges.period_s / OF_PERIOD_S
     known_t = edges.times_ns - round(delay_s * 1e9)
     period_s = max(edges.period_s, float(np.median(np.diff(known_t))) / 1e9)
     return Curve(
-        *(known_t, sound.values[edges.at], period_s, 0.0, sound.step),
+        *(known_t, cleaned.values[edges.at], period_s, 0.0, cleaned.step),
         delay_u_s=NVML_DELAY_U_S if known_board else delay_s,
         drift_u_s=edges.timing_s,
         drift_s=edges.together_s,

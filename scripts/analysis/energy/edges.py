@@ -56,7 +56,7 @@ class Edges:
     together_s: float
 
 
-def located(times_ns: np.ndarray, values: np.ndarray) -> Edges | None:
+def locate_moves(times_ns: np.ndarray, values: np.ndarray) -> Edges | None:
     """The moves whose times the readings tell; None where they show no regular grid.
 
     Args:
@@ -110,7 +110,7 @@ def located(times_ns: np.ndarray, values: np.ndarray) -> Edges | None:
     return Edges(times, kept, period_s, timing_s, together_s)
 
 
-def on_time(times_ns: np.ndarray) -> np.ndarray:
+def align_to_grid(times_ns: np.ndarray) -> np.ndarray:
     """When samples were taken that are taken regularly and stamped late, up to a period; as they
     are where most of them are not on a grid."""
     start_ns, seconds = times_ns[0], (times_ns - times_ns[0]) / 1e9

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import signal
 
-from analysis.energy.cumulative import Curve, touched
+from analysis.energy.cumulative import Curve, overlaps
 
 # A sample of the power is a mean over the period before it, of a sensor that follows the load as a
 # low pass of first order. How slow it is and how late, in periods: the pair that leaves the least
@@ -50,7 +50,7 @@ class Pooled:
     freedom: int
 
 
-def pooled(
+def pool(
     curve: Curve, kinds: Mapping[str, Spans], inside: Spans | None = None
 ) -> dict[str, Pooled] | None:
     """Mean energy of each kind of phase; None where the counter has too few values to tell.
@@ -84,7 +84,7 @@ def pooled(
         kept = _within(knots_ns, np.asarray(inside[0]) + margin_ns, np.asarray(inside[1]))
     # Where the meter was lost, or did not tell when, there is no sum.
     for spans_ns in (curve.lost_ns, curve.blind_ns):
-        kept &= ~touched(spans_ns, knots_ns[:-1], knots_ns[1:])
+        kept &= ~overlaps(spans_ns, knots_ns[:-1], knots_ns[1:])
     if kept.sum() <= len(spans) + 2:
         return None
     rows = _Rows(knots_ns, sums_j, lengths_s, list(spans.values()), kept)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.energy.pooling import pooled
+from analysis.energy.pooling import pool
 from analysis.energy.raw import TOTAL, RawSession
 from analysis.quality.windows import windows_table
 from analysis.tabular import table
@@ -198,7 +198,7 @@ def _phases(session: RawSession) -> Iterator[dict[str, Any]]:
     spans = {"prefill": (edges[0], edges[1]), "decode": (edges[1], edges[2])}
     for domain in session.headline(segment):
         curve = session.curves.get((segment, domain["domain"]))
-        made = curve and pooled(curve, spans, inside)
+        made = curve and pool(curve, spans, inside)
         if not made:
             continue
         for phase, (starts, ends) in spans.items():

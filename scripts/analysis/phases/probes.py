@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.energy.pooling import pooled
+from analysis.energy.pooling import pool
 from analysis.energy.raw import TOTAL, RawSession
 from analysis.tabular import table
 
@@ -119,9 +119,7 @@ def _pooled(session: RawSession, windows: list[Mapping[str, Any]]) -> dict[str, 
     found: dict[str, float] = {}
     for domain in session.headline(segment):
         curve = session.curves.get((segment, domain["domain"]))
-        made = curve and pooled(
-            curve, {"prefill": (starts, firsts), "token": (firsts, ends)}, inside
-        )
+        made = curve and pool(curve, {"prefill": (starts, firsts), "token": (firsts, ends)}, inside)
         if not made:
             return {}
         for phase, units in (("prefill", 1), ("token", steps)):

@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.energy.curves import Curve
 from analysis.energy.raw import RawSession
-from analysis.quality import states
+from analysis.quality import telemetry
 from analysis.tabular import table
 from metering.meter import MAX_POWER_W, Domain, parse_domain
 
@@ -70,7 +70,10 @@ def checks_of(session: RawSession) -> list[dict[str, Any]]:
             domain = parse_domain(record)
             if domain.estimate:
                 continue
-            for pair, one in (*_pairs(session, number, domain), *_read(session, number, domain)):
+            for pair, one in (
+                *_compare_pairs(session, number, domain),
+                *_reading_notes(session, number, domain),
+            ):
                 first_j, second_j = one.counted_j, one.other_j
                 if pair == PARTS:
                     first_j, second_j = second_j, first_j
@@ -99,7 +102,9 @@ def checks_of(session: RawSession) -> list[dict[str, Any]]:
     return rows
 
 
-def _read(session: RawSession, segment: int, domain: Domain) -> Iterator[tuple[str, _Compared]]:
+def _reading_notes(
+    session: RawSession, segment: int, domain: Domain
+) -> Iterator[tuple[str, _Compared]]:
     curve = session.curves.get((segment, domain.domain))
     if curve is not None and curve.notes:
         yield READ, _Compared(unchecked="; ".join(curve.notes))
@@ -110,12 +115,14 @@ def checks_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return table(rows, CHECKS)
 
 
-def disagreeing(session: RawSession) -> set[tuple[int, str]]:
+def failed_checks(session: RawSession) -> set[tuple[int, str]]:
     """(segment, domain) of which a check failed."""
     return {(row["segment"], row["domain"]) for row in checks_of(session) if row["flagged"]}
 
 
-def _pairs(session: RawSession, segment: int, domain: Domain) -> Iterator[tuple[str, _Compared]]:
+def _compare_pairs(
+    session: RawSession, segment: int, domain: Domain
+) -> Iterator[tuple[str, _Compared]]:
     """(pair, what it gives) of all that was read, or should have been, beside a domain's energy."""
     if domain.quantity != "energy":
         yield NOTHING, _Compared(unchecked="it has no counter: power alone is integrated")
@@ -140,7 +147,7 @@ def _pairs(session: RawSession, segment: int, domain: Domain) -> Iterator[tuple[
         yield NOTHING, _Compared(unchecked="nothing is read beside its counter")
 
 
-def _compared(curve: Curve, domain: Domain, quantity: str, other: states.State) -> _Compared:
+def _compared(curve: Curve, domain: Domain, quantity: str, other: telemetry.State) -> _Compared:
     times, values = other
     gaps_s = np.diff(times) / 1e9
     if quantity == "power":
@@ -156,7 +163,7 @@ def _compared(curve: Curve, domain: Domain, quantity: str, other: states.State) 
     pairs = pd.DataFrame({"start_ns": times[:-1], "end_ns": times[1:]})
     inside = (times[:-1] >= curve.times_ns[0]) & (times[1:] <= curve.times_ns[-1])
     spans = np.asarray([*curve.lost_ns, *getattr(curve, "blind_ns", ())], np.int64).reshape(-1, 2)
-    trusted = ~states.overlap(pairs, *spans.T)
+    trusted = ~telemetry.overlaps(pairs, *spans.T)
     sound = sound & np.isfinite(other_j)
     used = inside & sound & trusted
     seconds = float(gaps_s[used].sum())

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.energy.raw import TOTAL, WORK
-from analysis.quality.flags import NAMES, OF_SESSION, carries, masks_of, split
+from analysis.quality.flags import NAMES, OF_SESSION, carries_any, flag_names, masks_from_text
 from analysis.tabular import table
 
 FLAGS = {
@@ -62,10 +62,10 @@ def flags_table(windows: pd.DataFrame) -> pd.DataFrame:
         rows += [about | {"flag": name, "windows": n} for name, n in carried.items()]
     total = work[work.domain == TOTAL]
     lacking = _carried(total, "unknown", ["session"]) if "unknown" in total else []
-    for (session,), told, of in lacking:
+    for (session,), carried, of in lacking:
         about = {"session": session, "kind": "", "domain": TOTAL, "of": of, "of_kind": of}
         about |= {"known": False, "of_work": of_work.get(TOTAL, 0)}
-        rows += [about | {"flag": name, "windows": n} for name, n in told.items()]
+        rows += [about | {"flag": name, "windows": n} for name, n in carried.items()]
     return table(rows, FLAGS)
 
 
@@ -78,7 +78,7 @@ def _carried(
         return []
     groups = windows.groupby(list(by), sort=False)
     place = groups.ngroup().to_numpy()
-    found = masks_of(windows[column])
+    found = masks_from_text(windows[column])
     of = np.bincount(place)
     each = [np.bincount(place, weights=found >> bit & 1) for bit in range(len(NAMES))]
     keys = list(windows[list(by)].drop_duplicates().itertuples(index=False, name=None))
@@ -91,7 +91,7 @@ def _carried(
 def common_flags(windows: pd.DataFrame) -> list[str]:
     """The flags that nearly all windows of work of a campaign carry under `total`: each is one line
     at the top of a page, and no reason to leave a window out."""
-    found = masks_of(windows["flags"][(windows.domain == TOTAL) & windows.kind.isin(WORK)])
+    found = masks_from_text(windows["flags"][(windows.domain == TOTAL) & windows.kind.isin(WORK)])
     if not len(found):
         return []
     return [n for at, n in enumerate(NAMES) if (found >> at & 1).mean() >= NEARLY_ALL]
@@ -107,9 +107,9 @@ def clean(
         common: What nearly all windows carry, see `common_flags`; it counts for no doubt.
         above_idle: Whether the energy is that above idle, which an unstable idle makes doubtful.
     """
-    told = {*NO_DOUBT, *common, *(() if above_idle else OF_IDLE)}
-    doubts = [name for name in NAMES if name not in told]
-    return pd.Series(~carries(windows["flags"], doubts), index=windows.index)
+    harmless = {*NO_DOUBT, *common, *(() if above_idle else OF_IDLE)}
+    doubts = [name for name in NAMES if name not in harmless]
+    return pd.Series(~carries_any(windows["flags"], doubts), index=windows.index)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,41 +188,41 @@ def with_session_flags(
         who: One row a session: `session`, and of `WHO` what its study has. A table that names no
             session names some of these; one that names none rests on all.
     """
-    told = who.assign(session_flags=[by_session.get(name, "") for name in who.session])
+    labelled = who.assign(session_flags=[by_session.get(name, "") for name in who.session])
     found = {}
     for name, one in made.items():
-        keys = ["session"] if "session" in one else [k for k in WHO if k in one and k in told]
+        keys = ["session"] if "session" in one else [k for k in WHO if k in one and k in labelled]
         if not keys:
-            flags = pd.Series(_together(told.session_flags), index=one.index, dtype="str")
+            flags = pd.Series(_join_flags(labelled.session_flags), index=one.index, dtype="str")
         else:
-            flags = _by_keys(one, told, keys)
+            flags = _by_keys(one, labelled, keys)
             if "reference" in one:
                 # What a workload is compared with is behind the row too.
-                other = _by_keys(one.assign(workload=one.reference), told, keys)
+                other = _by_keys(one.assign(workload=one.reference), labelled, keys)
                 pairs = zip(flags, other, strict=True)
-                flags = pd.Series([_together(p) for p in pairs], index=one.index, dtype="str")
+                flags = pd.Series([_join_flags(p) for p in pairs], index=one.index, dtype="str")
         found[name] = one.assign(session_flags=flags.astype("str"))
     return found
 
 
-def _by_keys(one: pd.DataFrame, told: pd.DataFrame, keys: Sequence[str]) -> pd.Series:
+def _by_keys(one: pd.DataFrame, labelled: pd.DataFrame, keys: Sequence[str]) -> pd.Series:
     """Of each row, the flags of the sessions behind it."""
     distinct = one[list(keys)].drop_duplicates()
     if distinct.empty:
         return pd.Series("", index=one.index, dtype="str")
     rows = distinct.itertuples(index=False, name=None)
-    texts = pd.array([_together(_behind(told, keys, row)) for row in rows], dtype="str")
+    texts = pd.array([_join_flags(_behind(labelled, keys, row)) for row in rows], dtype="str")
     place = one.groupby(list(keys), sort=False, dropna=False).ngroup().to_numpy()
     return pd.Series(texts.take(place), index=one.index)
 
 
-def _behind(told: pd.DataFrame, keys: Sequence[str], row: Sequence[Any]) -> pd.Series:
+def _behind(labelled: pd.DataFrame, keys: Sequence[str], row: Sequence[Any]) -> pd.Series:
     """The flags of the sessions behind a row; a blank stands for all."""
-    chosen = pd.Series(True, index=told.index)
+    chosen = pd.Series(True, index=labelled.index)
     for key, value in zip(keys, row, strict=True):
         if not pd.isna(value) and value != "":
-            chosen &= told[key] == value
-    return told.session_flags[chosen]
+            chosen &= labelled[key] == value
+    return labelled.session_flags[chosen]
 
 
 def refuse_flagged(
@@ -241,12 +241,12 @@ def refuse_flagged(
         return
     refused = NAMES if "all" in strict else [name for name in NAMES if name in strict]
     built_on = windows[(windows.domain == TOTAL) & windows.kind.isin(kinds)]
-    found = masks_of(built_on["flags"])
+    found = masks_from_text(built_on["flags"])
     counts = {name: int((found >> NAMES.index(name) & 1).sum()) for name in refused}
     if not any(counts.values()):
         return
     words = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-    flagged = carries(built_on["flags"], refused)
+    flagged = carries_any(built_on["flags"], refused)
     names = sorted(set(built_on.session[flagged]))
     raise FlaggedError(
         f"analysis.strict: {what} would rest on flagged windows ({words} of {len(built_on)}) of"
@@ -264,7 +264,7 @@ def note(flags: pd.DataFrame, besides: Collection[str] = ()) -> str | None:
     """
     doubted: dict[str, list[str]] = {}
     for session, text in sorted(session_flags(flags).items()):
-        for name in split(text):
+        for name in flag_names(text):
             if name in SEEN and name not in besides:
                 doubted.setdefault(name, []).append(session)
     rarest = sorted(doubted, key=lambda name: len(doubted[name]))
@@ -278,8 +278,8 @@ def some(names: Sequence[str], most: int = 2) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _together(texts: Iterable[str]) -> str:
-    names = {name for text in texts for name in split(text)}
+def _join_flags(texts: Iterable[str]) -> str:
+    names = {name for text in texts for name in flag_names(text)}
     return ", ".join(name for name in NAMES if name in names)
 
 

@@ -2,7 +2,7 @@
 
 Pure functions on sessions and tables, linear in windows. The flags of a window are a bit mask, by
 the places of `NAMES`, and in a table its names. A flag that cannot be known, because the raw data
-lack what it needs in that window, is not raised; `unknown` says which.
+lack what it needs in that window, is not raised; `unknown_flags` says which.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.energy.raw import WORK, RawSession
-from analysis.quality import states
+from analysis.quality import telemetry
 from metering.meter import Domain
 
 # NVML's throttle reasons that are no choice: power cap, hardware slowdown, thermal (software and
@@ -22,7 +22,7 @@ from metering.meter import Domain
 THROTTLE = {4: "power cap", 8: "slowdown", 32: "heat", 64: "heat (hardware)", 128: "power brake"}
 # Shares and kelvins from which a reader must know; see VOCABULARY.
 CLOCK, DRIFT_C, CONTENTION, IDLE = 0.05, 5.0, 0.1, 0.05
-# Of what is read once a second, a flag asks this of a board; see `unknown`.
+# Of what is read once a second, a flag asks this of a board; see `unknown_flags`.
 OF_BOARDS = {
     "throttled": "throttle_reasons",
     "clock changed": "clock_sm",
@@ -142,7 +142,7 @@ def vocabulary() -> Iterator[str]:
         yield f"| `{flag.name}` | {flag.meaning} | {flag.provoked} | {flag.remedy} |"
 
 
-def masks(raised: Mapping[str, np.ndarray | bool], length: int) -> np.ndarray:
+def flag_masks(raised: Mapping[str, np.ndarray | bool], length: int) -> np.ndarray:
     """One bit mask a window from, by flag, whether it carries it."""
     found = np.zeros(length, np.int32)
     for flag, where in raised.items():
@@ -150,43 +150,47 @@ def masks(raised: Mapping[str, np.ndarray | bool], length: int) -> np.ndarray:
     return found
 
 
-def texts(found: np.ndarray, index: pd.Index) -> pd.Series:
+def flag_texts(found: np.ndarray, index: pd.Index) -> pd.Series:
     """Masks as names in order, joined by commas."""
     distinct, places = np.unique(found, return_inverse=True)
     words = [", ".join(n for at, n in enumerate(NAMES) if mask >> at & 1) for mask in distinct]
     return pd.Series(pd.array(words, dtype="str").take(places.ravel()), index=index)
 
 
-def masks_of(column: pd.Series) -> np.ndarray:
+def masks_from_text(column: pd.Series) -> np.ndarray:
     """The masks of a column of names; what is no name of the vocabulary is left out."""
     places, distinct = pd.factorize(column)
-    of = [sum(1 << NAMES.index(n) for n in set(split(text)) if n in NAMES) for text in distinct]
+    of = [
+        sum(1 << NAMES.index(n) for n in set(flag_names(text)) if n in NAMES) for text in distinct
+    ]
     # What is missing has the place -1.
     return np.asarray([*of, 0], np.int32)[places]
 
 
-def union(columns: Sequence[pd.Series]) -> pd.Series:
+def union_of_flags(columns: Sequence[pd.Series]) -> pd.Series:
     """The flags of any of several columns."""
-    return texts(np.bitwise_or.reduce([masks_of(c) for c in columns]), columns[0].index)
+    return flag_texts(np.bitwise_or.reduce([masks_from_text(c) for c in columns]), columns[0].index)
 
 
-def without(column: pd.Series, *flags: str) -> pd.Series:
+def without_flags(column: pd.Series, *flags: str) -> pd.Series:
     """A column of flags without some of them."""
     left_out = sum(1 << NAMES.index(flag) for flag in flags)
-    return texts(masks_of(column) & ~left_out, column.index)
+    return flag_texts(masks_from_text(column) & ~left_out, column.index)
 
 
-def carries(column: pd.Series, flags: Collection[str]) -> np.ndarray:
+def carries_any(column: pd.Series, flags: Collection[str]) -> np.ndarray:
     """Whether each cell names any of these flags."""
-    return (masks_of(column) & sum(1 << NAMES.index(flag) for flag in set(flags))) != 0
+    return (masks_from_text(column) & sum(1 << NAMES.index(flag) for flag in set(flags))) != 0
 
 
-def split(text: str) -> list[str]:
+def flag_names(text: str) -> list[str]:
     """The names in a cell of flags."""
     return [name for name in str(text or "").split(", ") if name]
 
 
-def unknown(session: RawSession, segment: int, domain: Domain, table: pd.DataFrame) -> np.ndarray:
+def unknown_flags(
+    session: RawSession, segment: int, domain: Domain, table: pd.DataFrame
+) -> np.ndarray:
     """By window, the mask of the flags that the raw data cannot tell under one domain: nobody read
     what they need, or nothing that was read is near all of the window."""
     wanted: dict[str, tuple[tuple[str, str], ...]] = {}
@@ -199,9 +203,11 @@ def unknown(session: RawSession, segment: int, domain: Domain, table: pd.DataFra
     lacking = {}
     for flag, keys in wanted.items():
         there = [session.states.get((segment, *key)) for key in keys]
-        told = [np.zeros(len(table), bool) if s is None else states.known(s, table) for s in there]
-        lacking[flag] = work & ~np.logical_and.reduce(told)
-    return masks(lacking, len(table))
+        covered = [
+            np.zeros(len(table), bool) if s is None else telemetry.covers(s, table) for s in there
+        ]
+        lacking[flag] = work & ~np.logical_and.reduce(covered)
+    return flag_masks(lacking, len(table))
 
 
 def flag_windows(
@@ -211,7 +217,7 @@ def flag_windows(
 
     Args:
         table: With kind, cell, start_ns, end_ns, duration_s, status, pooled_j.
-        disagrees: Whether a cross-check of the domain failed (`analysis.checks`).
+        disagrees: Whether a cross-check of the domain failed (`quality.checks`).
     """
     name = domain.domain
     read = {
@@ -232,23 +238,25 @@ def flag_windows(
     work = table.kind.isin(WORK).to_numpy()
     if "throttle_reasons" in read:
         bits = sum(THROTTLE)
-        raised["throttled"] = work & states.any_passes(
+        raised["throttled"] = work & telemetry.any_passes(
             read["throttle_reasons"], table, lambda v: v.astype(int) & bits
         )
     if "foreign_processes" in read:
-        raised["foreign process on the GPU"] = states.any_passes(
+        raised["foreign process on the GPU"] = telemetry.any_passes(
             read["foreign_processes"], table, lambda v: v > 0
         )
     if "clock_sm" in read:
-        now = states.nearest(read["clock_sm"], table)
-        lowest, highest = states.spread(read["clock_sm"], table)
-        apart = (now / _usual(now, table) - 1).abs() > CLOCK
+        now = telemetry.nearest(read["clock_sm"], table)
+        lowest, highest = telemetry.extremes(read["clock_sm"], table)
+        apart = (now / _cell_median(now, table) - 1).abs() > CLOCK
         raised["clock changed"] = work & (apart.to_numpy() | (highest - lowest > CLOCK * highest))
     if "temperature" in read:
-        now = states.nearest(read["temperature"], table)
-        raised["temperature drift"] = work & ((now - _usual(now, table)).abs() > DRIFT_C).to_numpy()
+        now = telemetry.nearest(read["temperature"], table)
+        raised["temperature drift"] = (
+            work & ((now - _cell_median(now, table)).abs() > DRIFT_C).to_numpy()
+        )
     raised["CPU contention"] = work & contention(session, segment, table)
-    return masks(raised, len(table))
+    return flag_masks(raised, len(table))
 
 
 def contention(session: RawSession, segment: int, table: pd.DataFrame) -> np.ndarray:
@@ -258,7 +266,7 @@ def contention(session: RawSession, segment: int, table: pd.DataFrame) -> np.nda
     own = session.states.get((segment, "host", "own_s"))
     if busy is None or own is None or len(busy[0]) < 2 or len(own[0]) < 2:
         return np.zeros(len(table), bool)
-    told = states.known(busy, table) & states.known(own, table)
+    covered = telemetry.covers(busy, table) & telemetry.covers(own, table)
     # Both are read together, and one alone says nothing.
     times, at_busy, at_own = np.intersect1d(busy[0], own[0], return_indices=True)
     if len(times) < 2:
@@ -269,10 +277,10 @@ def contention(session: RawSession, segment: int, table: pd.DataFrame) -> np.nda
     all_s, own_s = (values[last] - values[first] for values in (busy[1][at_busy], own[1][at_own]))
     # Ticks of both are read one after the other: a second at least says more than a tick.
     least_s = 0.03 * (times[last] - times[first]) / 1e9
-    return told & ((all_s - own_s) > np.maximum(CONTENTION * own_s, least_s))
+    return covered & ((all_s - own_s) > np.maximum(CONTENTION * own_s, least_s))
 
 
-def _usual(now: pd.Series, table: pd.DataFrame) -> pd.Series:
+def _cell_median(now: pd.Series, table: pd.DataFrame) -> pd.Series:
     """The median over the windows of each cell; where a cell has but one, over all such windows of
     the kind."""
     several = now.groupby(table.cell).transform("count") > 1
@@ -313,7 +321,7 @@ def _lost(
         np.searchsorted(frozen, spans[:, 0]),
         np.searchsorted(frozen, spans[:, 1], "right"),
     )
-    still = states.overlap(table, *spans[last > first].T)
+    still = telemetry.overlaps(table, *spans[last > first].T)
     return {
         "counter frozen": still,
         "meter lost": (table.status == "not covered").to_numpy() & ~still,

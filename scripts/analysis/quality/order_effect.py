@@ -147,7 +147,7 @@ def words(order: pd.DataFrame) -> list[str]:
     return lines
 
 
-def drifting(order: pd.DataFrame) -> dict[str, str]:
+def describe_drifts(order: pd.DataFrame) -> dict[str, str]:
     """By session, the drift that a reader of any of its figures must know of, in words."""
     found: dict[str, list[str]] = {}
     for row in order[order.p_holm < ALPHA].itertuples():

@@ -13,8 +13,8 @@ import pandas as pd
 from analysis.energy.attribution import NUMBERS, STATUS, Attributed, attribute, status_of
 from analysis.energy.domains import board_of
 from analysis.energy.raw import RawSession
-from analysis.quality.checks import disagreeing
-from analysis.quality.flags import OF_BOARDS, flag_windows, masks, texts, unknown
+from analysis.quality.checks import failed_checks
+from analysis.quality.flags import OF_BOARDS, flag_masks, flag_texts, flag_windows, unknown_flags
 from metering.meter import Domain
 from metering.window_names import cell_of
 
@@ -60,7 +60,7 @@ def windows_table(
         columns: What a window may have of its own; missing where it has not.
     """
     windows = _described(session.windows, columns)
-    failed = disagreeing(session)
+    failed = failed_checks(session)
     made = [
         under
         for segment, group in windows.groupby("segment")
@@ -84,7 +84,7 @@ def windows_table(
         together[energy] = together[pooled].where(status == STATUS.index("ok"))
     for name in ("flags", "unknown"):
         found = np.concatenate([getattr(under, name) for under in made] or [[]]).astype(np.int32)
-        together[name] = texts(found, together.index)
+        together[name] = flag_texts(found, together.index)
     spec = session.facts["spec"]
     labels = session.labels if facts is None else {name: spec[name] for name in facts}
     together.insert(0, "session", session.name)
@@ -159,7 +159,7 @@ def _flagged(
         flags = flag_windows(session, segment, domain, table, disagrees)
         domains.append(domain)
         by_domain[under.name] = flags
-        yield _Flagged.of(under, flags, unknown(session, segment, domain, table))
+        yield _Flagged.of(under, flags, unknown_flags(session, segment, domain, table))
 
 
 def _total_flags(
@@ -171,10 +171,10 @@ def _total_flags(
     lost = (status == "not covered").to_numpy()
     own: dict[str, np.ndarray | bool] = {"unresolved": (status == "unresolved").to_numpy()}
     own["meter lost" if total.parts else "worker not metered"] = lost
-    flags = [masks(own, len(status)), *(by_domain[name] for name in total.parts)]
+    flags = [flag_masks(own, len(status)), *(by_domain[name] for name in total.parts)]
     worker = board_of(session.device(segment))
     if total.parts and worker in by_domain and worker not in total.parts:
-        flags.append(by_domain[worker] & masks(dict.fromkeys(OF_WORKER, True), 1))
+        flags.append(by_domain[worker] & flag_masks(dict.fromkeys(OF_WORKER, True), 1))
     return np.bitwise_or.reduce(flags)
 
 
@@ -185,8 +185,8 @@ def _total_unknown(
     device = session.device(segment)
     if device != "cpu":
         worker = Domain(board_of(device), "", "", "", "", kind="gpu")
-        return unknown(session, segment, worker, table)
+        return unknown_flags(session, segment, worker, table)
     processors = [d for d in domains if d.kind == "processor"]
     processors = processors or [Domain("cpu", "", "", "", "", kind="processor")]
     # One that tells is enough.
-    return np.bitwise_and.reduce([unknown(session, segment, d, table) for d in processors])
+    return np.bitwise_and.reduce([unknown_flags(session, segment, d, table) for d in processors])

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.energy.raw import RawSession
-from analysis.quality.flags import union
+from analysis.quality.flags import union_of_flags
 from analysis.quality.windows import windows_table
 from analysis.runtimes.columns import INFERENCES
 from analysis.tabular import table
@@ -28,7 +28,7 @@ def inference_windows(session: RawSession, resolve_periods: float) -> pd.DataFra
     shared = _flags(_accounted(session, windows[inference]), session)
     busy = pd.Series("", index=windows.index, dtype="str")
     busy[inference] = shared.mask(shared != "", "CPU contention")
-    return windows.assign(flags=union([windows["flags"], busy]))
+    return windows.assign(flags=union_of_flags([windows["flags"], busy]))
 
 
 def inferences_table(session: RawSession, windows: pd.DataFrame) -> pd.DataFrame:

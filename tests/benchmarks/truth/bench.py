@@ -23,7 +23,7 @@ import ours
 from machine import START_NS, Machine
 from powers import POWERS, Power
 
-from analysis.energy.pooling import pooled
+from analysis.energy.pooling import pool
 from analysis.quality.flags import vocabulary
 from publication.markers import replaced
 
@@ -127,7 +127,7 @@ def _pooled(machine: Machine, power: Power, curve) -> dict:
     kinds = {kind: (s[3 : 3 + PHASES], e[3 : 3 + PHASES]) for kind, (s, e) in power.phases.items()}
     starts, ends = kinds["prefill"]
     true = float(np.mean(machine.joules(ends) - machine.joules(starts)))
-    made = pooled(curve, {kind: (_ns(s), _ns(e)) for kind, (s, e) in kinds.items()})
+    made = pool(curve, {kind: (_ns(s), _ns(e)) for kind, (s, e) in kinds.items()})
     shown = []
     for start, end in zip(starts, ends, strict=True):
         edges = []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.energy.cumulative import Curve, merged
-from analysis.energy.sound import Sound
+from analysis.energy.cleaning import Cleaned
+from analysis.energy.cumulative import Curve, merge_spans
 
 # How often a power is updated, where nothing tells: as on NVIDIA's boards from Ampere on (Yang,
 # Adamek and Armour, arXiv 2312.02741).
@@ -16,7 +16,7 @@ REACH = 2
 APART = 5.0
 
 
-def integrated(power: Sound, still_s: float | None) -> Curve:
+def integrate(power: Cleaned, still_s: float | None) -> Curve:
     """The integral of the power over its readings.
 
     A reading that repeats the one before says that the power held, at least until one update ago;
@@ -27,9 +27,9 @@ def integrated(power: Sound, still_s: float | None) -> Curve:
         still_s: A power of zero for longer is none; None where it may stay at zero.
     """
     times, watts = power.times_ns, power.values
-    gap_s = usual_gap_s(times)
+    gap_s = typical_gap_s(times)
     update_s = max(gap_s, power.update_s or UPDATE_S)
-    news = held(times, np.flatnonzero(np.diff(watts) != 0) + 1, update_s)
+    news = news_indices(times, np.flatnonzero(np.diff(watts) != 0) + 1, update_s)
     lost = [(times[at], times[at + 1]) for at in np.flatnonzero(power.broken)]
     apart = np.diff(times) / 1e9 > APART * max(gap_s, update_s)
     lost += [(times[at], times[at + 1]) for at in np.flatnonzero(apart)]
@@ -52,14 +52,14 @@ def integrated(power: Sound, still_s: float | None) -> Curve:
     added_j2 = (bends_w2[1:] * within_s**2) / 24
     return Curve(
         *(times - late_ns, joules, update_s, update_s / 12**0.5, 0.0),
-        lost_ns=merged((first - late_ns, last - late_ns) for first, last in lost),
+        lost_ns=merge_spans((first - late_ns, last - late_ns) for first, last in lost),
         reach=REACH,
         walked_j2=np.concatenate([[0.0], np.cumsum(added_j2)]),
         notes=power.notes,
     )
 
 
-def held(times_ns: np.ndarray, changes: np.ndarray, update_s: float) -> np.ndarray:
+def news_indices(times_ns: np.ndarray, changes: np.ndarray, update_s: float) -> np.ndarray:
     """Indices of the readings that are news: the first and the last, changes, and what repeats a
     value that was then updated to itself: an update and more behind the last news and an update
     and more before the next change."""
@@ -77,7 +77,7 @@ def held(times_ns: np.ndarray, changes: np.ndarray, update_s: float) -> np.ndarr
     return np.union1d(np.union1d(starts, every[repeats]), [count - 1])
 
 
-def usual_gap_s(times_ns: np.ndarray) -> float:
+def typical_gap_s(times_ns: np.ndarray) -> float:
     """The gap between readings in which half of the time lies, in seconds."""
     gaps = np.sort(np.diff(times_ns))
     return float(gaps[np.searchsorted(np.cumsum(gaps), gaps.sum() / 2)]) / 1e9

@@ -7,9 +7,9 @@ import dataclasses
 
 import numpy as np
 
-from analysis.energy.cumulative import Curve, Spans, merged, touched
-from analysis.energy.edges import on_time
-from analysis.energy.sound import Sound
+from analysis.energy.cleaning import Cleaned
+from analysis.energy.cumulative import Curve, Spans, merge_spans, overlaps
+from analysis.energy.edges import align_to_grid
 
 # In periods of the power, how late it may be shown.
 LATES = np.arange(0, 2.01, 0.1)
@@ -72,7 +72,7 @@ class _Samples:
         return self.times_ns[apart] - late_ns, self.times_ns[apart + 1] - late_ns
 
 
-def fused(counter: Curve, power: Sound, known_board: bool) -> Curve:
+def fuse(counter: Curve, power: Cleaned, known_board: bool) -> Curve:
     """Between two anchors the curve has the shape of the power's integral and the height of the
     counter; where there are no samples, or they do not go together with the counter, the power is
     even. What was made of the samples is in the notes.
@@ -83,7 +83,7 @@ def fused(counter: Curve, power: Sound, known_board: bool) -> Curve:
         known_board: Whether the board is of the generation that the constants were measured on.
     """
     if len(power.times_ns) < FEWEST or len(counter.times_ns) < FEWEST:
-        return _alone(counter, "too few samples of the power: the counter alone tells")
+        return _counter_alone(counter, "too few samples of the power: the counter alone tells")
     samples = _samples(power)
     every = counter
     counter = _thinned(counter, samples, power)
@@ -93,12 +93,16 @@ def fused(counter: Curve, power: Sound, known_board: bool) -> Curve:
     late_ns = _late_ns(samples, anchors, more_j, known, TRIMMED)
     there = known & samples.cover(anchors, late_ns)
     if there.sum() < FEWEST - 1:
-        return _alone(every, "the samples of the power cover nothing: the counter alone tells")
+        return _counter_alone(
+            every, "the samples of the power cover nothing: the counter alone tells"
+        )
     used = _together(samples.between(anchors, late_ns), more_j, there)
     late_ns = _late_ns(samples, anchors, more_j, used, 1.0)
     used &= samples.cover(anchors, late_ns)
     if used.sum() < FEWEST - 1 or lengths_s[used].sum() < ENOUGH * lengths_s[there].sum():
-        return _alone(every, "power and counter do not go together: the counter alone tells")
+        return _counter_alone(
+            every, "power and counter do not go together: the counter alone tells"
+        )
     notes = counter.notes
     if (even := (lengths_s[~used].sum() / lengths_s.sum())) > 0.02:
         notes += (f"no samples of the power that fit the counter in {even:.0%} of the time",)
@@ -142,12 +146,12 @@ def fused(counter: Curve, power: Sound, known_board: bool) -> Curve:
         blind_ns=_of_even(counter.blind_ns, anchors, used),
         coarse_ns=tuple((first, last) for first, last, _ in coarse),
         coarse_s=tuple(each_s for *_, each_s in coarse),
-        walked_j2=_walked_j2(times, joules, [(first, last) for first, last, _ in open_]),
+        walked_j2=_walk_variance_j2(times, joules, [(first, last) for first, last, _ in open_]),
         notes=notes,
     )
 
 
-def _walked_j2(times_ns: np.ndarray, joules: np.ndarray, holes: Spans) -> np.ndarray | None:
+def _walk_variance_j2(times_ns: np.ndarray, joules: np.ndarray, holes: Spans) -> np.ndarray | None:
     """At each point, what has added up over the holes before: in one the power may have been what
     it was just before or just behind, or whatever it was around there."""
     if not holes:
@@ -163,29 +167,29 @@ def _walked_j2(times_ns: np.ndarray, joules: np.ndarray, holes: Spans) -> np.nda
     return np.cumsum(added_j2)
 
 
-def _alone(counter: Curve, why: str) -> Curve:
+def _counter_alone(counter: Curve, why: str) -> Curve:
     return dataclasses.replace(counter, notes=(*counter.notes, why))
 
 
-def _samples(power: Sound) -> _Samples:
+def _samples(power: Cleaned) -> _Samples:
     times_ns, watts = power.times_ns, power.values
     changed = times_ns[np.flatnonzero(np.diff(watts)) + 1]
     gap_s = float(np.median(np.diff(times_ns))) / 1e9
     update_s = gap_s
     if len(changed) > 2:
         update_s = max(gap_s, float(np.median(np.diff(changed))) / 1e9)
-    shown_ns = on_time(times_ns)
+    shown_ns = align_to_grid(times_ns)
     steps_j = np.diff(shown_ns) / 1e9 * (watts[1:] + watts[:-1]) / 2
     return _Samples(shown_ns, np.concatenate([[0.0], np.cumsum(steps_j)]), update_s)
 
 
-def _known(counter: Curve, power: Sound) -> np.ndarray:
+def _known(counter: Curve, power: Cleaned) -> np.ndarray:
     """Between which points the counter is known and no sample was garbage."""
     firsts, lasts = counter.times_ns[:-1], counter.times_ns[1:]
-    return ~touched(counter.lost_ns, firsts, lasts) & ~touched(_broken(power), firsts, lasts)
+    return ~overlaps(counter.lost_ns, firsts, lasts) & ~overlaps(_broken(power), firsts, lasts)
 
 
-def _thinned(counter: Curve, samples: _Samples, power: Sound) -> Curve:
+def _thinned(counter: Curve, samples: _Samples, power: Cleaned) -> Curve:
     """Of a counter whose values are of uncertain times, points so far apart that it does not
     matter; all where there are no samples between them."""
     timing_s = float(np.median(counter.timing_s))
@@ -208,9 +212,9 @@ def _some(counter: Curve, kept: np.ndarray) -> Curve:
     return dataclasses.replace(counter, times_ns=times, joules=joules, timing_s=timing_s)
 
 
-def _broken(power: Sound) -> Spans:
+def _broken(power: Cleaned) -> Spans:
     at = np.flatnonzero(power.broken)
-    return merged((power.times_ns[i], power.times_ns[i + 1]) for i in at)
+    return merge_spans((power.times_ns[i], power.times_ns[i + 1]) for i in at)
 
 
 def _off(
@@ -232,7 +236,7 @@ def _late_ns(
     used = known & samples.cover(anchors, 0) & samples.cover(anchors, lates_ns[-1])
     # A step of the power in a hole would be taken for lateness.
     holes = tuple(zip(*samples.holes(0), strict=True))
-    whole = used & ~touched(holes, anchors[:-1], anchors[1:] + lates_ns[-1])
+    whole = used & ~overlaps(holes, anchors[:-1], anchors[1:] + lates_ns[-1])
     if whole.sum() >= FEWEST:
         used = whole
     if not used.any():
@@ -306,8 +310,8 @@ def _runs(marked: np.ndarray) -> list[tuple[int, int]]:
 
 def _of_even(blind_ns: Spans, anchors: np.ndarray, used: np.ndarray) -> Spans:
     """Of the spans in which the counter was not read, those in which samples do not tell either."""
-    even = merged((anchors[a], anchors[b]) for a, b in _runs(~used))
+    even = merge_spans((anchors[a], anchors[b]) for a, b in _runs(~used))
     firsts, lasts = (np.asarray([span[end] for span in blind_ns], np.int64) for end in (0, 1))
     return tuple(
-        s for s, open_ in zip(blind_ns, touched(even, firsts, lasts), strict=True) if open_
+        s for s, open_ in zip(blind_ns, overlaps(even, firsts, lasts), strict=True) if open_
     )

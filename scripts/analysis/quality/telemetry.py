@@ -17,7 +17,7 @@ State = tuple[np.ndarray, np.ndarray]
 NEAR_NS, NEAR_GAPS = 1_500_000_000, 1.5
 
 
-def known(state: State, table: pd.DataFrame) -> np.ndarray:
+def covers(state: State, table: pd.DataFrame) -> np.ndarray:
     """Whether the state is known all through each window: nowhere in it is a reading far away."""
     times, _ = state
     if not len(times):
@@ -26,7 +26,7 @@ def known(state: State, table: pd.DataFrame) -> np.ndarray:
     ends = np.concatenate([times - near, [np.iinfo(np.int64).max]])
     begins = np.concatenate([[np.iinfo(np.int64).min], times + near])
     holes = ends > begins
-    return ~overlap(table, begins[holes], ends[holes])
+    return ~overlaps(table, begins[holes], ends[holes])
 
 
 def nearest(state: State, table: pd.DataFrame) -> pd.Series:
@@ -55,7 +55,7 @@ def any_passes(
     return np.where(last > first, counts[last] > counts[first], alone)
 
 
-def spread(state: State, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def extremes(state: State, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """The smallest and largest reading within each window; NaN where there are fewer than two."""
     times, values = state
     first, last = _inside(times, table)
@@ -69,7 +69,7 @@ def spread(state: State, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return lowest, highest
 
 
-def overlap(table: pd.DataFrame, begins: Sequence[int], ends: Sequence[int]) -> np.ndarray:
+def overlaps(table: pd.DataFrame, begins: Sequence[int], ends: Sequence[int]) -> np.ndarray:
     """Whether each window has time in common with any of these spans, which may overlap."""
     begins, ends = np.asarray(begins, np.int64), np.asarray(ends, np.int64)
     if not len(begins):

@@ -15,14 +15,16 @@ BLOCK = 100_000
 Place = tuple[np.ndarray, np.ndarray]
 
 
-def within(knots_ns: np.ndarray, times_ns: np.ndarray) -> Place:
+def locate(knots_ns: np.ndarray, times_ns: np.ndarray) -> Place:
     """Where times lie between knots; before the first and behind the last, in the next interval
     and outside 0 to 1."""
     at = np.clip(np.searchsorted(knots_ns, times_ns, "right") - 1, 0, len(knots_ns) - 2)
     return at, (times_ns - knots_ns[at]) / (knots_ns[at + 1] - knots_ns[at])
 
 
-def weights(start: Place, end: Place) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def difference_weights(
+    start: Place, end: Place
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Of the (up to four) points that the difference of two interpolated values leans on: of the
     start's interval and of the end's; those that both lean on cancel in part."""
     (at, f), (to, g) = start, end
@@ -34,7 +36,7 @@ def weights(start: Place, end: Place) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return first, second, third, fourth
 
 
-def bridged(
+def bridge_variance(
     start: Place, end: Place, start_j2: np.ndarray, end_j2: np.ndarray, squared: bool = False
 ) -> np.ndarray:
     """Variance of the difference of two points of random walks that are tied down at every knot;
@@ -57,12 +59,12 @@ def bridged(
     return np.where(at == to, tied(np.clip(g - f, 0, 1)) * start_j2, apart)
 
 
-class Unrest:
+class PowerChanges:
     """What the power does between the knots of a curve.
 
     Args:
         times_ns, joules: Of the curve.
-        step_j, timing_s, reach: As in `analysis.curves.Curve`.
+        step_j, timing_s, reach: As in `energy.curves.Curve`.
     """
 
     def __init__(

@@ -33,7 +33,7 @@ ZERO_STEPS, DISTINCT, LOW_W = 3.0, 10, 3.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Sound:
+class Cleaned:
     """Readings that hold.
 
     Attributes:
@@ -54,7 +54,7 @@ class Sound:
     notes: tuple[str, ...]
 
 
-def credible(domain: Domain) -> tuple[Domain, tuple[str, ...]]:
+def credible_domain(domain: Domain) -> tuple[Domain, tuple[str, ...]]:
     """The domain without what cannot be (a range of zero, a period below zero), and what that
     was."""
     notes, unknown = [], {}
@@ -66,7 +66,7 @@ def credible(domain: Domain) -> tuple[Domain, tuple[str, ...]]:
     return dataclasses.replace(domain, **unknown), tuple(notes)
 
 
-def rising(times_ns: np.ndarray) -> np.ndarray:
+def longest_rising(times_ns: np.ndarray) -> np.ndarray:
     """Indices of the readings whose times rise: as many as can be kept (the longest increasing
     subsequence), so that one wrong time costs one reading."""
     later = np.diff(times_ns)
@@ -88,13 +88,13 @@ def rising(times_ns: np.ndarray) -> np.ndarray:
     return np.asarray(kept[::-1])
 
 
-def powers(times_ns: Sequence[int], values: Sequence[float], domain: Domain) -> Sound:
+def clean_powers(times_ns: Sequence[int], values: Sequence[float], domain: Domain) -> Cleaned:
     """Readings of a power, in watts: what is no number, below zero or more than the device can draw
     is none; nor is zero, but where the meter is as coarse as that."""
-    domain, notes = credible(domain)
+    domain, notes = credible_domain(domain)
     times, watts = np.asarray(times_ns, np.int64), np.asarray(values, float) * domain.scale
-    kept = rising(times)
-    notes += _said(len(times) - len(kept), "readings whose time goes back")
+    kept = longest_rising(times)
+    notes += _note(len(times) - len(kept), "readings whose time goes back")
     times, watts = times[kept], watts[kept]
     with np.errstate(invalid="ignore"):
         can_be = np.isfinite(watts) & (watts >= 0)
@@ -119,19 +119,19 @@ def powers(times_ns: Sequence[int], values: Sequence[float], domain: Domain) -> 
             can_be &= ~zero
             if not len(above):
                 notes += ("power 0 for ever cannot be: nothing is known",)
-    notes += _said(int((~can_be).sum()), "readings of a power that cannot be")
+    notes += _note(int((~can_be).sum()), "readings of a power that cannot be")
     broken = np.diff(np.flatnonzero(can_be)) > 1
     times, watts = times[can_be], watts[can_be]
     changed = np.flatnonzero(np.diff(watts) != 0) + 1
-    update_s = update_of(times, changed, domain) if len(times) > 1 else None
+    update_s = update_period_s(times, changed, domain) if len(times) > 1 else None
     if domain.period_s is None and update_s is not None:
         # A power may hold for long; a few changes of the work say nothing of the meter.
         slowest_s = max(SLOWEST_S, 1.5 * float(np.median(np.diff(times))) / 1e9)
         update_s = update_s if len(changed) >= TELLING and update_s <= slowest_s else None
-    return Sound(times, watts, broken, update_s, step_w, notes)
+    return Cleaned(times, watts, broken, update_s, step_w, notes)
 
 
-def counted(times_ns: Sequence[int], values: Sequence[float], domain: Domain) -> Sound:
+def clean_counter(times_ns: Sequence[int], values: Sequence[float], domain: Domain) -> Cleaned:
     """Readings of a counter, in joules since the first one.
 
     A fall is a wrap-around where the range is known and the device can have drawn what is then
@@ -139,13 +139,13 @@ def counted(times_ns: Sequence[int], values: Sequence[float], domain: Domain) ->
     behind is garbage; what is left is a break, as where the counter was reset, or where it was not
     read for so long that it may have wrapped around unseen.
     """
-    domain, notes = credible(domain)
+    domain, notes = credible_domain(domain)
     times, kept = np.asarray(times_ns, np.int64), None
     raw, finite = _integers(values)
-    notes += _said(int((~finite).sum()), "values that are no number")
+    notes += _note(int((~finite).sum()), "values that are no number")
     times, raw = times[finite], raw[finite]
-    kept = rising(times)
-    notes += _said(len(times) - len(kept), "readings whose time goes back")
+    kept = longest_rising(times)
+    notes += _note(len(times) - len(kept), "readings whose time goes back")
     times, raw = times[kept], raw[kept]
     below = raw < 0
     if domain.max_range is not None and np.any(raw > domain.max_range):
@@ -155,32 +155,32 @@ def counted(times_ns: Sequence[int], values: Sequence[float], domain: Domain) ->
             domain = dataclasses.replace(domain, max_range=None)
         else:
             below |= above
-    notes += _said(int(below.sum()), "values that cannot be")
+    notes += _note(int(below.sum()), "values that cannot be")
     times, raw = times[~below], raw[~below]
     if len(times) < 2:
         empty = np.zeros(max(len(times) - 1, 0), bool)
-        return Sound(times, np.zeros(len(times)), empty, None, 0.0, notes)
+        return Cleaned(times, np.zeros(len(times)), empty, None, 0.0, notes)
     steps = _Steps.of(times, raw, domain)
     notes += steps.notes
     good, apart = _chain(steps)
-    notes += _said(int(len(times) - len(good)), "values that no power leads to")
+    notes += _note(int(len(times) - len(good)), "values that no power leads to")
     more = steps.between(good[:-1], good[1:])
     with np.errstate(invalid="ignore"):
         broken = apart[good[:-1]] | ~((more >= 0) & (more <= steps.most(good[:-1], good[1:])))
     long = np.diff(times[good]) / 1e9 > steps.unseen_s
-    notes += _said(int((broken & ~long).sum()), "steps that no power explains: reset?")
-    notes += _said(int(long.sum()), "gaps in which the counter may have wrapped around unseen")
+    notes += _note(int((broken & ~long).sum()), "steps that no power explains: reset?")
+    notes += _note(int(long.sum()), "gaps in which the counter may have wrapped around unseen")
     broken = broken | long
     joules = _joined(times[good], more * domain.scale, broken)
     moved = np.flatnonzero(np.diff(joules) > 0) + 1
     step = (domain.resolution or 0.0) * domain.scale
     if not step:
         step = _step(more[~broken & (more > 0)]) * domain.scale
-    found = update_of(times[good], moved, domain)
-    return Sound(times[good], joules, broken, found, step, notes)
+    found = update_period_s(times[good], moved, domain)
+    return Cleaned(times[good], joules, broken, found, step, notes)
 
 
-def update_of(times_ns: np.ndarray, changes: np.ndarray, domain: Domain) -> float | None:
+def update_period_s(times_ns: np.ndarray, changes: np.ndarray, domain: Domain) -> float | None:
     """How often a meter has news in seconds, by when its value changed; None where too few changes
     tell.
 
@@ -394,5 +394,5 @@ def _step(changes: np.ndarray) -> float:
     return float(np.gcd.reduce(millionths)) / 1e6 if len(millionths) else 0.0
 
 
-def _said(count: int, what: str) -> tuple[str, ...]:
+def _note(count: int, what: str) -> tuple[str, ...]:
     return (f"{count} {what}",) if count else ()
