@@ -18,7 +18,7 @@ from generation.workloads import WORKLOADS, WorkloadError
 from generation.workloads.longbench import files_in
 from runtimes.base import backend_names, load_backend
 from runtimes.network import FILE
-from software import SET, SWAYING, is_made, pins_digest
+from software import SET, INTERFERING, is_made, pins_digest
 
 
 def schema(name):
@@ -113,7 +113,7 @@ def pins_of(wildcards):
 CLEAN = " ".join(
     [
         "env",
-        *(f"-u {name}" for name in SWAYING),
+        *(f"-u {name}" for name in INTERFERING),
         *(f"{name}={value}" for name, value in SET.items()),
     ]
 )

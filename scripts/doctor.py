@@ -47,7 +47,7 @@ def main() -> None:
     discovery.add_options(parser)
     args = parser.parse_args()
     try:
-        found = look(args)
+        found = diagnose(args)
         text = "\n".join(render(found)) + "\n"
         print(text, end="", flush=True)
         if args.out:
@@ -73,7 +73,7 @@ def _keep(found: Mapping[str, Any], text: str, out: Path) -> None:
         raise MeterError(f"{why}; give --out a path that is writable") from None
 
 
-def look(args: argparse.Namespace) -> dict[str, Any]:
+def diagnose(args: argparse.Namespace) -> dict[str, Any]:
     """All that is found, with units in the names.
 
     Raises:

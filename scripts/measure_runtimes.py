@@ -24,13 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from analysis.runtimes.providers import AUTO, on_gpu
+from metering.cells import cell_of
 from metering.estimate import busy_s
 from metering.host import run_facts, thread_count
 from metering.meter import MeterError, error_message
 from metering.recording import Recording, spec_digest
 from metering.sampler import Sampler
 from metering.torn import RecordingError
-from metering.window_names import cell_of
 from runtimes import RuntimeUnavailableError, gate
 from runtimes.base import (
     Backend,
@@ -322,7 +322,7 @@ class Bench:
         batches = self._network.parity_batches
         errors = attempt("a first inference", lambda: [self._error(batch) for batch in batches])
         spec = self._spec
-        return gate.judged(
+        return gate.judge(
             "device",
             {"batch_sizes": batches, "relative_error": errors},
             spec["device_tolerance"],

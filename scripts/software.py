@@ -27,7 +27,7 @@ EXACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._,-]+\])?==[0-9][A-
 
 
 # Variables that change what a Python imports or how it runs, and what stands in their place.
-SWAYING = (
+INTERFERING = (
     *("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONSAFEPATH"),
     *("PYTHONPLATLIBDIR", "PYTHONOPTIMIZE", "PYTHONMALLOC", "PYTHONDEVMODE", "PYTHONWARNINGS"),
     *("PYTHONINSPECT", "PYTHONDEBUG", "PYTHONTRACEMALLOC", "PYTHONASYNCIODEBUG"),
@@ -113,15 +113,15 @@ def pins_digest(spec: Path) -> str:
     the file as it is where it has another form."""
     try:
         version, pins = read_spec(spec)
-        told = json.dumps([version, sorted(pins)]).encode()
+        content = json.dumps([version, sorted(pins)]).encode()
     except SoftwareError:
-        told = spec.read_bytes() if spec.is_file() else b""
-    return hashlib.sha256(told).hexdigest()
+        content = spec.read_bytes() if spec.is_file() else b""
+    return hashlib.sha256(content).hexdigest()
 
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without what would change an environment of pins."""
-    kept = {name: value for name, value in os.environ.items() if name not in SWAYING}
+    kept = {name: value for name, value in os.environ.items() if name not in INTERFERING}
     return {**kept, **SET, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 

@@ -201,11 +201,11 @@ def _check_tasks(phases: Mapping[str, Any]) -> None:
 
 def tasks_of(workload: str, phases: Mapping[str, Any]) -> Any:
     """What is asked for of a workload: `all`, a number, or a list of ids."""
-    asked = _asked(workload, phases)
+    asked = _requested_tasks(workload, phases)
     return asked["ids"] if isinstance(asked, Mapping) else asked
 
 
-def _asked(workload: str, phases: Mapping[str, Any]) -> Any:
+def _requested_tasks(workload: str, phases: Mapping[str, Any]) -> Any:
     """The same, or a list with how it was chosen."""
     asked = phases["tasks"]
     return asked.get(workload, "all") if isinstance(asked, Mapping) else asked
@@ -213,7 +213,7 @@ def _asked(workload: str, phases: Mapping[str, Any]) -> Any:
 
 def _chosen_by(workload: str, phases: Mapping[str, Any]) -> str | None:
     """How a workload's tasks were chosen, as far as the configuration says."""
-    asked = _asked(workload, phases)
+    asked = _requested_tasks(workload, phases)
     if isinstance(asked, Mapping):
         return asked["chosen_by"]
     return SAMPLE if isinstance(asked, int) else phases["tasks_chosen_by"]

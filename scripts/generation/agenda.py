@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from metering.window_names import cell_of
+from metering.cells import cell_of
 from session.stopping import Repetitions, by_width, most
 
 # What a probe repeats; see `decode.Engine`.

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from software import (
+    INTERFERING,
     SET,
-    SWAYING,
     SoftwareError,
     clean_environment,
     find_python,
@@ -194,10 +194,10 @@ def test_one_that_is_made_is_left_alone(tmp_path):
 
 
 def test_a_module_systems_variables_reach_no_environment(monkeypatch):
-    for name in SWAYING:
+    for name in INTERFERING:
         monkeypatch.setenv(name, "/somewhere")
     found = clean_environment()
-    assert not found.keys() & set(SWAYING)
+    assert not found.keys() & set(INTERFERING)
     assert {name: found[name] for name in SET} == SET
     assert found["PATH"] == os.environ["PATH"]
 

@@ -16,8 +16,8 @@ from analysis.energy.idle import EnergyOf, idle_power
 from analysis.energy.raw import TOTAL, UNMETERED, RawSession
 from analysis.quality.checks import disagreeing
 from analysis.quality.flags import OF_BOARDS, flag_windows, masks, texts, unknown
+from metering.cells import cell_of
 from metering.meter import Domain, parse_domain
-from metering.window_names import cell_of
 
 # What a generation is, besides its windows; kept out of the windows' table.
 PAYLOAD = (

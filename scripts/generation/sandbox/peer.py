@@ -245,9 +245,9 @@ class Peer:
         if origin is not None and origin[0] is self:
             return "yours", origin[1], ()
         number = self.number(error) if self.tests else 0
-        said = errors.message(error)
+        message = errors.message(error)
         attributes = common_names.state(error)
-        meta = [number, self._class_chain(type(error)), said]
+        meta = [number, self._class_chain(type(error)), message]
         arguments = tuple(error.args)
         if isinstance(error, OSError) and error.filename is not None and len(arguments) == 2:
             arguments = (*arguments, error.filename)
@@ -315,7 +315,7 @@ class Peer:
         return kind
 
     def _error(self, meta, items):
-        number, chain, said = meta
+        number, chain, message = meta
         arguments, *attributes = items
         kind = self._error_type(chain)
         # Not by its own way of making one, which takes other arguments than it hands on.
@@ -329,7 +329,7 @@ class Peer:
         if number and not self.tests:
             error.__origin__ = (self, number)
         if type(error).__str__ is _stored_message:
-            error.__said__ = str(said)
+            error.__said__ = str(message)
         return error
 
     # What this side asks
