@@ -26,7 +26,7 @@ from metering.meter import (
     error_message,
     timed,
 )
-from metering.pace import LOOKS, POWER, SHARE, SLOW, PacedCounter, RateLimiter
+from metering.pace import DENSE_SHARE, POWER, SHARE, SLOW, PacedCounter, RateLimiter
 from metering.probes import Probe, Probes, supported
 from metering.visible import select
 
@@ -227,7 +227,7 @@ def _meter(
                 raise ValueError(f"one count is {answer['uj']} microjoules, not {resolution_uj}")
             return Reading(t_ns, domain, "energy", answer["count"], "count", "amdsmi")
 
-        counter = PacedCounter(read_once, SHARE / gpus, LOOKS / gpus)
+        counter = PacedCounter(read_once, SHARE / gpus, DENSE_SHARE / gpus)
     slow, not_read = supported(_slow_probes(smi, handle))
     description = Domain(
         domain=domain,

@@ -57,8 +57,8 @@ def write_network(ready: Path, out: Path, seed: int) -> Network:
     try:
         model = graph.read(path)
         found = graph.read_inputs(model, record.get("inputs", {}))
-        asked = record.get("output")
-        names = graph.output_names(model, None if asked is None else str(asked))
+        requested = record.get("output")
+        names = graph.output_names(model, None if requested is None else str(requested))
         facts = {
             "name": record["name"],
             "family": "onnx",
@@ -72,7 +72,7 @@ def write_network(ready: Path, out: Path, seed: int) -> Network:
             "built": {"path": str(path), "outputs": names, **graph.file_facts(model)},
             "batch": found.batch,
             "against": REFERENCE,
-            "notes": _notes(model, names, asked, found.batch),
+            "notes": _notes(model, names, requested, found.batch),
         }
         network = Network(folder=out.parent, **facts)
         arrays = compute_reference(path, network, seed)
@@ -110,9 +110,9 @@ def compute_reference(path: Path, network: Network, seed: int) -> dict[str, np.n
     return arrays
 
 
-def _notes(model: Any, names: list[str], asked: Any, batch: int | None) -> list[str]:
+def _notes(model: Any, names: list[str], requested: Any, batch: int | None) -> list[str]:
     notes = []
-    if asked is None and len(names) > 1:
+    if requested is None and len(names) > 1:
         notes.append(f"of its outputs {', '.join(names)} it is {names[0]} that is compared")
     if batch is not None:
         notes.append(f"its batch is fixed at {batch}")

@@ -24,12 +24,12 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """
     from huggingface_hub import snapshot_download
 
-    repo, asked, expected = entry["repo"], entry["revision"], entry.get("sha256", {})
-    where = f"{repo}@{asked[:12] if COMMIT.fullmatch(asked) else asked}"
+    repo, revision, expected = entry["repo"], entry["revision"], entry.get("sha256", {})
+    where = f"{repo}@{revision[:12] if COMMIT.fullmatch(revision) else revision}"
     try:
         snapshot, commit, stated = download(
             repo,
-            asked,
+            revision,
             "model",
             where,
             stated=not expected,

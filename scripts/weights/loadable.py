@@ -62,12 +62,12 @@ def check_loadable(folder: Path, entry: Mapping[str, Any]) -> None:
     if entry.get("prompt") == "chat":
         if not tokenizer.chat_template:
             raise WeightsError(f"{folder}: prompt 'chat', but there is no chat template")
-        asked = [{"role": "user", "content": QUESTION}]
+        messages = [{"role": "user", "content": QUESTION}]
         _attempt(
             folder,
             "its chat template",
             lambda: tokenizer.apply_chat_template(
-                asked, add_generation_prompt=True, return_dict=False
+                messages, add_generation_prompt=True, return_dict=False
             ),
         )
 
