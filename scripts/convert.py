@@ -45,22 +45,22 @@ def main() -> None:
     network = Network.read(args.network)
     record = {"model": network.name, "backend": args.backend, "network_sha256": network.sha256}
     if args.backend == FILE:
-        record |= taken(network, args)
+        record |= copy_graph(network, args)
     elif not can_build(module := load_backend(args.backend), network.kind):
-        record |= not_built(module, network, args)
+        record |= mark_unbuildable(module, network, args)
     else:
-        record |= converted(module, network, args)
+        record |= convert(module, network, args)
     args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     if record["absent"] is not None:
         print(f"{network.name}, {record['title']}: absent: {record['absent']}", file=sys.stderr)
         return
     for what in ("parity", "export"):
         if record[what] and record[what]["why"]:
-            told = f"{record['title']}: {what}: {record[what]['why']}"
-            print(f"{network.name}, {told}", file=sys.stderr)
+            message = f"{record['title']}: {what}: {record[what]['why']}"
+            print(f"{network.name}, {message}", file=sys.stderr)
 
 
-def not_built(module: Backend, network: Network, args: argparse.Namespace) -> dict[str, Any]:
+def mark_unbuildable(module: Backend, network: Network, args: argparse.Namespace) -> dict[str, Any]:
     """Of a framework that has no way to build such a network; it need not be installed."""
     np.savez(args.outputs)
     args.onnx.write_bytes(b"")
@@ -75,7 +75,7 @@ def not_built(module: Backend, network: Network, args: argparse.Namespace) -> di
     }
 
 
-def taken(network: Network, args: argparse.Namespace) -> dict[str, Any]:
+def copy_graph(network: Network, args: argparse.Namespace) -> dict[str, Any]:
     """An ONNX file, copied for the engines with its free axes given; the reference's outputs stand
     for those of a framework that it came from."""
     from runtimes import graph
@@ -96,7 +96,7 @@ def taken(network: Network, args: argparse.Namespace) -> dict[str, Any]:
     return {**record, "parity": None, "export": export}
 
 
-def converted(module: Backend, network: Network, args: argparse.Namespace) -> dict[str, Any]:
+def convert(module: Backend, network: Network, args: argparse.Namespace) -> dict[str, Any]:
     """The network in a framework, and its export."""
     settings = Settings()
     variables = environment(module, settings, "default")
@@ -105,14 +105,14 @@ def converted(module: Backend, network: Network, args: argparse.Namespace) -> di
     if (why := import_failure(module, settings)) is not None:
         sys.exit(f"error: {why}")
     record = {"title": module.TITLE, "absent": None, "notes": "; ".join(network.notes) or None}
-    executable, record["framework"], record["parity"] = compared(
+    executable, record["framework"], record["parity"] = load_and_compare(
         module, network, settings, args.outputs
     )
-    record["export"] = exported(args.backend, module, executable, network, args.onnx)
+    record["export"] = export(args.backend, module, executable, network, args.onnx)
     return record
 
 
-def compared(
+def load_and_compare(
     module: Backend, network: Network, settings: Settings, outputs: Path
 ) -> tuple[Executable | None, dict[str, Any] | None, dict[str, Any]]:
     """The loaded network (None where it cannot be), its facts, and its parity with PyTorch."""
@@ -135,7 +135,7 @@ def compared(
     return executable, facts, parity
 
 
-def exported(
+def export(
     name: str, module: Backend, executable: Executable | None, network: Network, path: Path
 ) -> dict[str, Any]:
     """Writes the ONNX file, empty where there is none, and says what is in it."""

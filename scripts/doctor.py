@@ -31,7 +31,7 @@ SHARES = (0.05, 0.02, 0.01)
 # As in analysis.curves: how uncertain the common delay of NVML's values is.
 NVML_DELAY_U_S = 0.003
 # How long to read a meter: many share the time, down to what shows a grid and the noise.
-LOOK_S, SHORTEST_LOOK_S, ALL_S = 4.0, 2.0, 12.0
+READ_S, SHORTEST_READ_S, ALL_S = 4.0, 2.0, 12.0
 # How long to run the sampler: what it costs is told without its start-up.
 SAMPLER_S = START_UP_S + 15.0
 
@@ -47,7 +47,7 @@ def main() -> None:
     discovery.add_options(parser)
     args = parser.parse_args()
     try:
-        found = look(args)
+        found = diagnose(args)
         text = "\n".join(render(found)) + "\n"
         print(text, end="", flush=True)
         if args.out:
@@ -73,7 +73,7 @@ def _keep(found: Mapping[str, Any], text: str, out: Path) -> None:
         raise MeterError(f"{why}; give --out a path that is writable") from None
 
 
-def look(args: argparse.Namespace) -> dict[str, Any]:
+def diagnose(args: argparse.Namespace) -> dict[str, Any]:
     """All that is found, with units in the names.
 
     Raises:
@@ -83,7 +83,7 @@ def look(args: argparse.Namespace) -> dict[str, Any]:
     # First: what follows is a load itself.
     host = host_facts(args.proc_root)
     meters, missing = discovery.discover(want, None, **discovery.options(args))
-    shared_s = max(SHORTEST_LOOK_S, min(LOOK_S, ALL_S / max(1, len(meters))))
+    shared_s = max(SHORTEST_READ_S, min(READ_S, ALL_S / max(1, len(meters))))
     seconds = args.seconds or shared_s
     sampling_s = args.seconds or SAMPLER_S
     print(f"running the sampler for {sampling_s:g} s ...", file=sys.stderr, flush=True)

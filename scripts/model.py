@@ -91,7 +91,7 @@ def prepare(name: str, entry: dict, out: Path, tokenizer: Path | None) -> None:
 
 def _warn(name: str, entry: dict, weights: Path) -> None:
     """One line where the model is not what the registry says: its twin would be another."""
-    if why := architecture.difference(entry["architecture"], weights):
+    if why := architecture.mismatch(entry["architecture"], weights):
         print(f"warning: model '{name}': architecture: {why}", file=sys.stderr, flush=True)
 
 

@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path, help="the network.json to write")
     args = parser.parse_args()
     try:
-        network = written(args)
+        network = write(args)
     except WeightsError as error:
         sys.exit(f"error: {error}")
     print(f"{network.name}: {network.family}, {network.parameters:,} parameters", file=sys.stderr)
@@ -36,7 +36,7 @@ def main() -> None:
         print(f"{network.name}: {note}", file=sys.stderr)
 
 
-def written(args: argparse.Namespace) -> Network:
+def write(args: argparse.Namespace) -> Network:
     """The network, in its files. Each source needs the libraries of its own environment.
 
     Raises:

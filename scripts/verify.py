@@ -36,16 +36,16 @@ def main() -> None:
         sys.exit(f"error: {why}")
     network = Network.read(args.network)
     conversion = json.loads(args.conversion.read_text(encoding="utf-8"))
-    record = {"parity": verified(network, conversion, args.onnx, args.outputs)}
+    record = {"parity": verify(network, conversion, args.onnx, args.outputs)}
     if record["parity"]["why"] is None:
-        record["optimised"] = optimised(args.onnx)
+        record["optimised"] = optimised_graph(args.onnx)
     args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     name = f"{network.name}, ONNX from {conversion['title']}"
-    told = record["parity"]["why"] or f"relative errors {record['parity']['relative_error']}"
-    print(f"{name}: {told}", file=sys.stderr)
+    outcome = record["parity"]["why"] or f"relative errors {record['parity']['relative_error']}"
+    print(f"{name}: {outcome}", file=sys.stderr)
 
 
-def verified(
+def verify(
     network: Network, conversion: dict[str, Any], onnx: Path, outputs: Path
 ) -> dict[str, Any]:
     """The errors of the file against its source's own outputs."""
@@ -74,7 +74,7 @@ def verified(
     return parity
 
 
-def optimised(onnx: Path) -> dict[str, Any]:
+def optimised_graph(onnx: Path) -> dict[str, Any]:
     """The graph that ONNX Runtime makes of the file: what it folded and fused."""
     import onnxruntime
     from onnx import load

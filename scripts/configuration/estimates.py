@@ -89,11 +89,11 @@ def _package(entry: Mapping[str, Any]) -> tuple[float, float] | None:
     return PACKAGES_MB.get(entry["package"].partition("==")[0].lower())
 
 
-def _between(repetitions: Repetitions) -> Span:
+def _repetition_span(repetitions: Repetitions) -> Span:
     return Span(*bounds(repetitions))
 
 
-def _around(config: Mapping[str, Any], warmup_s: float) -> Span:
+def _overhead(config: Mapping[str, Any], warmup_s: float) -> Span:
     """Start, warm-up, rest and idle."""
     protocol = config["protocol"]
     least = longest = warmup_s
@@ -104,7 +104,7 @@ def _around(config: Mapping[str, Any], warmup_s: float) -> Span:
     return Span(fixed + least, fixed + longest)
 
 
-def _cool(config: Mapping[str, Any]) -> Span:
+def _cooldown(config: Mapping[str, Any]) -> Span:
     cooldown = config["protocol"]["cooldown"]
     return Span() if cooldown is None else Span(COOL_LEAST_S, cooldown["max_s"])
 
@@ -113,11 +113,11 @@ def runtime_seconds(config: Mapping[str, Any]) -> Span:
     """What one session of the study of runtimes takes."""
     study = config["runtimes"]
     batches = len(study["batch_sizes"])
-    count = _between(study["repetitions"]) * batches
-    window = Span(study["window_s"], 1.3 * study["window_s"]) + _cool(config)
+    count = _repetition_span(study["repetitions"]) * batches
+    window = Span(study["window_s"], 1.3 * study["window_s"]) + _cooldown(config)
     # Each batch size warms up.
-    extra = _around(config, study["warmup_s"])
-    alone = _around(config, 0)
+    extra = _overhead(config, study["warmup_s"])
+    alone = _overhead(config, 0)
     warm = Span(extra.least - alone.least, extra.most - alone.most) * (batches - 1)
     return extra + warm + Span(count.least * window.least, count.most * window.most)
 
@@ -127,7 +127,7 @@ def meters_seconds(config: Mapping[str, Any]) -> Span:
     meters = config["meters"]
     each = meters["seconds_each"] * len(meters["loads"]) * len(meters["window_s"])
     others = 2 if meters["tools"] == "auto" else 1
-    return _around(config, 0) + Span(each, others * each)
+    return _overhead(config, 0) + Span(each, others * each)
 
 
 def token_seconds(entry: Mapping[str, Any], where: str, batch: int = 1) -> float:
@@ -148,7 +148,7 @@ def phases_seconds(
     def prefill(tokens: int) -> float:
         return 2 * parameters * tokens * session.batch / OPERATIONS_PER_S[where]
 
-    windows = _between(probe["repetitions"]) * len(PROBED)
+    windows = _repetition_span(probe["repetitions"]) * len(PROBED)
     if session.workload == SWEEP:
         sweep = phases["sweep"]
         lengths = sweep["prompt_tokens"]
@@ -161,19 +161,21 @@ def phases_seconds(
             for output in sweep["output_tokens"]
         ]
         probes = Span(windows.least * sum(each), windows.most * sum(each))
-        return _around(config, phases["warmup_s"]) + probes + _cool(config) * len(each)
+        return _overhead(config, phases["warmup_s"]) + probes + _cooldown(config) * len(each)
     prompt = PROMPT_TOKENS.get(session.file, phases["longcode"]["prompt_tokens"])
     count = outputs_of(session, phases)
     one = Span(
         prefill(prompt) + a_token * LEAST_SHARE * limit_of(session.workload, phases),
         prefill(prompt) + a_token * limit_of(session.workload, phases),
     )
-    generations = Span(count.least * one.least, count.most * one.most) + _cool(config) * count.least
+    generations = (
+        Span(count.least * one.least, count.most * one.most) + _cooldown(config) * count.least
+    )
     probed = probe["prompts"] * max(
         probe["window_s"], prefill(prompt) + probe["output_tokens"] * a_token
     )
     probes = Span(windows.least * probed, windows.most * probed)
-    return _around(config, phases["warmup_s"]) + generations + probes
+    return _overhead(config, phases["warmup_s"]) + generations + probes
 
 
 def outputs_of(session: Session, phases: Mapping[str, Any]) -> Span:
@@ -184,7 +186,9 @@ def outputs_of(session: Session, phases: Mapping[str, Any]) -> Span:
     conditions = len(phases["conditions"]) if session.batch == 1 else 1
     sampled = session.decoding == "sampled"
     repetitions = Span(phases["seeds"], phases["seeds"])
-    return (repetitions if sampled else _between(phases["repetitions"])) * (tasks * conditions)
+    return (repetitions if sampled else _repetition_span(phases["repetitions"])) * (
+        tasks * conditions
+    )
 
 
 def without_round(name: str) -> str:
@@ -267,7 +271,7 @@ def describe(
     lines = []
     if sessions:
         many = "session" if sessions == 1 else "sessions"
-        line = f"plan: {sessions} {many} to measure, {_duration(span)}"
+        line = f"plan: {sessions} {many} to measure, {_format_span(span)}"
         if assumed:
             line += (
                 "; how fast this machine decodes is assumed, until a session of each kind is"
@@ -281,22 +285,22 @@ def describe(
         unknown = sorted(name for name, size in sizes.items() if size is None)
         beside = f", and of unknown size {', '.join(unknown)}" if unknown else ""
         lines.append(
-            f"plan: about {_gigabytes(fetched)} to fetch{beside}; about {_gigabytes(kept)} to keep,"
-            f" {_gigabytes(raw)} of it raw data"
+            f"plan: about {_format_bytes(fetched)} to fetch{beside}; about {_format_bytes(kept)} to"
+            f" keep, {_format_bytes(raw)} of it raw data"
         )
     return lines
 
 
-def _gigabytes(size: float) -> str:
+def _format_bytes(size: float) -> str:
     return f"{size / GB:.0f} GB" if size >= 10 * GB else f"{size / GB:.2g} GB" if size else "0 GB"
 
 
-def _duration(span: Span) -> str:
-    least, longest = _in_words(span.least), _in_words(span.most)
+def _format_span(span: Span) -> str:
+    least, longest = _format_seconds(span.least), _format_seconds(span.most)
     return f"about {least}" if least == longest else f"about {least} to {longest}"
 
 
-def _in_words(seconds: float) -> str:
+def _format_seconds(seconds: float) -> str:
     steps: Sequence[tuple[float, str]] = ((172_800, "days"), (7200, "h"), (120, "min"))
     units = {"days": 86_400, "h": 3600, "min": 60}
     for above, unit in steps:

@@ -86,7 +86,7 @@ def _copied(
     return {**kept, "source": "folder", "path": str(path)}
 
 
-def check_own(name: str, entry: Mapping[str, Any]) -> None:
+def check_user_module(name: str, entry: Mapping[str, Any]) -> None:
     """Refuses an entry of source `torch` whose keys do not say which function makes the module.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 
 from analysis.runtimes.providers import AUTO, SPELT, on_gpu, on_nvidia
 from configuration.protocol import check_repetitions, specified, with_analysis
-from configuration.registry import check_own
+from configuration.registry import check_user_module
 from configuration.validation import ConfigurationError, choice
 from runtimes.base import Backend
 from runtimes.network import FACTORY, FAMILIES, FAMILY, FILE, TASKS, TRANSFORMERS, can_build
@@ -231,7 +231,7 @@ def _check_model(name: str, entry: Mapping[str, Any]) -> None:
             f"runtimes.models: '{name}' is for {task}; this study measures encoders (task:"
             f" {', '.join(TASKS)}) and models of one's own (source: torch, onnx)"
         )
-    check_own(name, entry)
+    check_user_module(name, entry)
     if entry["source"] == "init":
         family = entry["architecture"]["model_type"]
         built = FAMILIES.get(family)

@@ -39,10 +39,10 @@ def read(path: Path, where: str) -> Any:
         raise ConfigurationError(f"{named} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{named} is no UTF-8 text: {error}") from None
-    return parsed(text, named)
+    return parse(text, named)
 
 
-def parsed(text: str, where: str) -> Any:
+def parse(text: str, where: str) -> Any:
     """What a text of YAML or JSON says.
 
     Raises:
@@ -64,7 +64,7 @@ def parsed(text: str, where: str) -> Any:
     except ConfigurationError:
         raise
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{where}: {_told(error)}") from None
+        raise ConfigurationError(f"{where}: {_yaml_message(error)}") from None
     except RecursionError:
         raise ConfigurationError(f"{where}: values within values, too deep to be read") from None
     except (ValueError, OverflowError) as error:
@@ -72,11 +72,11 @@ def parsed(text: str, where: str) -> Any:
 
 
 def _mapping(pairs: Sequence[tuple[str, Any]], where: str) -> dict[str, Any]:
-    _once((key for key, _ in pairs), where)
+    _require_unique((key for key, _ in pairs), where)
     return dict(pairs)
 
 
-def _once(keys: Iterable[str], where: str) -> None:
+def _require_unique(keys: Iterable[str], where: str) -> None:
     seen = set()
     for key in keys:
         if key in seen:
@@ -98,7 +98,7 @@ def _check(node: yaml.Node, where: str, above: tuple[yaml.Node, ...], counted: l
         seen: set[tuple[str, str]] = set()
         for key in keys:
             if (key.tag, key.value) in seen:
-                _once([key.value] * 2, f"{where}: line {lines[key.value]}")
+                _require_unique([key.value] * 2, f"{where}: line {lines[key.value]}")
             seen.add((key.tag, key.value))
         for pair in node.value:
             for child in pair:
@@ -108,7 +108,7 @@ def _check(node: yaml.Node, where: str, above: tuple[yaml.Node, ...], counted: l
             _check(child, where, (*above, node), counted)
 
 
-def _told(error: yaml.YAMLError) -> str:
+def _yaml_message(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
     problem = " ".join(str(problem).split())
@@ -133,7 +133,7 @@ def check_settings(arguments: Sequence[str]) -> None:
             " one (--config campaign=NAME device=cpu)"
         )
     for settings in groups:
-        _once((setting.partition("=")[0] for setting in settings), "--config")
+        _require_unique((setting.partition("=")[0] for setting in settings), "--config")
         for setting in settings:
             key, _, value = setting.partition("=")
             try:

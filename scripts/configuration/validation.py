@@ -90,7 +90,7 @@ def validate(document: Mapping[str, Any], schema: Mapping[str, Any], where: str)
     filled = _with_defaults(copy.deepcopy(dict(document)), schema)
     errors = sorted(_Validator(schema).iter_errors(filled), key=_most_telling)
     if errors:
-        raise ConfigurationError(_one_line(errors[0], where, schema))
+        raise ConfigurationError(_message(errors[0], where, schema))
     return filled
 
 
@@ -119,7 +119,7 @@ def _number(value: Any, schema: Mapping[str, Any]) -> Any:
     Texts come from YAML, which finds no number in 1e-3, and from Snakemake, which finds none within
     `--config phases={rounds: 2}`.
     """
-    types = {t for s in (schema, *schema.get("anyOf", ())) for t in _listed(s.get("type", []))}
+    types = {t for s in (schema, *schema.get("anyOf", ())) for t in _as_list(s.get("type", []))}
     if value == "null" and "null" in types:
         return None
     if isinstance(value, bool) or not types & {"integer", "number"}:
@@ -138,7 +138,7 @@ def _number(value: Any, schema: Mapping[str, Any]) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _listed(types: str | list[str]) -> list[str]:
+def _as_list(types: str | list[str]) -> list[str]:
     return [types] if isinstance(types, str) else types
 
 
@@ -147,7 +147,7 @@ def _most_telling(error: ValidationError) -> tuple[bool, int]:
     return error.validator != "additionalProperties", len(error.path)
 
 
-def _one_line(error: ValidationError, where: str, root: Mapping[str, Any]) -> str:
+def _message(error: ValidationError, where: str, root: Mapping[str, Any]) -> str:
     path = ".".join(str(p) for p in error.absolute_path)
     place = f"{where}: {path}" if path else where
     if error.instance is None:
@@ -158,7 +158,7 @@ def _one_line(error: ValidationError, where: str, root: Mapping[str, Any]) -> st
             known = error.schema.get("properties", {})
             unknown = sorted(set(map(str, error.instance)) - set(known))[0]
             key = f"{path}.{unknown}" if path else unknown
-            hint = _elsewhere(unknown, root) or suggestion(unknown, known)
+            hint = _misplacement_hint(unknown, root) or suggestion(unknown, known)
             return f"{where}: unknown key '{key}'{hint} (allowed here: {', '.join(sorted(known))})"
         case "required":
             missing = [k for k in error.validator_value if k not in error.instance]
@@ -171,11 +171,11 @@ def _one_line(error: ValidationError, where: str, root: Mapping[str, Any]) -> st
                 f" (allowed: {', '.join(allowed)})"
             )
         case "anyOf":
-            if meant := _meant(error):
-                return _one_line(meant, where, root)
+            if meant := _intended_alternative(error):
+                return _message(meant, where, root)
             return f"{place}: {value} is not allowed (allowed: {_alternatives(error)})"
         case "type":
-            hint = _rewritten(error.instance, error.validator_value)
+            hint = _rewrite_hint(error.instance, error.validator_value)
             if "form" in error.schema and not hint:
                 return f"{place}: {value} is not allowed (allowed: {error.schema['form']})"
             return f"{place}: {value} is not {_types(error.validator_value)}{hint}"
@@ -197,14 +197,14 @@ def _one_line(error: ValidationError, where: str, root: Mapping[str, Any]) -> st
     return f"{place}: {error.message.splitlines()[0]}"
 
 
-def _elsewhere(unknown: str, root: Mapping[str, Any]) -> str:
+def _misplacement_hint(unknown: str, root: Mapping[str, Any]) -> str:
     """Where a key belongs that stands on the wrong level, if that is what is wrong."""
     key = unknown.rpartition(".")[2]
     places = [".".join(parents) for parents, name in _keys(root) if name == key]
     if not places:
         return ""
-    told = " or ".join(f"inside {place!r}" if place else "on the top level" for place in places)
-    return f"; '{key}' belongs {told}"
+    location = " or ".join(f"inside {place!r}" if place else "on the top level" for place in places)
+    return f"; '{key}' belongs {location}"
 
 
 def _keys(
@@ -215,7 +215,7 @@ def _keys(
         yield from _keys(sub, (*parents, name))
 
 
-def _meant(error: ValidationError) -> ValidationError | None:
+def _intended_alternative(error: ValidationError) -> ValidationError | None:
     """What is wrong in the one alternative whose type the value has, if there is one."""
     branches: dict[int, list[ValidationError]] = {}
     for inner in error.context:
@@ -226,7 +226,7 @@ def _meant(error: ValidationError) -> ValidationError | None:
     return None
 
 
-def _rewritten(value: Any, types: str | list[str]) -> str:
+def _rewrite_hint(value: Any, types: str | list[str]) -> str:
     """How to write a value that YAML read as another type than was meant."""
     if "string" in types and not isinstance(value, dict | list):
         return "; put it into quotes"
@@ -250,11 +250,11 @@ def _types(types: str | list[str]) -> str:
         "boolean": "true or false",
         "null": "null",
     }
-    return " or ".join(names[t] for t in _listed(types))
+    return " or ".join(names[t] for t in _as_list(types))
 
 
 def _alternatives(error: ValidationError) -> str:
-    def told(sub: Mapping[str, Any]) -> str:
+    def describe(sub: Mapping[str, Any]) -> str:
         if "const" in sub:
             return f"'{sub['const']}'"
         text = _types(sub["type"])
@@ -264,7 +264,7 @@ def _alternatives(error: ValidationError) -> str:
             text += f" of at least {sub['minimum']}"
         return text
 
-    return ", or ".join(told(sub) for sub in error.validator_value)
+    return ", or ".join(describe(sub) for sub in error.validator_value)
 
 
 def format_value(value: Any, limit: int = 60) -> str:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 
 from generation.specification import BenchmarkSpecification, PhasesSpecification, SweepSettings
-from metering.window_names import cell_of
+from metering.cells import cell_of
 from session.specification import ByWidth, Repetitions
 from session.stopping import most
 

@@ -20,7 +20,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.generation.configuration_utils import GenerationMode
 from transformers.generation.utils import GenerationMixin
 
-from weights.decoders import no_decoder
+from weights.decoders import why_not_decoder
 
 # Layers of a cache that make new tensors in each step and leave those before as they are.
 _GROWING = (DynamicLayer.update, DynamicSlidingWindowLayer.update)
@@ -59,7 +59,7 @@ class Steps:
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
-        if (why := no_decoder(type(model), model.config)) is not None:
+        if (why := why_not_decoder(type(model), model.config)) is not None:
             raise ValueError(why)
         self._model = model
         takes = inspect.signature(model.forward).parameters

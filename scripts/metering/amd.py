@@ -26,7 +26,7 @@ from metering.meter import (
     error_message,
     timed,
 )
-from metering.pace import LOOKS, POWER, SHARE, SLOW, PacedCounter, RateLimiter
+from metering.pace import DENSE_SHARE, POWER, SHARE, SLOW, PacedCounter, RateLimiter
 from metering.probes import Probe, Probes, supported
 from metering.visible import select
 
@@ -191,12 +191,12 @@ def _meter(
     name = asic.get("market_name") if asic.get("market_name") not in (None, "", "N/A") else None
 
     def energy() -> dict[str, Any]:
-        said = smi.amdsmi_get_energy_count(handle)
+        answer = smi.amdsmi_get_energy_count(handle)
         # Before 6.1 the accumulator was called power.
-        value = said.get("energy_accumulator", said.get("power"))
-        if not (_number(said["counter_resolution"]) > 0):
-            raise ValueError(f"one count is {said['counter_resolution']} microjoules")
-        return {"count": int(_number(value)), "uj": float(said["counter_resolution"])}
+        value = answer.get("energy_accumulator", answer.get("power"))
+        if not (_number(answer["counter_resolution"]) > 0):
+            raise ValueError(f"one count is {answer['counter_resolution']} microjoules")
+        return {"count": int(_number(value)), "uj": float(answer["counter_resolution"])}
 
     def power(key: str) -> Callable[[], float]:
         return lambda: _above_zero(_number(smi.amdsmi_get_power_info(handle)[key]))
@@ -222,12 +222,12 @@ def _meter(
     if counts:
 
         def read_once() -> Reading:
-            t_ns, said = timed(energy)
-            if said["uj"] != resolution_uj:
-                raise ValueError(f"one count is {said['uj']} microjoules, not {resolution_uj}")
-            return Reading(t_ns, domain, "energy", said["count"], "count", "amdsmi")
+            t_ns, answer = timed(energy)
+            if answer["uj"] != resolution_uj:
+                raise ValueError(f"one count is {answer['uj']} microjoules, not {resolution_uj}")
+            return Reading(t_ns, domain, "energy", answer["count"], "count", "amdsmi")
 
-        counter = PacedCounter(read_once, SHARE / gpus, LOOKS / gpus)
+        counter = PacedCounter(read_once, SHARE / gpus, DENSE_SHARE / gpus)
     slow, not_read = supported(_slow_probes(smi, handle))
     description = Domain(
         domain=domain,
@@ -264,8 +264,8 @@ def _slow_probes(smi: ModuleType, handle) -> list[Probe]:
         return _number(smi.amdsmi_get_temp_metric(handle, kind.HOTSPOT, metric))
 
     def clock() -> float:
-        said = smi.amdsmi_get_clock_info(handle, smi.AmdSmiClkType.GFX)
-        return _number(said.get("clk", said.get("cur_clk")))
+        answer = smi.amdsmi_get_clock_info(handle, smi.AmdSmiClkType.GFX)
+        return _number(answer.get("clk", answer.get("cur_clk")))
 
     def limit() -> float:
         return _above_zero(_number(smi.amdsmi_get_power_info(handle)["power_limit"]))

@@ -32,7 +32,7 @@ def host_facts(
     """
     proc, sys = Path(proc_root), Path(sys_root)
     cpuinfo = _read(proc / "cpuinfo") or ""
-    asked: dict[str, Callable[[], object]] = {
+    readers: dict[str, Callable[[], object]] = {
         "cpu_model": lambda: _first_match(r"^model name\s*:\s*(.+)$", cpuinfo),
         "architecture": platform.machine,
         "sockets": lambda: len({package for package, _, _ in _core_ids(sys)}) or None,
@@ -52,7 +52,7 @@ def host_facts(
         "gpus": lambda: nvml.gpu_facts(environ),
     }
     facts, unread = {}, {}
-    for name, read in asked.items():
+    for name, read in readers.items():
         try:
             facts[name] = read()
         except Exception as error:  # what a machine may say has no end; no fact is worth a session
@@ -94,7 +94,9 @@ def process_start_ns(proc_root: str | os.PathLike = "/proc") -> int | None:
 
 
 def thread_count(
-    asked: int | str, proc_root: str | os.PathLike = "/proc", sys_root: str | os.PathLike = "/sys"
+    requested: int | str,
+    proc_root: str | os.PathLike = "/proc",
+    sys_root: str | os.PathLike = "/sys",
 ) -> int:
     """The threads that a configuration asks for; ``auto`` is one for each CPU we may use.
 
@@ -102,8 +104,8 @@ def thread_count(
     each of the scheduler's periods, and the others wait for it. One at least. Both stand in the
     facts of the host (``affinity``, ``cgroup_cpu_limit``), the number in those of the session.
     """
-    if asked != "auto":
-        return asked
+    if requested != "auto":
+        return requested
     cpus = len(_affinity() or ()) or os.cpu_count() or 1
     try:
         limit = cgroup_cpu_limit(Path(proc_root), Path(sys_root))

@@ -32,7 +32,7 @@ from metering.nvml_library import (
     try_call,
 )
 from metering.nvml_power import Power, PowerSamples
-from metering.pace import ALONE, LOOKS, POWER, SHARE, SLOW, PacedCounter
+from metering.pace import ALONE, DENSE_SHARE, POWER, SHARE, SLOW, PacedCounter
 from metering.probes import Probe, Probes, supported
 from metering.visible import select
 
@@ -247,7 +247,7 @@ def _open_gpu(
             t_ns, value = timed(counted.read)
             return Reading(t_ns, domain, "energy", value, "mJ", "nvml")
 
-        counter = PacedCounter(read_once, share, LOOKS / gpus)
+        counter = PacedCounter(read_once, share, DENSE_SHARE / gpus)
     slow, not_read = supported(_slow_probes(nvml, handle))
     details = {
         **details,
@@ -313,7 +313,7 @@ def _nonzero(value: int) -> int:
 
 def _identity(nvml: ModuleType, handle, domain: str) -> tuple[dict, list[Missing]]:
     """What the device says of itself, None where it does not, and one line on that."""
-    asked = {
+    queries = {
         "name": lambda: text(nvml.nvmlDeviceGetName(handle)),
         "pci_bus_id": lambda: text(nvml.nvmlDeviceGetPciInfo(handle).busId),
         "driver_version": lambda: text(nvml.nvmlSystemGetDriverVersion()),
@@ -322,7 +322,7 @@ def _identity(nvml: ModuleType, handle, domain: str) -> tuple[dict, list[Missing
             nvml.nvmlDeviceGetPowerManagementDefaultLimit(handle)
         ),
     }
-    found = {key: try_call(read) for key, read in asked.items()}
+    found = {key: try_call(read) for key, read in queries.items()}
     lacking = [f"{key} ({why or 'empty'})" for key, (value, why) in found.items() if value is None]
     missing = []
     if lacking:

@@ -77,8 +77,8 @@ def read_field(nvml: ModuleType, handle, number: int, scope: int = 0) -> int:
 
     Raises the library's error where the device has no such field.
     """
-    asked = [(number, scope) if scope else number]
-    (found,) = nvml.nvmlDeviceGetFieldValues(handle, asked)
+    fields = [(number, scope) if scope else number]
+    (found,) = nvml.nvmlDeviceGetFieldValues(handle, fields)
     if found.nvmlReturn != nvml.NVML_SUCCESS:
         raise nvml.NVMLError(found.nvmlReturn)
     return found.value.uiVal

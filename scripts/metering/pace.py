@@ -23,7 +23,7 @@ T = TypeVar("T")
 BUDGET = 0.007
 # And of that, what is paced, all devices together: single readings of counters and dense looks at
 # their moves; power, slow quantities, and who uses the processors. The rest is for the rounds.
-SHARE, LOOKS = 0.0022, 0.0013
+SHARE, DENSE_SHARE = 0.0022, 0.0013
 POWER, SLOW, ACTIVITY = 0.0022, 0.001, 0.0006
 # A board without samples of its power has its counter alone.
 ALONE = 0.004
@@ -33,11 +33,11 @@ START_UP_S, JUDGED_S = 5.0, 4.0
 # beside an H200 without, and at most, where the rounds alone take the budget.
 STRETCH_FIRST, STRETCH_MOST = 2.5, 20.0
 # Moves to see at the start, how long to look, and the time between two looks at least.
-MOVES, LOOK_S, PACE_S = 10, 1.5, 0.002
+MOVES, SEARCH_S, PACE_S = 10, 1.5, 0.002
 # A move can show this late; and so much the grid may be off, later on and at first.
 LATE_S, MARGINS_S = 0.03, (0.004, 0.016)
 # Within a period, the part in which the value is surely that of the last move.
-SURE = (0.35, 0.9)
+SAFE_PHASE = (0.35, 0.9)
 # Between two dense looks: the first soon, for a period that is known from a second of moves is
 # soon wrong by a move.
 RELOCATE_S = (1.0, 8.0)
@@ -131,18 +131,18 @@ class PacedCounter:
 
     Args:
         read: Gives the counter's reading; may raise.
-        share, looks: What single readings, and dense looks, may take of a core.
+        share, dense_share: What single readings, and dense looks, may take of a core.
     """
 
     def __init__(
         self,
         read: Callable[[], Reading],
         share: float = SHARE,
-        looks: float = LOOKS,
+        dense_share: float = DENSE_SHARE,
         budget: Budget = PROCESS_BUDGET,
     ) -> None:
         self._read_once = read
-        self._share, self._looks = share, looks
+        self._share, self._dense_share = share, dense_share
         self._budget = budget
         self._cost_s = 0.0
         self._grid: Grid | None = None
@@ -167,10 +167,10 @@ class PacedCounter:
         if now_s >= self._relocate_s:
             return self._relocate()
         part = self._grid.number(now_s) % 1
-        if not SURE[0] <= part <= SURE[1]:
+        if not SAFE_PHASE[0] <= part <= SAFE_PHASE[1]:
             if now_s - self._due_s < self._interval_s():
                 return []
-            time.sleep((SURE[0] - part) % 1 * self._grid.period_s)
+            time.sleep((SAFE_PHASE[0] - part) % 1 * self._grid.period_s)
         return [self._paced()]
 
     def _interval_s(self) -> float:
@@ -186,7 +186,7 @@ class PacedCounter:
 
     def _acquire(self) -> list[Reading]:
         """Looks until the counter has moved a few times: its period, and when it moves."""
-        kept, moves = self._watch(LOOK_S, MOVES)
+        kept, moves = self._watch(SEARCH_S, MOVES)
         if len(moves) == MOVES:
             self._grid = Grid(moves)
         self._relocate_s = time.monotonic() + self._apart_s
@@ -214,7 +214,7 @@ class PacedCounter:
         wait_s = self._apart_s
         if self._margin_s == MARGINS_S[0]:  # what locates the grid at first is the start-up's
             spent_s = time.process_time() - cpu_s
-            allowed_s = self._budget.stretch * spent_s / self._looks
+            allowed_s = self._budget.stretch * spent_s / self._dense_share
             # Not much further ahead than it is known back.
             wait_s = max(wait_s, min(allowed_s, self._grid.span_s / 2))
         self._relocate_s = time.monotonic() + wait_s

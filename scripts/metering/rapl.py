@@ -118,11 +118,11 @@ class RaplZone:
 
 def find(powercap_root: Path = POWERCAP_ROOT) -> tuple[list[Meter], list[Missing]]:
     """A meter for every readable package and memory zone."""
-    zones, missing, said = _zones(powercap_root)
+    zones, missing, notes = _zones(powercap_root)
     if not zones:
-        return [], missing + said
+        return [], missing + notes
     readers, why_not = _pyrapl_readers(zones, powercap_root, complete=not missing)
-    missing += said
+    missing += notes
     if why_not is None:
         meters = [
             RaplZone(z, "pyRAPL", r, {"energy_powercap": z.read_uj, **_parts(z)})
@@ -185,7 +185,7 @@ def _zones(root: Path) -> tuple[list[Zone], list[Missing], list[Missing]]:
         return [], [_no_zones(root)], []
     zones: dict[str, Zone] = {}
     missing: list[Missing] = []
-    said: list[Missing] = []
+    notes: list[Missing] = []
     packages: dict[str, re.Match] = {}  # folder name -> its parsed zone name
     for folder in folders:
         try:
@@ -207,14 +207,14 @@ def _zones(root: Path) -> tuple[list[Zone], list[Missing], list[Missing]]:
             missing.append(_unreadable(zone, error))
             continue
         zones[zone.domain], odd = _checked_range(zone, value_uj)
-        said += odd
+        notes += odd
     for domain in _still_zero(zones):
         why = f"the counter of {domain} reads zero: it counts nothing here"
         missing.append(Missing("rapl", why, "nothing: the processor has none for this"))
         del zones[domain]
     if not zones and not missing:
         missing.append(_no_zones(root))
-    return list(zones.values()), missing, said
+    return list(zones.values()), missing, notes
 
 
 def _parse_zone(folder: Path, name: str, packages: dict[str, re.Match]) -> Zone | None:

@@ -190,8 +190,8 @@ class Sampler:
         else:
             how = f"exit status {code}"
         self._stderr.seek(0)
-        said = self._stderr.read().decode(errors="replace").split("\n")
-        tail = " / ".join(line.strip() for line in said if line.strip())[-500:]
+        lines = self._stderr.read().decode(errors="replace").split("\n")
+        tail = " / ".join(line.strip() for line in lines if line.strip())[-500:]
         return MeterError(
             f"the sampler {what} ({how}): {tail or 'it said nothing on stderr'}; "
             "samples end here: fix the cause and measure this segment again"

@@ -148,10 +148,10 @@ def _states(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
             yield "throttled now", record["domain"]
 
 
-def _group_domains(said: Iterable[tuple[str, str]]) -> Iterable[tuple[str, list[str]]]:
-    """What is said of several domains, once, with those that it is said of."""
+def _group_domains(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, list[str]]]:
+    """Equal words of several domains as one entry: the words, and the domains that have them."""
     together: dict[str, list[str]] = {}
-    for word, domain in said:
+    for word, domain in pairs:
         together.setdefault(word, []).append(domain)
     return together.items()
 

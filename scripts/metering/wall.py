@@ -143,20 +143,20 @@ class WallConnection(threading.Thread):
 
 def parse_line(line: bytes) -> dict[str, float]:
     """The values of a line; raises ValueError, in a few words, where it has none."""
-    shown = line[:60].decode(errors="replace")
+    excerpt = line[:60].decode(errors="replace")
     try:
-        said = json.loads(line)
+        record = json.loads(line)
     except (ValueError, RecursionError):
-        raise ValueError(f"a line that is no JSON: {shown!r}") from None
-    if not isinstance(said, dict):
-        raise ValueError(f"a line that is no JSON object: {shown!r}")
+        raise ValueError(f"a line that is no JSON: {excerpt!r}") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"a line that is no JSON object: {excerpt!r}")
     values = {
-        key: said[key]
+        key: record[key]
         for key in (*ENERGIES, "power_w")
-        if isinstance(said.get(key), int | float) and not isinstance(said[key], bool)
+        if isinstance(record.get(key), int | float) and not isinstance(record[key], bool)
     }
     if not values:
-        raise ValueError(f"a line without {' or '.join((*ENERGIES, 'power_w'))}: {shown!r}")
+        raise ValueError(f"a line without {' or '.join((*ENERGIES, 'power_w'))}: {excerpt!r}")
     return values
 
 
@@ -173,7 +173,7 @@ class WallMeter:
         self, wall: WallSettings, line: WallConnection, came: list[tuple[int, dict[str, float]]]
     ) -> None:
         self._line, self._received = line, came
-        first = {key: value for _, said in came for key, value in said.items()}
+        first = {key: value for _, line_values in came for key, value in line_values.items()}
         self._stale_s = wall.timeout_s + 5 * wall.period_s
         self._key = next((key for key in ENERGIES if key in first), None)
         self._last_s = time.monotonic()

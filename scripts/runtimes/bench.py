@@ -100,7 +100,7 @@ class Bench:
         """This session's own outputs, where it computes, against the reference's on the CPU."""
         batches = self._network.parity_batches
         errors = attempt("a first inference", lambda: [self._error(batch) for batch in batches])
-        return gate.judged(
+        return gate.judge(
             "device",
             {"batch_sizes": batches, "relative_error": errors},
             self._spec.device_tolerance,

@@ -12,7 +12,7 @@ from typing import Any
 PARITY_KEYS = ("exporter", "opset", "notes")
 
 
-def judged(
+def judge(
     pair: str,
     record: Mapping[str, Any],
     tolerance: float,
@@ -49,9 +49,9 @@ def judged(
     }
 
 
-def of_conversion(conversion: Mapping[str, Any], tolerance: float) -> dict[str, Any]:
+def judge_conversion(conversion: Mapping[str, Any], tolerance: float) -> dict[str, Any]:
     """The framework against PyTorch, from conversion.json."""
-    return judged(
+    return judge(
         "framework",
         conversion["parity"],
         tolerance,
@@ -63,13 +63,13 @@ def of_conversion(conversion: Mapping[str, Any], tolerance: float) -> dict[str, 
     )
 
 
-def of_export(
+def judge_export(
     conversion: Mapping[str, Any], verified: Mapping[str, Any], tolerance: float
 ) -> dict[str, Any]:
     """The ONNX file, run by ONNX Runtime, against the framework that it comes from, or if it comes
     from elsewhere, against the reference."""
     export = conversion["export"]
-    return judged(
+    return judge(
         "onnx",
         verified["parity"],
         tolerance,
@@ -91,9 +91,9 @@ def pairs(
     """
     if conversion.get("absent"):
         return []
-    found = [] if conversion["parity"] is None else [of_conversion(conversion, tolerance)]
+    found = [] if conversion["parity"] is None else [judge_conversion(conversion, tolerance)]
     if verified is not None:
-        found.append(of_export(conversion, verified, tolerance))
+        found.append(judge_export(conversion, verified, tolerance))
     return found
 
 

@@ -20,7 +20,7 @@ DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "u
 
 
 @dataclasses.dataclass(frozen=True)
-class Reads:
+class GraphInputs:
     """What a graph reads.
 
     Attributes:
@@ -82,11 +82,11 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
                 yield from _tensors(inner)
 
 
-def reads(model: onnx.ModelProto, told: Mapping[str, Mapping[str, Any]]) -> Reads:
+def read_inputs(model: onnx.ModelProto, specs: Mapping[str, Mapping[str, Any]]) -> GraphInputs:
     """What a graph reads, and what a registry's entry says of it.
 
     Args:
-        told: By input: `shape` where axes are free, and what it holds.
+        specs: By input: `shape` where axes are free, and what it holds.
 
     Raises:
         ValueError: An input cannot be drawn, or not without more being said of it.
@@ -94,7 +94,7 @@ def reads(model: onnx.ModelProto, told: Mapping[str, Mapping[str, Any]]) -> Read
     # Old files list their weights among the inputs.
     weights = {tensor.name for tensor in model.graph.initializer}
     fed = [value for value in model.graph.input if value.name not in weights]
-    if strange := sorted(set(told) - {value.name for value in fed}):
+    if strange := sorted(set(specs) - {value.name for value in fed}):
         names = ", ".join(value.name for value in fed)
         raise ValueError(f"inputs: there is no '{strange[0]}' (the file reads: {names})")
     dims = {value.name: _dims(value) for value in fed}
@@ -102,19 +102,19 @@ def reads(model: onnx.ModelProto, told: Mapping[str, Mapping[str, Any]]) -> Read
     inputs, batches = {}, {}
     for value in fed:
         name, axes = value.name, dims[value.name]
-        said = dict(told.get(name, {}))
+        given = dict(specs.get(name, {}))
         dtype = _dtype(value)
-        if said.get("dtype", dtype) != dtype:
-            raise ValueError(f"inputs.{name}: the file reads {dtype}, not {said['dtype']}")
+        if given.get("dtype", dtype) != dtype:
+            raise ValueError(f"inputs.{name}: the file reads {dtype}, not {given['dtype']}")
         # Beside inputs of any batch, one of a fixed length has none.
-        batched = said.pop("batch", bool(axes) and (axes[0] is None or not any_free))
+        batched = given.pop("batch", bool(axes) and (axes[0] is None or not any_free))
         if batched and not axes:
             raise ValueError(f"inputs.{name}: it has no axis, so no batch")
         if batched:
             batches[name] = axes[0]
-        shape = _shape(name, axes[1:] if batched else axes, said.pop("shape", None))
-        one = {"shape": shape, "dtype": dtype, **({} if batched else {"batch": False}), **said}
-        inputs[name] = complete_input(name, _known(model, name, one))
+        shape = _shape(name, axes[1:] if batched else axes, given.pop("shape", None))
+        one = {"shape": shape, "dtype": dtype, **({} if batched else {"batch": False}), **given}
+        inputs[name] = complete_input(name, _with_table_rows(model, name, one))
     if not batches:
         raise ValueError("none of its inputs has a batch (or any axis); nothing can be repeated")
     fixed = {length for length in batches.values() if length is not None}
@@ -124,7 +124,7 @@ def reads(model: onnx.ModelProto, told: Mapping[str, Mapping[str, Any]]) -> Read
             f"inputs: their batches are not one ({shown}); say which has none (NAME: {{batch:"
             " false}})"
         )
-    return Reads(inputs, next(iter(fixed), None))
+    return GraphInputs(inputs, next(iter(fixed), None))
 
 
 def _dims(value: onnx.ValueInfoProto) -> list[int | None]:
@@ -145,24 +145,24 @@ def _dtype(value: onnx.ValueInfoProto) -> str:
     return name
 
 
-def _shape(name: str, axes: list[int | None], said: list[int] | None) -> list[int]:
-    if said is None and None not in axes:
+def _shape(name: str, axes: list[int | None], given: list[int] | None) -> list[int]:
+    if given is None and None not in axes:
         return list(axes)
     shown = f"[{', '.join('?' if axis is None else str(axis) for axis in axes)}]"
-    if said is None:
+    if given is None:
         raise ValueError(
             f"inputs.{name}: its shape behind the batch is {shown}; give the free lengths (inputs:"
             f" {{{name}: {{shape: [...]}}}})"
         )
-    if len(said) != len(axes) or any(a not in (None, s) for a, s in zip(axes, said, strict=True)):
-        raise ValueError(f"inputs.{name}: its shape behind the batch is {shown}, not {said}")
-    return list(said)
+    if len(given) != len(axes) or any(a not in (None, s) for a, s in zip(axes, given, strict=True)):
+        raise ValueError(f"inputs.{name}: its shape behind the batch is {shown}, not {given}")
+    return list(given)
 
 
-def _known(model: onnx.ModelProto, name: str, told: dict[str, Any]) -> dict[str, Any]:
+def _with_table_rows(model: onnx.ModelProto, name: str, spec: dict[str, Any]) -> dict[str, Any]:
     """With the number of rows of the table that an input looks up, if nothing else is said."""
-    if any(way in told for way in ("value", "below", "range")) or is_mask(name, told):
-        return told
+    if any(way in spec for way in ("value", "below", "range")) or is_mask(name, spec):
+        return spec
     rows = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
     same = {name}
     for node in model.graph.node:
@@ -170,11 +170,11 @@ def _known(model: onnx.ModelProto, name: str, told: dict[str, Any]) -> dict[str,
             same.add(node.output[0])
         if node.op_type == "Gather" and node.input[1] in same and node.input[0] in rows:
             axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
-            return {**told, "below": rows[node.input[0]][axis]}
-    return told
+            return {**spec, "below": rows[node.input[0]][axis]}
+    return spec
 
 
-def outputs(model: onnx.ModelProto, chosen: str | None) -> list[str]:
+def output_names(model: onnx.ModelProto, chosen: str | None) -> list[str]:
     """The names of the outputs, the one that is compared first: the first of floating point.
 
     Raises:
@@ -202,19 +202,19 @@ def outputs(model: onnx.ModelProto, chosen: str | None) -> list[str]:
     return [first, *(name for name in names if name != first)]
 
 
-def facts_of(model: onnx.ModelProto) -> dict[str, Any]:
+def file_facts(model: onnx.ModelProto) -> dict[str, Any]:
     """Who wrote the file, and in which version of ONNX."""
     maker = " ".join(filter(None, (model.producer_name, model.producer_version)))
     versions = {entry.domain: entry.version for entry in model.opset_import}
     return {"exporter": maker or "unknown", "opset": versions.get("", max(versions.values()))}
 
 
-def parameters(model: onnx.ModelProto) -> int:
+def count_parameters(model: onnx.ModelProto) -> int:
     """The number of its weights."""
     return sum(int(np.prod(tensor.dims)) for tensor in model.graph.initializer)
 
 
-def kinds_of_weights(model: onnx.ModelProto) -> list[str]:
+def weight_types(model: onnx.ModelProto) -> list[str]:
     """The types of its weights, those of most numbers first."""
     counts: dict[str, int] = {}
     for tensor in model.graph.initializer:
@@ -235,11 +235,11 @@ def write_copy(source: Path, path: Path, inputs: Mapping[str, Any], names: list[
     for value in model.graph.input:
         if value.name not in inputs:
             continue
-        told, dims = inputs[value.name], value.type.tensor_type.shape.dim
-        batched = told.get("batch", True)
+        spec, dims = inputs[value.name], value.type.tensor_type.shape.dim
+        batched = spec.get("batch", True)
         if batched and dims[0].dim_value <= 0:
             dims[0].dim_param = "batch"
-        for dim, length in zip(list(dims)[1 if batched else 0 :], told["shape"], strict=True):
+        for dim, length in zip(list(dims)[1 if batched else 0 :], spec["shape"], strict=True):
             dim.dim_value = length
     kept = {value.name: value for value in model.graph.output}
     ordered = [onnx.ValueInfoProto.FromString(kept[n].SerializeToString()) for n in names]

@@ -105,65 +105,65 @@ class Network:
         """
         random = np.random.default_rng([seed, batch])
         return {
-            name: draw_input(name, told, batch, random, padded)
-            for name, told in self.inputs.items()
+            name: draw_input(name, spec, batch, random, padded)
+            for name, spec in self.inputs.items()
         }
 
 
 def draw_input(
-    name: str, told: Mapping[str, Any], batch: int, random: np.random.Generator, padded: bool
+    name: str, spec: Mapping[str, Any], batch: int, random: np.random.Generator, padded: bool
 ) -> np.ndarray:
     """One input, at random.
 
     Args:
-        told: `shape` (without the batch) and `dtype`; `batch`, false where it has no such axis; and
+        spec: `shape` (without the batch) and `dtype`; `batch`, false where it has no such axis; and
             what it holds: `value` (everywhere), `below` (whole numbers from zero), `range` (of
             uniform numbers), or nothing (a mask of ones; else standard normal numbers).
     """
-    shape, dtype = (*([batch] if told.get("batch", True) else []), *told["shape"]), told["dtype"]
-    if "value" in told:
-        return np.full(shape, told["value"], dtype)
-    if "below" in told:
-        return random.integers(0, told["below"], shape).astype(dtype)
-    if is_mask(name, told):
+    shape, dtype = (*([batch] if spec.get("batch", True) else []), *spec["shape"]), spec["dtype"]
+    if "value" in spec:
+        return np.full(shape, spec["value"], dtype)
+    if "below" in spec:
+        return random.integers(0, spec["below"], shape).astype(dtype)
+    if is_mask(name, spec):
         mask = np.ones(shape, dtype)
         if padded and len(shape) > 1:
             mask[0, ..., -max(1, shape[-1] // 8) :] = 0
         return mask
-    if "range" in told:
-        return random.uniform(*told["range"], shape).astype(dtype)
+    if "range" in spec:
+        return random.uniform(*spec["range"], shape).astype(dtype)
     return random.standard_normal(shape).astype(dtype)
 
 
-def is_mask(name: str, told: Mapping[str, Any]) -> bool:
+def is_mask(name: str, spec: Mapping[str, Any]) -> bool:
     """Whether an input says which positions count, so that ones are what it usually holds."""
-    whole = np.dtype(told["dtype"]).kind in "iu"
-    return told["dtype"] == "bool" or "attention_mask" in name or ("mask" in name and whole)
+    whole = np.dtype(spec["dtype"]).kind in "iu"
+    return spec["dtype"] == "bool" or "attention_mask" in name or ("mask" in name and whole)
 
 
-def complete_input(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
+def complete_input(name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     """What an input is drawn from, made whole where its type says it.
 
     Raises:
-        ValueError: It holds whole numbers, and nothing says which, or it is told two things.
+        ValueError: It holds whole numbers, and nothing says which, or it is given two ways.
     """
-    kind = np.dtype(told["dtype"]).kind
-    ways = [way for way in ("value", "below", "range") if way in told]
+    kind = np.dtype(spec["dtype"]).kind
+    ways = [way for way in ("value", "below", "range") if way in spec]
     if len(ways) > 1:
         raise ValueError(f"inputs.{name}: {' and '.join(ways)} are two ways to draw it; give one")
-    if kind in "iub" and "range" in told:
+    if kind in "iub" and "range" in spec:
         raise ValueError(f"inputs.{name}: range is for floating point; give below")
-    if kind == "f" and "below" in told:
+    if kind == "f" and "below" in spec:
         raise ValueError(f"inputs.{name}: below is for whole numbers; give range")
-    if not 0 <= told.get("below", 0) <= _largest_value(told["dtype"]) + 1:
-        raise ValueError(f"inputs.{name}: below {told['below']} does not fit {told['dtype']}")
-    if ways or kind == "f" or is_mask(name, told):
-        return dict(told)
-    if np.dtype(told["dtype"]).itemsize == 1:
+    if not 0 <= spec.get("below", 0) <= _largest_value(spec["dtype"]) + 1:
+        raise ValueError(f"inputs.{name}: below {spec['below']} does not fit {spec['dtype']}")
+    if ways or kind == "f" or is_mask(name, spec):
+        return dict(spec)
+    if np.dtype(spec["dtype"]).itemsize == 1:
         # Pixels, as they come from a decoder.
-        return {**told, "below": _largest_value(told["dtype"]) + 1}
+        return {**spec, "below": _largest_value(spec["dtype"]) + 1}
     raise ValueError(
-        f"inputs.{name}: it holds {told['dtype']}; say which, from 0 (inputs: {{{name}: {{below:"
+        f"inputs.{name}: it holds {spec['dtype']}; say which, from 0 (inputs: {{{name}: {{below:"
         " 30522}}) or one value (value: 1)"
     )
 
@@ -207,11 +207,11 @@ def inputs_of(family: str, config: Mapping[str, Any], sequence_length: int) -> d
             f"sequence_length: {sequence_length} is more than its"
             f" {config['max_position_embeddings']} positions"
         )
-    told = {"shape": [sequence_length], "dtype": "int64"}
+    spec = {"shape": [sequence_length], "dtype": "int64"}
     return {
-        "input_ids": {**told, "below": config["vocab_size"]},
-        "attention_mask": told,
-        "token_type_ids": {**told, "below": config["type_vocab_size"]},
+        "input_ids": {**spec, "below": config["vocab_size"]},
+        "attention_mask": spec,
+        "token_type_ids": {**spec, "below": config["type_vocab_size"]},
     }
 
 

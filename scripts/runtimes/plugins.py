@@ -33,7 +33,7 @@ class Plugin:
 
 
 @functools.cache
-def built_in() -> tuple[str, ...]:
+def built_in_providers() -> tuple[str, ...]:
     """The execution providers of this build of ONNX Runtime; once a plugin is registered it lists
     the plugin's among them."""
     import onnxruntime
@@ -42,7 +42,7 @@ def built_in() -> tuple[str, ...]:
 
 
 @functools.cache
-def plugin(name: str) -> Plugin | None:
+def find_plugin(name: str) -> Plugin | None:
     """The installed plugin with an execution provider of this name; None where there is none, or
     where ONNX Runtime has it itself.
 
@@ -51,16 +51,16 @@ def plugin(name: str) -> Plugin | None:
     """
     import onnxruntime
 
-    if name in built_in():
+    if name in built_in_providers():
         return None
     for module in sorted(m.name for m in pkgutil.iter_modules() if m.name.startswith(PREFIX)):
         package = module.replace("_", "-")
         try:
-            told = importlib.import_module(module)
-            if name not in told.get_ep_names():
+            library = importlib.import_module(module)
+            if name not in library.get_ep_names():
                 continue
             # A library is registered once in a process; its name there is our own choice.
-            onnxruntime.register_execution_provider_library(module, told.get_library_path())
+            onnxruntime.register_execution_provider_library(module, library.get_library_path())
             devices = [d for d in onnxruntime.get_ep_devices() if d.ep_name == name]
         except Exception as error:
             # ONNX Runtime's exceptions are bare classes of an extension module.

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis.runtimes.providers import AUTO, on_gpu
+from metering.cells import cell_of
 from metering.host import thread_count
-from metering.window_names import cell_of
 from runtimes import RuntimeUnavailableError, gate
 from runtimes.agenda import order_blocks
 from runtimes.base import Backend, Settings, import_failure

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from metering.window_names import cell_of, number_of
+from metering.cells import cell_of, number_of
 from session.specification import ByWidth, Repetitions
 
 

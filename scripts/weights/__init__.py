@@ -8,17 +8,19 @@ from typing import Any
 TEXT_GENERATION = "text-generation"
 # What a module or a file of the user's is for: nothing says what it computes.
 FORWARD_PASS = "one forward pass"
-OWN = ("torch", "onnx")
+USER_SOURCES = ("torch", "onnx")
 
 
 def task_of(entry: Mapping[str, Any]) -> str:
     """What a model of the registry is for; one that does not say so generates text."""
-    return FORWARD_PASS if entry.get("source") in OWN else entry.get("task", TEXT_GENERATION)
+    return (
+        FORWARD_PASS if entry.get("source") in USER_SOURCES else entry.get("task", TEXT_GENERATION)
+    )
 
 
-def expand_path(told: str) -> Path:
+def expand_path(path: str) -> Path:
     """A path of the user's, absolute; `~` and variables are expanded. It need not be there."""
-    return Path(os.path.expandvars(told)).expanduser().absolute()
+    return Path(os.path.expandvars(path)).expanduser().absolute()
 
 
 def fold(tokens: Sequence[int], vocabulary: int) -> list[int]:

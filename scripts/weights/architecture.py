@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 
-def difference(architecture: Mapping[str, Any], folder: Path) -> str | None:
+def mismatch(architecture: Mapping[str, Any], folder: Path) -> str | None:
     """Where config.json says otherwise than the registry, in one line; None where nowhere.
 
     Both are read by transformers, so that one field under an old and a new name is one field.
@@ -19,7 +19,7 @@ def difference(architecture: Mapping[str, Any], folder: Path) -> str | None:
     model_type = fields.pop("model_type")
     try:
         blank = AutoConfig.for_model(model_type).to_dict()
-        told = AutoConfig.for_model(model_type, **fields).to_dict()
+        registered = AutoConfig.for_model(model_type, **fields).to_dict()
         found = AutoConfig.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         ).to_dict()
@@ -28,15 +28,16 @@ def difference(architecture: Mapping[str, Any], folder: Path) -> str | None:
     if found["model_type"] != model_type:
         return f"model_type is {found['model_type']!r}, in the registry {model_type!r}"
     # What the registry leaves out is not claimed.
-    claimed = [key for key in told if key in fields or told[key] != blank.get(key)]
+    claimed = [key for key in registered if key in fields or registered[key] != blank.get(key)]
     differing = [
-        f"{key} is {_shown(found.get(key))}, in the registry {_shown(told[key])}"
+        f"{key} is {_format_value(found.get(key))}, in the registry"
+        f" {_format_value(registered[key])}"
         for key in claimed
-        if found.get(key) != told[key]
+        if found.get(key) != registered[key]
     ]
     return "; ".join(differing) or None
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -15,7 +15,7 @@ LIMITS = (
 )
 
 
-def no_decoder(kind: type[PreTrainedModel], config: PreTrainedConfig) -> str | None:
+def why_not_decoder(kind: type[PreTrainedModel], config: PreTrainedConfig) -> str | None:
     """Why transformers' `generate` does not make text by a model of this class as by a decoder,
     token by token; None where it does."""
     name = kind.__name__

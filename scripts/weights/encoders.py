@@ -23,7 +23,7 @@ from runtimes.network import (
     inputs_of,
 )
 from runtimes.networks.plan import check
-from runtimes.networks.pytorch import CLASSES, OPTIONS, tensors, wrap
+from runtimes.networks.pytorch import CLASSES, OPTIONS, named_tensors, wrap
 from weights import WeightsError, factories, heads
 
 # Samples of sound where the entry says nothing: one second at the usual 16 kHz.
@@ -46,10 +46,10 @@ def write_network(ready: Path, sequence_length: int | None, out: Path, seed: int
     name = record["name"]
     try:
         if record["source"] == "torch":
-            module, facts = factories.network_of(record, ready.parent)
+            module, facts = factories.load_network(record, ready.parent)
         else:
             folder = Path(ready.parent, record["weights"])
-            module, facts = _of_transformers(record, folder, sequence_length)
+            module, facts = _load_transformers(record, folder, sequence_length)
         weights = {
             name: tensor.numpy()
             for name, tensor in module.state_dict().items()
@@ -62,7 +62,7 @@ def write_network(ready: Path, sequence_length: int | None, out: Path, seed: int
             "sha256": _digest(weights, facts["built"] if facts["kind"] == FACTORY else None),
         }
         network = Network(folder=out.parent, **facts)
-        arrays = reference(module.eval(), network, seed)
+        arrays = compute_reference(module.eval(), network, seed)
     # Whatever the libraries or a user's module raise is what is wrong with this model.
     except Exception as error:
         why = " ".join(str(error).split())[:300] or type(error).__name__
@@ -74,7 +74,9 @@ def write_network(ready: Path, sequence_length: int | None, out: Path, seed: int
     return network
 
 
-def reference(module: torch.nn.Module, network: Network, seed: int) -> dict[str, np.ndarray]:
+def compute_reference(
+    module: torch.nn.Module, network: Network, seed: int
+) -> dict[str, np.ndarray]:
     """Inputs and PyTorch's outputs for each batch of the parity check.
 
     Raises:
@@ -93,7 +95,7 @@ def reference(module: torch.nn.Module, network: Network, seed: int) -> dict[str,
     return arrays
 
 
-def _of_transformers(
+def _load_transformers(
     record: dict[str, Any], folder: Path, length: int | None
 ) -> tuple[torch.nn.Module, dict[str, Any]]:
     """The module of a folder in the layout of the hub, and the network's facts."""
@@ -106,24 +108,24 @@ def _of_transformers(
     if only is None:
         cls, options = CLASSES[family], OPTIONS.get(family, {})
     else:
-        cls, options = heads.class_of(config, task)
+        cls, options = heads.model_class(config, task)
     facts |= {"kind": FAMILY if only is None else TRANSFORMERS, "only": only}
     if FAMILIES.get(family) == task:
         facts["inputs"] = inputs_of(family, config.to_dict(), length or 128)
         facts["output"] = TASKS[task][1]
     if record["source"] == "init":
-        module = seeded(cls, options, config, record["seed"])
+        module = build_seeded(cls, options, config, record["seed"])
     else:
-        module = heads.loaded(cls, options, folder, facts["notes"])
+        module = heads.load_model(cls, options, folder, facts["notes"])
     if only is None:
         return module, facts | {"built": {}}
     if "inputs" not in facts:
-        facts["inputs"] = _inputs(cls, module, config, length)
+        facts["inputs"] = _input_specs(cls, module, config, length)
     facts["built"] = {"class": cls.__name__, "options": options, "by_name": True}
-    return module, described(module, facts, TASKS[task][1])
+    return module, describe(module, facts, TASKS[task][1])
 
 
-def described(module: torch.nn.Module, facts: dict[str, Any], output: str | None) -> dict[str, Any]:
+def describe(module: torch.nn.Module, facts: dict[str, Any], output: str | None) -> dict[str, Any]:
     """The facts of a network with its outputs, as one inference shows them.
 
     Args:
@@ -143,7 +145,7 @@ def described(module: torch.nn.Module, facts: dict[str, Any], output: str | None
     except Exception as error:
         shown = ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in inputs.items())
         raise ValueError(f"it cannot compute on {shown}: {type(error).__name__}: {error}") from None
-    found = dict(tensors(result))
+    found = dict(named_tensors(result))
     if not found:
         raise ValueError(f"it returned a {type(result).__name__} without a tensor")
     floating = [name for name, tensor in found.items() if tensor.is_floating_point()]
@@ -158,7 +160,7 @@ def described(module: torch.nn.Module, facts: dict[str, Any], output: str | None
     return {**facts, "built": built, "output": chosen, "notes": notes}
 
 
-def seeded(
+def build_seeded(
     cls: type, options: dict[str, Any], config: transformers.PretrainedConfig, seed: int
 ) -> torch.nn.Module:
     """A network with weights from a seed, and statistics of the batch normalisation too: those of
@@ -188,7 +190,7 @@ def _only_pytorch(name: str, family: str, task: str, config: dict[str, Any]) -> 
     return None
 
 
-def _inputs(
+def _input_specs(
     cls: type, module: torch.nn.Module, config: transformers.PretrainedConfig, length: int | None
 ) -> dict[str, Any]:
     """What a model of transformers reads, by its main input.
@@ -205,17 +207,17 @@ def _inputs(
     if main == "input_values":
         return {main: {"shape": [length or SAMPLES], "dtype": "float32"}}
     length = length or 128
-    limit = heads.positions(module, config)
+    limit = heads.max_positions(module, config)
     if limit is not None and length > limit:
         raise ValueError(f"sequence_length: {length} is more than its {limit} positions")
-    told = {"shape": [length], "dtype": "int64"}
-    inputs = {main: {**told, "below": config.vocab_size}}
+    spec = {"shape": [length], "dtype": "int64"}
+    inputs = {main: {**spec, "below": config.vocab_size}}
     taken = inspect.signature(cls.forward).parameters
     if "attention_mask" in taken:
-        inputs["attention_mask"] = told
+        inputs["attention_mask"] = spec
     types = getattr(config, "type_vocab_size", 0) or 0
     if "token_type_ids" in taken and types > 1:
-        inputs["token_type_ids"] = {**told, "below": types}
+        inputs["token_type_ids"] = {**spec, "below": types}
     return inputs
 
 
@@ -230,6 +232,6 @@ def _digest(weights: dict[str, np.ndarray], built: dict[str, Any] | None) -> str
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     if built is not None:
-        told = {key: value for key, value in built.items() if key not in ("path", "packages")}
-        digest.update(json.dumps(told, sort_keys=True).encode())
+        recipe = {key: value for key, value in built.items() if key not in ("path", "packages")}
+        digest.update(json.dumps(recipe, sort_keys=True).encode())
     return digest.hexdigest()

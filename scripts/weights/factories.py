@@ -30,10 +30,10 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     if entry.get("packages"):
         _install(entry["packages"], folder / PACKAGES)
     if "path" in entry:
-        path = _file(entry["path"], "path")
+        path = _require_file(entry["path"], "path")
         record["code"] = {"path": str(path), "sha256": sha256(path)}
     if "weights" in entry:
-        path = _file(entry["weights"], "weights")
+        path = _require_file(entry["weights"], "weights")
         expected = {path.name: entry["sha256"]} if "sha256" in entry else {}
         record["sha256"] = compare([path], expected, str(path.parent), discard=False)
         record["weights"] = str(path)
@@ -55,14 +55,14 @@ def _install(pins: list[str], folder: Path) -> None:
         raise WeightsError(f"packages: {why.removeprefix('ERROR: ')}")
 
 
-def _file(told: str, key: str) -> Path:
-    path = expand_path(told)
+def _require_file(text: str, key: str) -> Path:
+    path = expand_path(text)
     if not path.is_file():
         raise WeightsError(f"{key}: there is no file {path}")
     return path
 
 
-def network_of(record: Mapping[str, Any], home: Path) -> tuple[Any, dict[str, Any]]:
+def load_network(record: Mapping[str, Any], home: Path) -> tuple[Any, dict[str, Any]]:
     """The module of a prepared entry, and the network's facts.
 
     Args:
@@ -73,7 +73,7 @@ def network_of(record: Mapping[str, Any], home: Path) -> tuple[Any, dict[str, An
     """
     from runtimes.network import FACTORY, complete_input
     from runtimes.networks.factory import make_module
-    from weights.encoders import described
+    from weights.encoders import describe
 
     code = record["code"] or {"path": None, "sha256": None}
     built = {
@@ -87,25 +87,25 @@ def network_of(record: Mapping[str, Any], home: Path) -> tuple[Any, dict[str, An
     found = make_module(built)
     notes = []
     if record["weights"] is not None:
-        _load(found.module, Path(record["weights"]))
+        _load_weights(found.module, Path(record["weights"]))
     elif code["path"] is None:
         notes.append(f"weights as {record['factory']} makes them, seed {record['seed']}")
-    names, by_name = _names(found.module, found.example, record.get("inputs", {}))
-    told = _told(found.example, names, record.get("inputs", {}))
+    names, by_name = _input_names(found.module, found.example, record.get("inputs", {}))
+    specs = _input_specs(found.example, names, record.get("inputs", {}))
     facts = {
         "family": type(found.module).__name__,
         "config": {},
-        "inputs": {name: complete_input(name, one) for name, one in told.items()},
+        "inputs": {name: complete_input(name, one) for name, one in specs.items()},
         "kind": FACTORY,
         "only": "it is a PyTorch module (source: torch), which PyTorch alone can build",
         "built": {**built, "by_name": by_name},
         "notes": notes,
     }
     output = record.get("output")
-    return found.module, described(found.module, facts, None if output is None else str(output))
+    return found.module, describe(found.module, facts, None if output is None else str(output))
 
 
-def _load(module: Any, path: Path) -> None:
+def _load_weights(module: Any, path: Path) -> None:
     """Loads a state_dict, whole."""
     import torch
     from safetensors.torch import load_file
@@ -123,7 +123,7 @@ def _load(module: Any, path: Path) -> None:
         raise ValueError(f"weights: {path.name} does not fit: {error}") from None
 
 
-def _names(module: Any, example: Any, told: Mapping[str, Any]) -> tuple[list[str], bool]:
+def _input_names(module: Any, example: Any, specs: Mapping[str, Any]) -> tuple[list[str], bool]:
     """The names of the inputs, and whether they are given by name or by place.
 
     Raises:
@@ -142,14 +142,14 @@ def _names(module: Any, example: Any, told: Mapping[str, Any]) -> tuple[list[str
         count = len(example) if isinstance(example, tuple | list) else 1
         places = [p.name for p in parameters if p.kind == plain[0]]
         names = places[:count] if len(places) >= count else [f"input_{n}" for n in range(count)]
-    elif told:
-        names = list(told)
+    elif specs:
+        names = list(specs)
     else:
         raise ValueError(
             "inputs: nothing says what it reads; give inputs: {NAME: {shape: [3, 224, 224]}},"
             " without the batch, or have the factory return (module, example inputs)"
         )
-    if example is not None and (strange := sorted(set(told) - set(names))):
+    if example is not None and (strange := sorted(set(specs) - set(names))):
         raise ValueError(
             f"inputs: there is no '{strange[0]}' among the example inputs ({', '.join(names)})"
         )
@@ -160,7 +160,9 @@ def _names(module: Any, example: Any, told: Mapping[str, Any]) -> tuple[list[str
     return names, bool(fitting)
 
 
-def _told(example: Any, names: list[str], told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _input_specs(
+    example: Any, names: list[str], specs: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
     """What each input is: as its example is, and as the entry says."""
     examples: list[Any] = [None] * len(names)
     if isinstance(example, Mapping):
@@ -171,15 +173,15 @@ def _told(example: Any, names: list[str], told: Mapping[str, Any]) -> dict[str, 
         examples = [example]
     found = {}
     for name, one in zip(names, examples, strict=True):
-        said = dict(told.get(name, {}))
-        found[name] = {**_seen(name, one, said), **said}
+        given = dict(specs.get(name, {}))
+        found[name] = {**_example_spec(name, one, given), **given}
         if "shape" not in found[name]:
             raise ValueError(f"inputs.{name}: give its shape, without the batch")
         found[name].setdefault("dtype", FLOATING)
     return found
 
 
-def _seen(name: str, example: Any, said: Mapping[str, Any]) -> dict[str, Any]:
+def _example_spec(name: str, example: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """What an example shows of an input."""
     import torch
 
@@ -187,12 +189,12 @@ def _seen(name: str, example: Any, said: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     if not isinstance(example, torch.Tensor):
         raise ValueError(f"inputs.{name}: its example is a {type(example).__name__}, not a tensor")
-    batched = said.get("batch", example.ndim > 0)
+    batched = given.get("batch", example.ndim > 0)
     shape = list(example.shape[1:] if batched else example.shape)
     dtype = FLOATING if example.is_floating_point() else str(example.dtype).removeprefix("torch.")
-    seen = {"shape": shape, "dtype": dtype, **({} if batched else {"batch": False})}
-    drawn = any(way in said for way in ("value", "below", "range")) or "mask" in name
+    found = {"shape": shape, "dtype": dtype, **({} if batched else {"batch": False})}
+    drawn = any(way in given for way in ("value", "below", "range")) or "mask" in name
     if not drawn and dtype not in (FLOATING, "bool") and example.numel():
         # Indices: none beyond those that the example has.
-        seen["below"] = max(2, int(example.max()) + 1)
-    return seen
+        found["below"] = max(2, int(example.max()) + 1)
+    return found

@@ -21,7 +21,7 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """
     source = expand_path(entry["path"])
     expected = entry.get("sha256", {})
-    if (gguf := _gguf(source, task_of(entry))) is not None:
+    if (gguf := _find_gguf(source, task_of(entry))) is not None:
         digests = compare([gguf], expected, str(source), discard=False)
         convert(gguf, folder / "weights")
         return {"weights": "weights", "sha256": digests}
@@ -30,7 +30,7 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {"weights": str(source), "sha256": digests}
 
 
-def _gguf(source: Path, task: str) -> Path | None:
+def _find_gguf(source: Path, task: str) -> Path | None:
     """The GGUF file that is meant; None where safetensors are.
 
     Raises:

@@ -37,12 +37,12 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         files = [path, *graph.external_files(model, path)]
     except ValueError as error:
         raise WeightsError(" ".join(str(error).split())[:300]) from None
-    told = entry.get("sha256", {})
-    if isinstance(told, str):
+    expected = entry.get("sha256", {})
+    if isinstance(expected, str):
         # Of the file itself; weights beside it are taken down and not compared.
-        compare([path], {path.name: told}, str(path.parent), discard=False)
-        told = {}
-    digests = compare(files, told, str(path.parent), discard=False)
+        compare([path], {path.name: expected}, str(path.parent), discard=False)
+        expected = {}
+    digests = compare(files, expected, str(path.parent), discard=False)
     return {"weights": str(path), "sha256": digests}
 
 
@@ -56,26 +56,26 @@ def write_network(ready: Path, out: Path, seed: int) -> Network:
     path = Path(record["weights"])
     try:
         model = graph.read(path)
-        found = graph.reads(model, record.get("inputs", {}))
-        asked = record.get("output")
-        names = graph.outputs(model, None if asked is None else str(asked))
+        found = graph.read_inputs(model, record.get("inputs", {}))
+        requested = record.get("output")
+        names = graph.output_names(model, None if requested is None else str(requested))
         facts = {
             "name": record["name"],
             "family": "onnx",
             "config": {},
             "inputs": found.inputs,
             "output": names[0],
-            "parameters": graph.parameters(model),
+            "parameters": graph.count_parameters(model),
             "sha256": _digest(record["sha256"], names[0]),
             "kind": FILE,
             "only": "it is an ONNX file (source: onnx), which a framework cannot build",
-            "built": {"path": str(path), "outputs": names, **graph.facts_of(model)},
+            "built": {"path": str(path), "outputs": names, **graph.file_facts(model)},
             "batch": found.batch,
             "against": REFERENCE,
-            "notes": _notes(model, names, asked, found.batch),
+            "notes": _notes(model, names, requested, found.batch),
         }
         network = Network(folder=out.parent, **facts)
-        arrays = reference(path, network, seed)
+        arrays = compute_reference(path, network, seed)
     # ONNX Runtime's exceptions are bare classes of an extension module.
     except Exception as error:
         why = " ".join(str(error).split())[:300]
@@ -87,7 +87,7 @@ def write_network(ready: Path, out: Path, seed: int) -> Network:
     return network
 
 
-def reference(path: Path, network: Network, seed: int) -> dict[str, np.ndarray]:
+def compute_reference(path: Path, network: Network, seed: int) -> dict[str, np.ndarray]:
     """Inputs and the reference's outputs for each batch of the parity check.
 
     Raises:
@@ -110,13 +110,13 @@ def reference(path: Path, network: Network, seed: int) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _notes(model: Any, names: list[str], asked: Any, batch: int | None) -> list[str]:
+def _notes(model: Any, names: list[str], requested: Any, batch: int | None) -> list[str]:
     notes = []
-    if asked is None and len(names) > 1:
+    if requested is None and len(names) > 1:
         notes.append(f"of its outputs {', '.join(names)} it is {names[0]} that is compared")
     if batch is not None:
         notes.append(f"its batch is fixed at {batch}")
-    if kinds := [k for k in graph.kinds_of_weights(model)[:1] if k != "float"]:
+    if kinds := [k for k in graph.weight_types(model)[:1] if k != "float"]:
         notes.append(f"its weights are mostly {kinds[0]}")
     listed = {tensor.name for tensor in model.graph.initializer}
     if among := sum(value.name in listed for value in model.graph.input):
@@ -125,5 +125,5 @@ def _notes(model: Any, names: list[str], asked: Any, batch: int | None) -> list[
 
 
 def _digest(digests: Mapping[str, str], output: str) -> str:
-    told = json.dumps([sorted(digests.items()), output])
-    return hashlib.sha256(told.encode()).hexdigest()
+    content = json.dumps([sorted(digests.items()), output])
+    return hashlib.sha256(content.encode()).hexdigest()

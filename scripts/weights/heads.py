@@ -18,10 +18,10 @@ from transformers.models.auto.modeling_auto import (
 from runtimes.network import TASKS
 
 # Tensors of old checkpoints that a network makes anew by itself: no part of a head.
-MADE_ANEW = ("position_ids", "num_batches_tracked", "relative_position_index", "attn_mask")
+RECOMPUTED = ("position_ids", "num_batches_tracked", "relative_position_index", "attn_mask")
 
 
-def class_of(
+def model_class(
     config: transformers.PretrainedConfig, task: str
 ) -> tuple[type[transformers.PreTrainedModel], dict[str, Any]]:
     """The class of a model for a task, and the options of its making.
@@ -42,9 +42,11 @@ def class_of(
             f"task: a {family} generates text (task: text-generation, the study of phases); it is"
             f" not for {task}"
         )
-    cls = _class(config, task)
+    cls = _mapped_class(config, task)
     if cls is None or cls.main_input_name not in TASKS[task][2]:
-        fits = [t for t in TASKS if (c := _class(config, t)) and c.main_input_name in TASKS[t][2]]
+        fits = [
+            t for t in TASKS if (c := _mapped_class(config, t)) and c.main_input_name in TASKS[t][2]
+        ]
         raise ValueError(
             f"task: a {family} is not for {task}"
             + (f" (it is for {' or '.join(fits)})" if fits else "")
@@ -55,7 +57,7 @@ def class_of(
     return cls, {"add_pooling_layer": False} if bare else {}
 
 
-def _class(config: transformers.PretrainedConfig, task: str) -> Any:
+def _mapped_class(config: transformers.PretrainedConfig, task: str) -> Any:
     mapping = getattr(transformers, TASKS[task][0])._model_mapping
     if type(config) not in mapping:
         return None
@@ -63,7 +65,7 @@ def _class(config: transformers.PretrainedConfig, task: str) -> Any:
     return found[0] if isinstance(found, tuple | list) else found
 
 
-def loaded(
+def load_model(
     cls: type, options: dict[str, Any], folder: Path, notes: list[str]
 ) -> transformers.PreTrainedModel:
     """The model with the weights of a folder; what of them it has no place for goes to `notes`.
@@ -84,23 +86,23 @@ def loaded(
         # transformers fills them with random numbers and goes on.
         first = sorted(info["missing_keys"])[0]
         raise ValueError(f"{len(info['missing_keys'])} tensors are missing, as {first}")
-    if (note := dropped(info["unexpected_keys"], cls)) is not None:
+    if (note := describe_dropped(info["unexpected_keys"], cls)) is not None:
         notes.append(note)
     return module
 
 
-def dropped(unexpected: Iterable[str], cls: type) -> str | None:
+def describe_dropped(unexpected: Iterable[str], cls: type) -> str | None:
     """The heads of a checkpoint that a class leaves out, in words; None where it leaves none."""
     prefix = f"{getattr(cls, 'base_model_prefix', '')}."
     names = sorted(name.removeprefix(prefix) for name in unexpected)
-    counts = Counter(n.split(".")[0] for n in names if not n.endswith(MADE_ANEW))
+    counts = Counter(n.split(".")[0] for n in names if not n.endswith(RECOMPUTED))
     if not counts:
         return None
     parts = ", ".join(f"{name} ({count} tensors)" for name, count in counts.items())
     return f"of the weights this is not measured, as {cls.__name__} has no place for it: {parts}"
 
 
-def positions(module: torch.nn.Module, config: transformers.PretrainedConfig) -> int | None:
+def max_positions(module: torch.nn.Module, config: transformers.PretrainedConfig) -> int | None:
     """The longest sequence that a model of text takes; None where nothing says."""
     limit = getattr(config, "max_position_embeddings", None)
     for name, layer in module.named_modules():

@@ -24,12 +24,12 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """
     from huggingface_hub import snapshot_download
 
-    repo, asked, expected = entry["repo"], entry["revision"], entry.get("sha256", {})
-    where = f"{repo}@{asked[:12] if COMMIT.fullmatch(asked) else asked}"
+    repo, revision, expected = entry["repo"], entry["revision"], entry.get("sha256", {})
+    where = f"{repo}@{revision[:12] if COMMIT.fullmatch(revision) else revision}"
     try:
         snapshot, commit, stated = download(
             repo,
-            asked,
+            revision,
             "model",
             where,
             stated=not expected,
@@ -37,7 +37,7 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         )
     except HubError as error:
         raise WeightsError(str(error)) from None
-    expected = expected or _stated(stated)
+    expected = expected or _published_digests(stated)
     # Out of reach of the hub, its library gives what a broken-off transfer left in the cache.
     files = weight_files(snapshot)
     if not expected:
@@ -47,7 +47,7 @@ def prepare(entry: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {"weights": str(snapshot), "sha256": digests, "revision": commit}
 
 
-def _stated(files: Iterable[Any]) -> dict[str, str]:
+def _published_digests(files: Iterable[Any]) -> dict[str, str]:
     """The digests that the hub states for the weights files in a repository's own folder."""
     return {
         file.rfilename: file.lfs.sha256

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from weights import WeightsError
-from weights.loadable import whole
+from weights.loadable import require_complete
 
 
 def load(
@@ -40,7 +40,7 @@ def load(
         if record["source"] == "init":
             model = _seeded(folder, record["seed"], device, dtype)
         else:
-            model = whole(
+            model = require_complete(
                 AutoModelForCausalLM.from_pretrained(
                     folder,
                     output_loading_info=True,

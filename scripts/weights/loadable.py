@@ -24,7 +24,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from weights import WeightsError
-from weights.decoders import no_decoder
+from weights.decoders import why_not_decoder
 
 QUESTION = "What is 1 + 1?"
 
@@ -39,40 +39,40 @@ def check_loadable(folder: Path, entry: Mapping[str, Any]) -> None:
     Raises:
         WeightsError: What is wrong, in one line.
     """
-    config = _done(folder, "config.json", lambda: _config(folder))
-    kind = _kind(folder, config)
+    config = _attempt(folder, "config.json", lambda: _config(folder))
+    kind = _language_model_class(folder, config)
     if entry["source"] == "init":
-        model = _done(folder, "config.json", lambda: _empty(config))
+        model = _attempt(folder, "config.json", lambda: _build_empty(config))
     else:
         for file in sorted(folder.glob("*.safetensors")):
-            _done(folder, file.name, lambda file=file: safe_open(file, "pt").keys())
-        _indexed(folder)
-        model = _done(folder, "its weights", lambda: whole(_loaded(folder)))
-    if (why := no_decoder(kind, config)) is not None:
+            _attempt(folder, file.name, lambda file=file: safe_open(file, "pt").keys())
+        _check_index(folder)
+        model = _attempt(folder, "its weights", lambda: require_complete(_load_model(folder)))
+    if (why := why_not_decoder(kind, config)) is not None:
         raise WeightsError(f"{folder}: {why}")
-    tokenizer = _done(folder, "its tokenizer", lambda: _tokenizer(folder))
+    tokenizer = _attempt(folder, "its tokenizer", lambda: _tokenizer(folder))
     if getattr(tokenizer, "backend_tokenizer", None) is None:
         raise WeightsError(
             f"{folder}: the tokenizer {type(tokenizer).__name__} has no Rust backend"
             " (no tokenizer.json that transformers can read)"
         )
-    _done(folder, "its tokenizer", lambda: tokenizer(QUESTION).input_ids)
+    _attempt(folder, "its tokenizer", lambda: tokenizer(QUESTION).input_ids)
     if entry["source"] != "init":
-        _fits(folder, tokenizer, model)
+        _check_vocabulary(folder, tokenizer, model)
     if entry.get("prompt") == "chat":
         if not tokenizer.chat_template:
             raise WeightsError(f"{folder}: prompt 'chat', but there is no chat template")
-        asked = [{"role": "user", "content": QUESTION}]
-        _done(
+        messages = [{"role": "user", "content": QUESTION}]
+        _attempt(
             folder,
             "its chat template",
             lambda: tokenizer.apply_chat_template(
-                asked, add_generation_prompt=True, return_dict=False
+                messages, add_generation_prompt=True, return_dict=False
             ),
         )
 
 
-def whole(loaded: tuple[PreTrainedModel, Mapping[str, Any]]) -> PreTrainedModel:
+def require_complete(loaded: tuple[PreTrainedModel, Mapping[str, Any]]) -> PreTrainedModel:
     """The model that `from_pretrained` gave, if every tensor came from the files.
 
     Raises:
@@ -88,7 +88,7 @@ def whole(loaded: tuple[PreTrainedModel, Mapping[str, Any]]) -> PreTrainedModel:
     return model
 
 
-def _done(folder: Path, what: str, work: Any) -> Any:
+def _attempt(folder: Path, what: str, work: Any) -> Any:
     try:
         return work()
     except WeightsError:
@@ -111,7 +111,7 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
-def _kind(folder: Path, config: PreTrainedConfig) -> type[PreTrainedModel]:
+def _language_model_class(folder: Path, config: PreTrainedConfig) -> type[PreTrainedModel]:
     """The class of the language model.
 
     Raises:
@@ -119,7 +119,7 @@ def _kind(folder: Path, config: PreTrainedConfig) -> type[PreTrainedModel]:
     """
     kind = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
     if config.is_encoder_decoder:
-        raise WeightsError(f"{folder}: {no_decoder(kind or PreTrainedModel, config)}")
+        raise WeightsError(f"{folder}: {why_not_decoder(kind or PreTrainedModel, config)}")
     if kind is None:
         raise WeightsError(
             f"{folder}: transformers has no language model of model_type '{config.model_type}'"
@@ -127,12 +127,12 @@ def _kind(folder: Path, config: PreTrainedConfig) -> type[PreTrainedModel]:
     return kind
 
 
-def _empty(config: PreTrainedConfig) -> PreTrainedModel:
+def _build_empty(config: PreTrainedConfig) -> PreTrainedModel:
     with torch.device("meta"):
         return AutoModelForCausalLM.from_config(config)
 
 
-def _loaded(folder: Path) -> tuple[PreTrainedModel, Mapping[str, Any]]:
+def _load_model(folder: Path) -> tuple[PreTrainedModel, Mapping[str, Any]]:
     return AutoModelForCausalLM.from_pretrained(
         folder,
         output_loading_info=True,
@@ -143,10 +143,10 @@ def _loaded(folder: Path) -> tuple[PreTrainedModel, Mapping[str, Any]]:
     )
 
 
-def _indexed(folder: Path) -> None:
+def _check_index(folder: Path) -> None:
     """The files that the index of sharded weights names are there."""
     for index in folder.glob("*.safetensors.index.json"):
-        named = _done(
+        named = _attempt(
             folder,
             index.name,
             lambda index=index: json.loads(index.read_text(encoding="utf-8"))["weight_map"],
@@ -156,7 +156,9 @@ def _indexed(folder: Path) -> None:
                 raise WeightsError(f"{folder}: {index.name} names '{name}', which is not there")
 
 
-def _fits(folder: Path, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
+def _check_vocabulary(
+    folder: Path, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel
+) -> None:
     """Every word that a text can become is one that the weights know. A special token beyond them
     does no harm where no prompt has it, as that of images in a model without them."""
     known = model.get_input_embeddings().num_embeddings

@@ -51,8 +51,8 @@ def download(
             info = HfApi().repo_info(repo, repo_type=kind, revision=revision, files_metadata=True)
             commit, files = info.sha, info.siblings or []
         if not pinned:
-            told = f"{where}: a branch or tag can move; to pin it, write revision: {commit}"
-            print(told, file=sys.stderr, flush=True)
+            advice = f"{where}: a branch or tag can move; to pin it, write revision: {commit}"
+            print(advice, file=sys.stderr, flush=True)
         return Path(fetch(commit)), commit, files
     except Exception as error:
         # Each transport below huggingface_hub brings its own exceptions: any of them means that

@@ -60,7 +60,7 @@ def prepare(entry: Mapping[str, Any], folder: Path, tokenizer: Path | None) -> d
         raise WeightsError(f"architecture '{model_type}': {why}") from None
     record = {"weights": "weights", "sha256": {}, "seed": entry["seed"]}
     if tokenizer:
-        words = _lend(tokenizer, folder / "weights")
+        words = _copy_tokenizer(tokenizer, folder / "weights")
         # Where the tokenizer knows more words, its ids are folded: see `weights.fold`.
         vocabulary = {"tokenizer": words, "model": config.vocab_size}
         record["vocabulary"] = vocabulary | {"folded": words > config.vocab_size}
@@ -68,7 +68,7 @@ def prepare(entry: Mapping[str, Any], folder: Path, tokenizer: Path | None) -> d
     return record
 
 
-def _lend(tokenizer: Path, folder: Path) -> int:
+def _copy_tokenizer(tokenizer: Path, folder: Path) -> int:
     """Copies a tokenizer's files; the number of its words."""
     from transformers import AutoTokenizer
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from configuration import ConfigurationError, validate
-from configuration.registry import check_keys, check_own, with_copies, with_twins
+from configuration.registry import check_keys, check_user_module, with_copies, with_twins
 
 CONFIG = Path(__file__).parents[2] / "config"
 SCHEMA = yaml.safe_load((CONFIG / "schemas/models.schema.yaml").read_text())
@@ -118,7 +118,7 @@ def check(entry):
     """The registry of one entry, as the workflow checks it."""
     models = validate({"one": entry}, SCHEMA, "models.yaml")
     check_keys({"one": entry}, SCHEMA, "models.yaml")
-    check_own("one", models["one"])
+    check_user_module("one", models["one"])
 
 
 @pytest.mark.parametrize(

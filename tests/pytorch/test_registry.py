@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from generation.decode import Engine, Settings
 from weights import seeded
-from weights.architecture import difference
+from weights.architecture import mismatch
 
 REGISTRY = yaml.safe_load((Path(__file__).parents[2] / "config/models.yaml").read_text())
 STUDIED = {name: entry for name, entry in REGISTRY.items() if "published" in entry}
@@ -37,7 +37,7 @@ def test_an_architecture_has_the_published_number_of_parameters(name):
 @pytest.mark.parametrize("name", STUDIED)
 def test_an_architecture_has_no_field_that_transformers_does_not_know(name, tmp_path):
     seeded.prepare({**REGISTRY[name], "seed": 0}, tmp_path, None)
-    assert difference(REGISTRY[name]["architecture"], tmp_path / "weights") is None
+    assert mismatch(REGISTRY[name]["architecture"], tmp_path / "weights") is None
 
 
 @pytest.mark.parametrize("name", STUDIED)

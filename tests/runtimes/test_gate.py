@@ -12,7 +12,7 @@ FACTS = {"model": "m", "subject": "Alpha", "against": "PyTorch", "where": "cpu"}
 
 def judged(*errors, why=None):
     record = {"batch_sizes": [1, 3], "relative_error": list(errors), "why": why}
-    return gate.judged("framework", record, TOLERANCE, **FACTS)
+    return gate.judge("framework", record, TOLERANCE, **FACTS)
 
 
 def test_a_pair_passes_when_it_is_near_enough_at_both_batch_sizes():

@@ -46,18 +46,18 @@ def test_every_runtime_has_providers_of_these_and_the_engine_has_all():
 
 def test_the_engines_options_name_the_asked_provider_first_and_end_on_the_processor(monkeypatch):
     engine = load_backend("onnxruntime")
-    monkeypatch.setattr(engine, "plugin", lambda name: None)
+    monkeypatch.setattr(engine, "find_plugin", lambda name: None)
     for name in SPELT:
-        order = [found for found, _ in engine._providers(Settings(provider=name))]
+        order = [found for found, _ in engine._provider_options(Settings(provider=name))]
         assert order[0] == SPELT[name] and order[-1] == SPELT["cpu"]
         assert len(order) == len(set(order)) == {"cpu": 1, "tensorrt": 3}.get(name, 2)
 
 
 def test_openvino_is_told_the_same_behind_onnx_runtime(monkeypatch):
     engine, openvino = load_backend("onnxruntime"), load_backend("openvino")
-    monkeypatch.setattr(engine, "plugin", lambda name: None)
+    monkeypatch.setattr(engine, "find_plugin", lambda name: None)
     settings = Settings(provider="openvino", threads=3)
-    (_, options), _ = engine._providers(settings)
+    (_, options), _ = engine._provider_options(settings)
     assert options["device_type"] == "CPU"
     for key, value in openvino.properties(settings).items():
         assert f'"{key}": "{value}"' in options["load_config"]

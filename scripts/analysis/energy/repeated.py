@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.energy.raw import RawSession
-from metering.window_names import cell_of
+from metering.cells import cell_of
 
 # By kind of window, how many units it holds: inferences, output tokens, what a probe repeats.
 UNITS = {

@@ -15,8 +15,8 @@ from analysis.energy.domains import board_of
 from analysis.energy.raw import RawSession
 from analysis.quality.checks import failed_checks
 from analysis.quality.flags import OF_BOARDS, flag_masks, flag_texts, flag_windows, unknown_flags
+from metering.cells import cell_of
 from metering.meter import Domain
-from metering.window_names import cell_of
 
 # What a generation is, besides its windows; kept out of the windows' table.
 PAYLOAD = (

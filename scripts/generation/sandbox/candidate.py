@@ -9,11 +9,11 @@ import random
 from collections.abc import Callable
 
 from . import wire
-from .known import Instances, library_name
+from .common_names import KnownClasses, library_name
 from .peer import Peer
 
 
-class _Gone(BaseException):
+class _TestsEnded(BaseException):
     """The tests are over."""
 
 
@@ -21,7 +21,7 @@ def serve(requests: int, calls: int, results: int, confine: Callable[[], None]) 
     """Read the program, load it when asked to, then answer until nobody asks."""
     (program,) = wire.receive(requests)
     wire.send(results, "ready")  # the judge may read its own part now
-    leave(requests)
+    close_requests(requests)
     confine()
     random.seed(0)
     names: dict = {}
@@ -31,9 +31,9 @@ def serve(requests: int, calls: int, results: int, confine: Callable[[], None]) 
             peer.streams.capture()
         exec(compile(program, "<string>", "exec"), names)
         classes = {name: names[name] for name in known if isinstance(names.get(name), type)}
-        peer.in_task, peer.instances = in_task, Instances(classes)
-        peer.shared.instances = peer.instances
-        return peer.instances.names
+        peer.in_task, peer.known_classes = in_task, KnownClasses(classes)
+        peer.shared.known_classes = peer.known_classes
+        return peer.known_classes.names
 
     def look_up(_: Peer, entry_point: str, others: list) -> tuple:
         if entry_point not in names:
@@ -43,15 +43,15 @@ def serve(requests: int, calls: int, results: int, confine: Callable[[], None]) 
         own = {name: value for name, value in there.items() if library[name] is None}
         return names[entry_point], own, {name: text for name, text in library.items() if text}
 
-    peer = Peer(results, calls, False, {}, _Gone, {"load": load, "look up": look_up})
+    peer = Peer(results, calls, False, {}, _TestsEnded, {"load": load, "look up": look_up})
     peer.ahead = False  # an iterator of the tests goes on no further than it is asked to
     try:
         peer.serve()
-    except (wire.Closed, _Gone):
+    except (wire.Closed, _TestsEnded):
         os._exit(0)
 
 
-def leave(requests: int) -> None:
+def close_requests(requests: int) -> None:
     """Give up the pipe that requests come through, for good."""
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, requests)

@@ -21,7 +21,9 @@ def is_inconclusive(result: str) -> bool:
 
 def encode(error: BaseException) -> list:
     """`[builtin type name or "", message]`: the type is the nearest builtin ancestor's."""
-    kinds = (kind.__name__ for kind in type(error).__mro__ if builtin(kind.__name__) is kind)
+    kinds = (
+        kind.__name__ for kind in type(error).__mro__ if builtin_exception(kind.__name__) is kind
+    )
     name = next(kinds, "")
     text = message(error)
     return [name, text if name else f"{type(error).__name__}: {text}"]
@@ -30,7 +32,7 @@ def encode(error: BaseException) -> list:
 def decode(data) -> Exception:
     """An exception to raise in the place of one that `encode` wrote."""
     name, text = data
-    kind, text = builtin(name), str(text)[:MAX_MESSAGE_CHARS]
+    kind, text = builtin_exception(name), str(text)[:MAX_MESSAGE_CHARS]
     try:
         if kind is not None:
             return kind(text)
@@ -47,13 +49,13 @@ def message(error: BaseException) -> str:
         return "an exception that has no message"
 
 
-def place(kind: type) -> str | None:
+def library_path(kind: type) -> str | None:
     """Where the standard library or numpy has an exception, `module:name`; None for others."""
     where = f"{module_of(kind)}:{kind.__name__}"
-    return where if of_library(where) is kind else None
+    return where if library_exception(where) is kind else None
 
 
-def of_library(where) -> type[Exception] | None:
+def library_exception(where) -> type[Exception] | None:
     """The exception of a module that this process has imported already.
 
     Not of unittest: a test that is skipped would count as one that passed.
@@ -66,7 +68,7 @@ def of_library(where) -> type[Exception] | None:
     return kind if isinstance(kind, type) and issubclass(kind, Exception) else None
 
 
-def builtin(name) -> type[Exception] | None:
+def builtin_exception(name) -> type[Exception] | None:
     """Exceptions only: SystemExit and its like must not end the process that judges."""
     kind = getattr(builtins, name, None) if isinstance(name, str) else None
     return kind if isinstance(kind, type) and issubclass(kind, Exception) else None

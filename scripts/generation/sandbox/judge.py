@@ -16,9 +16,9 @@ import sys
 import types
 from collections.abc import Callable
 
-from . import candidate, errors, known, remote, wire
+from . import candidate, common_names, errors, remote, wire
 from .library import module_of
-from .looks import Looks
+from .observations import Observations
 from .peer import Peer
 from .wire import WireError
 
@@ -38,7 +38,7 @@ def judge(
     wire.receive(results)  # the candidate has read its own part
     entry_point, test, prompt = wire.receive(requests)
     os.write(verdict, IN_STEP)
-    candidate.leave(requests)
+    candidate.close_requests(requests)
     confine()
     notes: list[str] = []
     try:
@@ -61,12 +61,12 @@ def _run(entry_point: str, test: str, prompt: str, calls: int, results: int, not
     peer.ahead = not re.search(r"\.(a?send|a?throw|a?close)\b", test)
     peer.stops = bool(re.search(r"Stop(Async)?Iteration|\.(a?send|a?throw)\b", test))
     output = "stdout" in test or "capture" in test  # costs time where nobody looks
-    peer.instances.keep(peer.request("load", in_task, peer.instances.names, output))
+    peer.known_classes.keep(peer.request("load", in_task, peer.known_classes.names, output))
     if not in_task:
-        peer.looks = Looks(peer._ask_special, peer.note)
+        peer.observations = Observations(peer._ask_special, peer.note)
         for kind in classes.values():
             _keep_equality(kind)
-    unknown = sorted(_unknown(code) - {*names, *vars(builtins), entry_point})
+    unknown = sorted(_undefined_names(code) - {*names, *vars(builtins), entry_point})
     judged, others, library = peer.request("look up", entry_point, unknown)
     names.update({name: others[name] for name in unknown if name in others})
     for name in unknown:
@@ -74,7 +74,7 @@ def _run(entry_point: str, test: str, prompt: str, calls: int, results: int, not
             names[name] = importlib.import_module(name)  # never what the program calls so
         elif name in library:
             with contextlib.suppress(ImportError, AttributeError, WireError):
-                names[name] = known.imported(name, library[name])
+                names[name] = common_names.resolve_import(name, library[name])
     names[entry_point] = judged
     random.seed(0)  # tests draw from it, and a verdict should repeat
     exec(code, names)
@@ -116,7 +116,7 @@ def _keep_equality(kind: type) -> None:
         return
 
     def equal(self, other):
-        return NotImplemented if issubclass(type(other), remote.Stand) else own(self, other)
+        return NotImplemented if issubclass(type(other), remote.Proxy) else own(self, other)
 
     kind.__eq__ = equal
 
@@ -125,7 +125,7 @@ def _builtin(kind: type) -> bool:
     return getattr(builtins, kind.__name__, None) is kind
 
 
-def _unknown(code: types.CodeType) -> set[str]:
+def _undefined_names(code: types.CodeType) -> set[str]:
     """Names that a test uses and does not define: only the program can."""
     parts = [code]
     for part in parts:  # those that it finds are looked through as well

@@ -140,28 +140,28 @@ def _time(_, values):
     return datetime.time(*parts, fold=fold)
 
 
-def _of(kind):
+def _reader_of(kind):
     return lambda _, values: kind(*values)
 
 
 READERS = {
-    "complex": _of(complex),
+    "complex": _reader_of(complex),
     "bytes": lambda meta, _: bytes.fromhex(meta),
     "bytearray": lambda meta, _: bytearray.fromhex(meta),
     "memoryview": lambda meta, _: memoryview(bytes.fromhex(meta)),
-    "range": _of(range),
-    "slice": _of(slice),
-    "fraction": _of(fractions.Fraction),
+    "range": _reader_of(range),
+    "slice": _reader_of(slice),
+    "fraction": _reader_of(fractions.Fraction),
     "decimal": lambda meta, _: decimal.Decimal(meta),
     "datetime": _datetime,
-    "date": _of(datetime.date),
+    "date": _reader_of(datetime.date),
     "time": _time,
-    "timedelta": _of(datetime.timedelta),
-    "timezone": _of(datetime.timezone),
-    "zone": _of(zoneinfo.ZoneInfo),
+    "timedelta": _reader_of(datetime.timedelta),
+    "timezone": _reader_of(datetime.timezone),
+    "zone": _reader_of(zoneinfo.ZoneInfo),
     "uuid": lambda meta, _: uuid.UUID(meta),
     "path": lambda _, values: _PATHS[values[0]](values[1]),
-    "pattern": _of(re.compile),
+    "pattern": _reader_of(re.compile),
     "array": lambda meta, _: array.array(meta[0], bytes.fromhex(meta[1])),
     "proxy": lambda _, values: types.MappingProxyType(dict(values[0])),
     "numpy": read_numpy,

@@ -49,7 +49,7 @@ class Finder:
         return importlib.util.spec_from_file_location(name, place)
 
 
-def offer(places: Mapping[str, str]) -> None:
+def make_importable(places: Mapping[str, str]) -> None:
     """Make them importable in this process and its children."""
     sys.meta_path.append(Finder(places))
     # One thread each, whatever the machine has: a verdict must not depend on its processors. For

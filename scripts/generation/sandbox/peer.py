@@ -22,9 +22,9 @@ import types
 import weakref
 from collections.abc import Callable, Mapping
 
-from . import errors, known, remote, shared, streams, values, wire
+from . import common_names, errors, remote, shared, streams, values, wire
 from .library import module_of
-from .looks import Looks
+from .observations import Observations
 
 _AHEAD_ITEMS, _AHEAD_S = 1024, 0.01
 _EXITS = ("__exit__", "__aexit__")
@@ -55,18 +55,18 @@ class Peer:
     ):
         self._send, self._receive, self.tests = send, receive, tests
         self._fatal, self._more = fatal, more
-        self.instances = known.Instances(classes)
-        self.shared = shared.Table(1 if tests else -1, self.instances)
+        self.known_classes = common_names.KnownClasses(classes)
+        self.shared = shared.Table(1 if tests else -1, self.known_classes)
         self.streams = streams.Tests() if tests else streams.Program()
         self.in_task = False  # whether the task is to write a class
         self.ahead = True  # whether items may be fetched before they are asked for
         self.stops = True  # whether the end of an iterator may come from what is none
-        self.looks: Looks | None = None
+        self.observations: Observations | None = None
         self.notes: list[str] = []
         self._sharing = False
         self._mine: dict[int, object] = {}
         self._numbers: dict[int, int] = {}
-        self._stands: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
+        self._proxies: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
         self._error_types: dict[int, type] = {}
         self._lock = threading.RLock()
         self._loop = None
@@ -123,7 +123,7 @@ class Peer:
     def _write(self, action: str, operands, sharing: bool) -> None:
         def parts():
             yield action
-            yield from self.streams.tell()
+            yield from self.streams.outgoing()
             changed = self.shared.changed()
             released = self.shared.release()
             yield len(released)
@@ -141,7 +141,7 @@ class Peer:
             data = wire.receive(self._receive, most=wire.VALUE_BYTES)
             parts = values.Decoder(self).decode(data)
             action, text, ask, count, *rest = parts
-            self.streams.told(text, ask)
+            self.streams.receive(text, ask)
             for key in rest[:count]:
                 if (key > 0) == self.tests:  # only what came from here is the other side's to drop
                     self.shared.drop(key)
@@ -157,7 +157,7 @@ class Peer:
     def describe(self, value):
         """`(tag, meta, children)` of what is more than a plain value; None for a plain one."""
         kind = type(value)
-        if issubclass(kind, remote.Stand):
+        if issubclass(kind, remote.Proxy):
             return "yours", value._number, ()
         if (key := self.shared.key(value)) is not None:
             return self.shared.write(key)
@@ -166,26 +166,26 @@ class Peer:
         if kind in values.PLAIN:
             return None
         if (number := self._numbers.get(id(value))) is not None:
-            return self._mine_row(number, value)
+            return self._reference_row(number, value)
         if issubclass(kind, BaseException):
             return self._error_row(value)
-        if (member := self.instances.member(value)) is not None:
+        if (member := self.known_classes.member(value)) is not None:
             return "member", member, ()
-        if (name := self.instances.name(kind)) is not None:
-            contents = self.instances.contents(value)
-            return "instance", [name, self.instances.mutable(value)], contents
+        if (name := self.known_classes.name(kind)) is not None:
+            contents = self.known_classes.contents(value)
+            return "instance", [name, self.known_classes.mutable(value)], contents
         if value is Ellipsis or value is NotImplemented:
             return "constant", str(value), ()
         if isinstance(value, type):
-            if (name := self.instances.name(value)) is not None:
+            if (name := self.known_classes.name(value)) is not None:
                 return "class", name, ()
             for number, error_type in self._error_types.items():
                 if error_type is value:
                     return "yours", number, ()
-        if (name := known.library_name(value, to_tests=not self.tests)) is not None:
+        if (name := common_names.library_name(value, to_tests=not self.tests)) is not None:
             return "library", name, ()
         if isinstance(value, type) and issubclass(value, BaseException) and not self.tests:
-            return "error type", self._chain(value), ()
+            return "error type", self._class_chain(value), ()
         if self._is_named_tuple(kind):
             return "named tuple", [kind.__name__, list(kind._fields)], tuple.__iter__(value)
         if kind is types.SimpleNamespace:
@@ -198,7 +198,7 @@ class Peer:
             return None
         if module_of(kind) == "numpy" and values.library.write(value, lambda size: None):
             return None
-        return self._mine_row(self.number(value), value)
+        return self._reference_row(self.number(value), value)
 
     def _is_named_tuple(self, kind: type) -> bool:
         return issubclass(kind, tuple) and kind.__bases__ == (tuple,) and hasattr(kind, "_fields")
@@ -215,22 +215,29 @@ class Peer:
             self._mine[number] = value
         return number
 
-    def _mine_row(self, number: int, value):
+    def _reference_row(self, number: int, value):
         kind = type(value)
         flavour = "coroutine" if isinstance(value, types.CoroutineType) else "object"
-        told = [kind.__name__[:100], remote.specials(kind), self.instances.nearest(kind), flavour]
-        return "mine", [number, told], ()
+        remote_type = [
+            kind.__name__[:100],
+            remote.specials(kind),
+            self.known_classes.nearest(kind),
+            flavour,
+        ]
+        return "mine", [number, remote_type], ()
 
-    def _chain(self, kind: type) -> list:
+    def _class_chain(self, kind: type) -> list:
         """`[[number, name, where the library may have it] of what the other side need not know...,
         [how, nearest that both know]]`."""
         chain = []
         for ancestor in kind.__mro__:
-            if (name := self.instances.name(ancestor)) is not None:
+            if (name := self.known_classes.name(ancestor)) is not None:
                 return [*chain, ["class", name]]
             if getattr(builtins, ancestor.__name__, None) is ancestor:
                 return [*chain, ["builtin", ancestor.__name__]]
-            chain.append([self.number(ancestor), ancestor.__name__[:100], errors.place(ancestor)])
+            chain.append(
+                [self.number(ancestor), ancestor.__name__[:100], errors.library_path(ancestor)]
+            )
         return [*chain, ["builtin", "Exception"]]
 
     def _error_row(self, error: BaseException):
@@ -238,9 +245,9 @@ class Peer:
         if origin is not None and origin[0] is self:
             return "yours", origin[1], ()
         number = self.number(error) if self.tests else 0
-        said = errors.message(error)
-        attributes = known.state(error)
-        meta = [number, self._chain(type(error)), said]
+        message = errors.message(error)
+        attributes = common_names.state(error)
+        meta = [number, self._class_chain(type(error)), message]
         arguments = tuple(error.args)
         if isinstance(error, OSError) and error.filename is not None and len(arguments) == 2:
             arguments = (*arguments, error.filename)
@@ -251,32 +258,32 @@ class Peer:
         if tag == "shared":
             return self.shared.shell(meta)
         if tag == "instance" and meta[1] is True:
-            return self.instances.make(meta[0])
+            return self.known_classes.make(meta[0])
         return types.SimpleNamespace() if tag == "namespace" else None
 
     def fill(self, target, tag: str, meta, items: list) -> None:
         if tag == "shared":
             self.shared.fill(target, meta, items)
         elif tag == "instance":
-            self.instances.fill(target, items)
+            self.known_classes.fill(target, items)
         else:
             vars(target).update(zip(items[::2], items[1::2], strict=True))
 
     def build(self, tag: str, meta, items: list):
         return _BUILT[tag](self, meta, items)
 
-    def _stand(self, meta, _):
-        number, told = meta
-        if (found := self._stands.get(number)) is None:
+    def _make_proxy(self, meta, _):
+        number, remote_type = meta
+        if (found := self._proxies.get(number)) is None:
             if self.tests and not self.in_task:
-                told[1] = [
+                remote_type[1] = [
                     name
-                    for name in told[1]
+                    for name in remote_type[1]
                     if remote.allowed_outside_a_task(name) or name == "__await__"
                 ]
-            found = remote.stand(self, int(number), told)
-            self._stands[number] = found
-        return self.awaiting(found) if told[3] == "coroutine" else found
+            found = remote.make_proxy(self, int(number), remote_type)
+            self._proxies[number] = found
+        return self.awaiting(found) if remote_type[3] == "coroutine" else found
 
     def _constant(self, meta, _):
         return {"Ellipsis": Ellipsis, "NotImplemented": NotImplemented}[meta]
@@ -290,56 +297,56 @@ class Peer:
         return found
 
     def _member(self, meta, _):
-        return self.instances.get(meta[0])[meta[1]]
+        return self.known_classes.get(meta[0])[meta[1]]
 
     def _error_type(self, chain, _=()) -> type:
         (where, name), own = chain[-1], chain[:-1]
-        kind = self.instances.get(name) if where == "class" else getattr(builtins, name)
+        kind = self.known_classes.get(name) if where == "class" else getattr(builtins, name)
         if not (isinstance(kind, type) and issubclass(kind, (Exception, *_RAISED))):
             kind = values.CandidateError
         for number, name, place in reversed(own):
-            if place is not None and (there := errors.of_library(place)) is not None:
+            if place is not None and (there := errors.library_exception(place)) is not None:
                 kind = there
                 continue
             if number not in self._error_types:
-                body = {"__str__": _said, "__module__": "builtins"}
+                body = {"__str__": _stored_message, "__module__": "builtins"}
                 self._error_types[number] = type(str(name), (kind,), body)
             kind = self._error_types[number]
         return kind
 
     def _error(self, meta, items):
-        number, chain, said = meta
+        number, chain, message = meta
         arguments, *attributes = items
         kind = self._error_type(chain)
         # Not by its own way of making one, which takes other arguments than it hands on.
-        base = next(k for k in kind.__mro__ if not k.__flags__ & known.HEAP_TYPE)
+        base = next(k for k in kind.__mro__ if not k.__flags__ & common_names.HEAP_TYPE)
         error = base.__new__(kind, *arguments)
         try:
             base.__init__(error, *arguments)
         except Exception:
             error.args = tuple(arguments)
-        known.set_state(error, attributes)
+        common_names.set_state(error, attributes)
         if number and not self.tests:
             error.__origin__ = (self, number)
-        if type(error).__str__ is _said:
-            error.__said__ = str(said)
+        if type(error).__str__ is _stored_message:
+            error.__said__ = str(message)
         return error
 
     # What this side asks
 
-    def get(self, stand, name: str):
+    def get(self, proxy, name: str):
         if self.tests and not self.in_task and name in remote.ORACLES:
-            self.note(stand, f".{name}")
+            self.note(proxy, f".{name}")
             raise AttributeError(name)
-        return self.request("get", stand, name)
+        return self.request("get", proxy, name)
 
-    def special(self, stand, name: str, arguments: tuple, keywords: dict):
+    def special(self, proxy, name: str, arguments: tuple, keywords: dict):
         """What a special method of a stand-in gives."""
         try:
-            if self.looks is None:
-                answer = self._ask_special(stand, name, arguments, keywords)
+            if self.observations is None:
+                answer = self._ask_special(proxy, name, arguments, keywords)
             else:
-                answer = self.looks.answer(stand, name, arguments, keywords)
+                answer = self.observations.answer(proxy, name, arguments, keywords)
         except StopIteration as error:
             if self.stops or name == "__next__":
                 raise
@@ -349,80 +356,80 @@ class Peer:
             return False  # a context manager of the program does not answer for the tests
         return answer
 
-    def _ask_special(self, stand, name: str, arguments: tuple, keywords: dict):
-        return self.request("special", stand, name, len(arguments), *arguments, *_flat(keywords))
+    def _ask_special(self, proxy, name: str, arguments: tuple, keywords: dict):
+        return self.request("special", proxy, name, len(arguments), *arguments, *_flatten(keywords))
 
-    def next(self, stand):
+    def next(self, proxy):
         """The next item; several are fetched at a time, more the longer it goes on."""
-        ahead = stand._ahead
+        ahead = proxy._ahead
         if not ahead:
-            ahead.extend(self.request("next", stand, stand._most))
+            ahead.extend(self.request("next", proxy, proxy._most))
             if self.ahead:
-                object.__setattr__(stand, "_most", min(_AHEAD_ITEMS, 2 * stand._most))
+                object.__setattr__(proxy, "_most", min(_AHEAD_ITEMS, 2 * proxy._most))
         kind, item = ahead.popleft()
         if kind:
             return item
         raise item
 
-    def awaiting(self, stand):
+    def awaiting(self, proxy):
         async def wait():
-            return self.request("await", stand)
+            return self.request("await", proxy)
 
         return wait()
 
-    def equal(self, stand, other) -> bool:
-        if stand is other:
+    def equal(self, proxy, other) -> bool:
+        if proxy is other:
             return True
-        if not isinstance(other, remote.Stand):
+        if not isinstance(other, remote.Proxy):
             if not self.tests:
-                return self.request("eq", stand, other) is True
+                return self.request("eq", proxy, other) is True
             if other is not None:
-                self.note(stand, "== with a value of the tests")
+                self.note(proxy, "== with a value of the tests")
             return False
         if not self.tests or self.in_task:
-            return self.request("eq", stand, other) is True
-        one, two = self.request("state", stand), self.request("state", other)
+            return self.request("eq", proxy, other) is True
+        one, two = self.request("state", proxy), self.request("state", other)
         return bool(one) and bool(two) and one[0] is two[0] and one[1:] == two[1:]
 
-    def note(self, stand, what: str) -> None:
+    def note(self, proxy, what: str) -> None:
         """Remember what was not asked of an object, for the verdict to tell."""
-        name = type(stand).__name__[:40]
+        name = type(proxy).__name__[:40]
         self.notes.append(f"an object of the program's own class {name} {errors.NOT_ASKED} {what}")
 
     # What this side answers
 
-    def _given(self, value):
+    def _require_exported(self, value):
         """`value`, if the tests gave it out; the other side may name no other thing of theirs."""
         if self.tests and id(value) not in self._numbers:
             raise Malformed("not a thing that was passed")
         return value
 
-    def _open(self, value, name: str):
+    def _require_open(self, value, name: str):
         """The same for an attribute of it."""
         if not self.tests:
             return value
         own = type(value)
         mock = module_of(own) == "unittest.mock"
-        made_here = module_of(own) == "builtins" and own.__flags__ & known.HEAP_TYPE
+        made_here = module_of(own) == "builtins" and own.__flags__ & common_names.HEAP_TYPE
         if name.startswith("_") or not (made_here or mock or isinstance(value, _OPEN)):
             raise AttributeError(name)
-        return self._given(value)
+        return self._require_exported(value)
 
     def _set(self, target, name: str, value) -> None:
-        target = self._open(target, name)
-        if self.tests and known.shadows(type(target), name):
+        target = self._require_open(target, name)
+        if self.tests and common_names.shadows(type(target), name):
             raise AttributeError(name)
         setattr(target, name, value)
 
     def _call(self, target, count: int, *rest):
-        return self._given(target)(*rest[:count], **_dict(rest[count:]))
+        return self._require_exported(target)(*rest[:count], **_dict(rest[count:]))
 
     def _special(self, target, name: str, count: int, *rest):
         if name not in remote.SPECIAL:
             raise Malformed("not a special method")
         if name == "__call__":
             return self._call(target, count, *rest)
-        method = getattr(type(self._given(target)), name)
+        method = getattr(type(self._require_exported(target)), name)
         if name in _EXITS and count == 3 and isinstance(rest[1], BaseException):
             rest = (*rest[:2], _raised(rest[1]).__traceback__, *rest[3:])  # it does not cross
         return method(target, *rest[:count], **_dict(rest[count:]))
@@ -430,7 +437,7 @@ class Peer:
     def _next(self, target, most: int):
         """Pairs: an item after True; the last is after False what ended it, if it has ended."""
         items, start = [], time.monotonic()
-        self._given(target)
+        self._require_exported(target)
         for _ in range(min(most, _AHEAD_ITEMS)):
             try:
                 items.append((True, next(target)))
@@ -444,7 +451,7 @@ class Peer:
 
     def _await(self, target):
         """Finish a coroutine: in a loop that is kept, or beside the one that is running."""
-        self._given(target)
+        self._require_exported(target)
 
         async def whole():
             return await target
@@ -474,7 +481,7 @@ class Peer:
         """The class and the attributes; empty where two of them are equal only if the same."""
         if type(target).__eq__ is object.__eq__:
             return ()
-        return (type(target), known.state(target))
+        return (type(target), common_names.state(target))
 
 
 def _is_assertion(arguments: tuple) -> bool:
@@ -489,7 +496,7 @@ def _raised(error: BaseException) -> BaseException:
         return caught
 
 
-def _flat(pairs: dict) -> list:
+def _flatten(pairs: dict) -> list:
     return [part for pair in pairs.items() for part in pair]
 
 
@@ -509,7 +516,7 @@ def _named_tuple(name: str, fields: tuple):
     return collections.namedtuple(name, fields)
 
 
-def _said(self) -> str:
+def _stored_message(self) -> str:
     return getattr(self, "__said__", "")
 
 
@@ -517,17 +524,19 @@ _SERVED = {
     "special": Peer._special,
     "next": Peer._next,
     "await": Peer._await,
-    "get": lambda peer, target, name: getattr(peer._open(target, name), name),
+    "get": lambda peer, target, name: getattr(peer._require_open(target, name), name),
     "set": Peer._set,
-    "bool": lambda peer, target: bool(peer._given(target)),
-    "str": lambda peer, target: str(peer._given(target)),
-    "repr": lambda peer, target: repr(peer._given(target)),
-    "format": lambda peer, target, spec: format(peer._given(target), spec),
-    "eq": lambda peer, target, other: peer._given(target) == other,
-    "isinstance": lambda peer, value, kind: isinstance(value, peer._given(kind)),
-    "issubclass": lambda peer, one, kind: issubclass(one, peer._given(kind)),
-    "name": lambda peer, target: getattr(peer._given(target), "__name__"),  # noqa: B009
-    "dir": lambda peer, target: [n for n in dir(peer._given(target)) if not n.startswith("_")],
+    "bool": lambda peer, target: bool(peer._require_exported(target)),
+    "str": lambda peer, target: str(peer._require_exported(target)),
+    "repr": lambda peer, target: repr(peer._require_exported(target)),
+    "format": lambda peer, target, spec: format(peer._require_exported(target), spec),
+    "eq": lambda peer, target, other: peer._require_exported(target) == other,
+    "isinstance": lambda peer, value, kind: isinstance(value, peer._require_exported(kind)),
+    "issubclass": lambda peer, one, kind: issubclass(one, peer._require_exported(kind)),
+    "name": lambda peer, target: getattr(peer._require_exported(target), "__name__"),  # noqa: B009
+    "dir": lambda peer, target: [
+        n for n in dir(peer._require_exported(target)) if not n.startswith("_")
+    ],
 }
 # What only the tests may ask.
 _FOR_TESTS = {
@@ -537,12 +546,12 @@ _FOR_TESTS = {
     "state": Peer._state,
 }
 _BUILT = {
-    "mine": Peer._stand,
+    "mine": Peer._make_proxy,
     "yours": lambda peer, number, _: peer._mine[number],
-    "class": lambda peer, name, _: peer.instances.get(name),
-    "library": lambda peer, name, _: known.library_value(name, from_candidate=peer.tests),
+    "class": lambda peer, name, _: peer.known_classes.get(name),
+    "library": lambda peer, name, _: common_names.library_value(name, from_candidate=peer.tests),
     "constant": Peer._constant,
-    "instance": lambda peer, meta, items: peer.instances.build(meta[0], items),
+    "instance": lambda peer, meta, items: peer.known_classes.build(meta[0], items),
     "member": Peer._member,
     "named tuple": Peer._named_tuple,
     "defaultdict": Peer._default_dict,

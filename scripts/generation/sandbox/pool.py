@@ -100,7 +100,7 @@ class Pool:
         try:
             started = [self._start() for _ in range(workers)]
             for worker in started:
-                self.protections = worker.greet()
+                self.protections = worker.wait_until_ready()
                 self._idle.put(worker)
         except BaseException:
             self.close()
@@ -115,7 +115,7 @@ class Pool:
             if worker is None or not worker.alive:
                 self._drop(worker)
                 worker = self._start()
-                worker.greet()
+                worker.wait_until_ready()
             start = time.perf_counter()
             try:
                 passed, result = worker.ask(check)
@@ -201,7 +201,7 @@ class _Worker:
         poller.register(self._process.stdout, 0)
         return self._process.poll() is None and not poller.poll(0)
 
-    def greet(self) -> tuple[Protection, ...]:
+    def wait_until_ready(self) -> tuple[Protection, ...]:
         """Wait until it is ready; what its jail is worth."""
         try:
             hello = wire.receive(self._process.stdout.fileno(), time.monotonic() + _START_S)

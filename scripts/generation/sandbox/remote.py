@@ -1,4 +1,4 @@
-"""Stand-ins for objects of the other side: functions, classes, iterators, instances.
+"""Proxies for objects of the other side: functions, classes, iterators, instances.
 
 What is done to a stand-in is done there, and what comes back crosses as any value does. On the
 side of the tests `==` is an exception: two stand-ins are equal if they are the same object, or if
@@ -13,7 +13,7 @@ import decimal
 import fractions
 import inspect
 
-from .known import words
+from .common_names import words
 
 _ALWAYS = frozenset(
     words(
@@ -48,16 +48,16 @@ ORACLES = frozenset(
 ) - _COMMON | {"equals", "all", "any", "item", "tolist", "shape", "dtype", "allclose"}
 
 
-class Stand:
+class Proxy:
     """Base of all stand-ins; `_peer` is this side's end and `_number` the object's name there."""
 
-    __slots__ = ("__weakref__", "_ahead", "_most", "_number", "_peer", "_told")
+    __slots__ = ("__weakref__", "_ahead", "_most", "_number", "_peer", "_remote_type")
 
-    def __init__(self, peer, number: int, told: list):
+    def __init__(self, peer, number: int, remote_type: list):
         set_ = object.__setattr__
         set_(self, "_peer", peer)
         set_(self, "_number", number)
-        set_(self, "_told", told)
+        set_(self, "_remote_type", remote_type)
         set_(
             self, "_ahead", collections.deque()
         )  # items that were fetched before they are asked for
@@ -81,7 +81,7 @@ class Stand:
         return not self._peer.equal(self, other)
 
     def __hash__(self):
-        return hash(Stand)  # those that are equal must share it
+        return hash(Proxy)  # those that are equal must share it
 
     def __bool__(self):
         return self._peer.request("bool", self) is True
@@ -105,16 +105,16 @@ class Stand:
         return self._peer.request("copy", self, True)
 
     def __instancecheck__(self, value):
-        return isinstance(value, Stand) and self._peer.request("isinstance", value, self) is True
+        return isinstance(value, Proxy) and self._peer.request("isinstance", value, self) is True
 
     def __subclasscheck__(self, kind):
-        return isinstance(kind, Stand) and self._peer.request("issubclass", kind, self) is True
+        return isinstance(kind, Proxy) and self._peer.request("issubclass", kind, self) is True
 
     @property
     def __class__(self):
-        known = self._peer.instances
-        nearest = self._told[2]
-        return known.get(nearest) if nearest in known.names else type(self)
+        classes = self._peer.known_classes
+        nearest = self._remote_type[2]
+        return classes.get(nearest) if nearest in classes.names else type(self)
 
     @property
     def __name__(self):
@@ -169,15 +169,15 @@ _METHODS = {name: _method(name) for name in SPECIAL} | {"__next__": _next, "__aw
 _classes: dict[tuple, type] = {}
 
 
-def stand(peer, number: int, told: list) -> Stand:
+def make_proxy(peer, number: int, remote_type: list) -> Proxy:
     """A stand-in with those of its original's special methods that this side lets it have."""
-    names = frozenset(name for name in told[1] if type(name) is str and name in _METHODS)
-    key = (str(told[0]), names)
+    names = frozenset(name for name in remote_type[1] if type(name) is str and name in _METHODS)
+    key = (str(remote_type[0]), names)
     if key not in _classes:
         body = {name: _METHODS[name] for name in sorted(names)}
         body |= {"__slots__": (), "__doc__": property(_doc), "__signature__": property(_signature)}
-        _classes[key] = type(str(told[0]), (Stand,), body)
-    return _classes[key](peer, number, told)
+        _classes[key] = type(str(remote_type[0]), (Proxy,), body)
+    return _classes[key](peer, number, remote_type)
 
 
 def specials(kind: type) -> list[str]:

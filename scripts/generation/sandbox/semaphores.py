@@ -70,7 +70,7 @@ class SemLock:
         self.release()
 
 
-def offer() -> None:
+def install() -> None:
     """Put it in the place of the kernel's, in this process and its children."""
     _multiprocessing.SemLock = SemLock
     multiprocessing.heap.Arena._dir_candidates = []  # shared values lie where the program works

@@ -124,8 +124,8 @@ class Entry:
 class Table:
     """The shared objects of one side, by a key that both know; `sign` tells their keys apart."""
 
-    def __init__(self, sign: int, instances):
-        self._sign, self.instances = sign, instances
+    def __init__(self, sign: int, known_classes):
+        self._sign, self.known_classes = sign, known_classes
         self._count = 0
         self.entries: dict[int, Entry] = {}
         self._keys: dict[int, int] = {}
@@ -134,7 +134,7 @@ class Table:
         return self._keys.get(id(value))
 
     def shareable(self, value) -> bool:
-        return type(value) in _KINDS or is_array(value) or self.instances.mutable(value)
+        return type(value) in _KINDS or is_array(value) or self.known_classes.mutable(value)
 
     def add(self, value, key: int | None = None) -> int:
         if key is None:
@@ -155,7 +155,7 @@ class Table:
             return "shared", [key, kind.__name__, extra], contents
         if is_array(entry.held):
             return "shared", [key, "ndarray", Array.meta(entry.held)], contents
-        return "shared", [key, "instance", self.instances.name(kind)], contents
+        return "shared", [key, "instance", self.known_classes.name(kind)], contents
 
     def shell(self, meta):
         """The object of a key that the other side names, made if it is new."""
@@ -167,7 +167,7 @@ class Table:
         if kind == "ndarray":
             made = Array.make(extra)
         elif kind == "instance":
-            made = self.instances.make(extra)
+            made = self.known_classes.make(extra)
         elif kind == "deque":
             made = collections.deque(maxlen=extra)
         else:
@@ -178,13 +178,13 @@ class Table:
     def fill(self, target, meta, items: list) -> None:
         key, kind, _ = meta
         entry = self.entries[key]
-        if not _same(self._contents(target), items):
+        if not _same_contents(self._contents(target), items):
             if type(target) in _KINDS and type(target).__name__ == kind:
                 _KINDS[type(target)][2](target, items)
             elif kind == "ndarray" and is_array(target):
                 Array.fill(target, items)
-            elif kind == "instance" and self.instances.mutable(target):
-                self.instances.fill(target, items)
+            elif kind == "instance" and self.known_classes.mutable(target):
+                self.known_classes.fill(target, items)
             else:
                 raise ValueError("another kind of object")
         entry.known = self._contents(target)
@@ -194,14 +194,14 @@ class Table:
         return [
             entry.held
             for entry in list(self.entries.values())
-            if not _same(self._contents(entry.held), entry.known)
+            if not _same_contents(self._contents(entry.held), entry.known)
         ]
 
     def release(self) -> list[int]:
         """Let go of what came from the other side and is held by nobody here; their keys."""
         released = []
         for key in [key for key in reversed(self.entries) if (key > 0) != (self._sign > 0)]:
-            if _holders(self.entries[key]) <= _ALONE:
+            if _holders(self.entries[key]) <= _UNSHARED_HOLDERS:
                 self.drop(key)
                 released.append(key)
         return released
@@ -215,10 +215,10 @@ class Table:
         kind = type(target)
         if kind in _KINDS:
             return _KINDS[kind][1](target)
-        return Array.contents(target) if is_array(target) else self.instances.contents(target)
+        return Array.contents(target) if is_array(target) else self.known_classes.contents(target)
 
 
-def _same(one: list, other: list | None) -> bool:
+def _same_contents(one: list, other: list | None) -> bool:
     """The same objects; texts and whole numbers may be equal only, for copies of them are."""
     if other is None or len(one) != len(other):
         return False
@@ -235,4 +235,4 @@ def _holders(entry: Entry) -> int:
     return sys.getrefcount(entry.held)
 
 
-_ALONE = _holders(Entry([]))
+_UNSHARED_HOLDERS = _holders(Entry([]))

@@ -17,11 +17,11 @@ class Tests:
     def __init__(self):
         self._stdin, self._input = sys.stdin, builtins.input
 
-    def tell(self) -> tuple:
+    def outgoing(self) -> tuple:
         text = None if sys.stdin is self._stdin else sys.stdin.read()
         return text, None if builtins.input is self._input else builtins.input
 
-    def told(self, text, _) -> None:
+    def receive(self, text, _) -> None:
         if type(text) is str and text:
             sys.stdout.write(text)
 
@@ -37,7 +37,7 @@ class Program:
         self._bytes = io.BytesIO()
         sys.stdout = io.TextIOWrapper(self._bytes, "utf-8", "surrogatepass", write_through=True)
 
-    def tell(self) -> tuple:
+    def outgoing(self) -> tuple:
         if self._bytes is None or self._bytes.closed:
             return None, None
         printed = self._bytes.getvalue()[:_MOST_CHARS]
@@ -45,7 +45,7 @@ class Program:
         self._bytes.truncate()
         return printed.decode("utf-8", "surrogateescape"), None
 
-    def told(self, text, ask) -> None:
+    def receive(self, text, ask) -> None:
         if text is not None:
             sys.stdin = io.StringIO(text)
         builtins.input = self._input if ask is None else ask

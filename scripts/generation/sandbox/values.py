@@ -237,7 +237,7 @@ def _dict(values) -> dict:
     return found
 
 
-def _then(items, error):
+def _items_then_raise(items, error):
     yield from items
     if error is not None:
         raise error
@@ -276,6 +276,8 @@ _READERS = {
     "keys": lambda _, values: dict.fromkeys(values).keys(),
     "values": lambda _, values: dict(enumerate(values)).values(),
     "pairs": lambda _, values: _dict(values).items(),
-    "iterator": lambda meta, values: _then(values, None if meta is None else decode_error(meta)),
+    "iterator": lambda meta, values: _items_then_raise(
+        values, None if meta is None else decode_error(meta)
+    ),
     "opaque": lambda meta, _: Opaque(str(meta[0]), meta[1] is True),
 }

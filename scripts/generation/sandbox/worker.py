@@ -59,12 +59,12 @@ def main() -> None:
     for name in " ".join(_WARM).split():
         importlib.import_module(name)
     offered = settings["jail"]["packages"]
-    packages.offer(offered)
-    _level(settings["jail"]["memory_mb"])
+    packages.make_importable(offered)
+    _make_uniform(settings["jail"]["memory_mb"])
 
     plan, reason = choose_plan(base, settings["jail"]["layers"], offered)
     if plan is None or not plan.own_root:
-        semaphores.offer()
+        semaphores.install()
     if plan:
         plan.divide()
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
@@ -75,7 +75,7 @@ def main() -> None:
     _watch(zygote, caller, base)
 
 
-def _level(memory_mb: int) -> None:
+def _make_uniform(memory_mb: int) -> None:
     """What a program finds alike on every machine: processors, stacks of threads, output."""
 
     def cpu_count():

@@ -48,8 +48,8 @@ class LongCode(NextLines):
         root = Path(sysconfig.get_path("stdlib"))
         made = list(make_tasks(read_modules(root), options["seed"], options["characters"]))
         python = f"{platform.python_implementation()} {platform.python_version()}"
-        told = f"{len(made)} tasks from the standard library of {python}"
-        print(told, file=sys.stderr, flush=True)
+        message = f"{len(made)} tasks from the standard library of {python}"
+        print(message, file=sys.stderr, flush=True)
         return made
 
     def pose(self, task: LineTask, style: str, length: int | None = None) -> PosedLine:

@@ -49,7 +49,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def unavailable(settings: Settings) -> str | None:
     """Why MXNet cannot compute there."""
-    mx = _mxnet()
+    mx = _import_mxnet()
     if settings.provider == "cpu":
         return None
     if not mx.runtime.Features().is_enabled("CUDA"):
@@ -78,7 +78,7 @@ class MXNetExecutable:
     """See `Executable`."""
 
     def __init__(self, network: Network, settings: Settings) -> None:
-        mx = self._mx = _mxnet()
+        mx = self._mx = _import_mxnet()
         from runtimes.networks.gluon import build
 
         self._context = mx.cpu() if settings.provider == "cpu" else mx.gpu(settings.gpu)
@@ -132,24 +132,24 @@ def export(executable: MXNetExecutable, network: Network, path: Path) -> dict[st
     """Writes the ONNX file by mx2onnx, the batch axis dynamic."""
     import onnx
 
-    mx = _mxnet()
+    mx = _import_mxnet()
     symbol = executable.block(*map(mx.sym.var, executable.names))
     parameters = {
         name: parameter.data() for name, parameter in executable.block.collect_params().items()
     }
-    shapes = {name: tuple(told["shape"]) for name, told in network.inputs.items()}
-    with _pinned(OPSET):
+    shapes = {name: tuple(spec["shape"]) for name, spec in network.inputs.items()}
+    with _pinned_opset(OPSET):
         mx.onnx.export_model(
             symbol,
             parameters,
             [(1, *shape) for shape in shapes.values()],
-            [np.dtype(told["dtype"]).type for told in network.inputs.values()],
+            [np.dtype(spec["dtype"]).type for spec in network.inputs.values()],
             str(path),
             dynamic=True,
             dynamic_input_shapes=[("batch", *shape) for shape in shapes.values()],
         )
     model = onnx.load(path)
-    stripped = _tidy(model.graph, executable.names)
+    stripped = _keep_network_inputs(model.graph, executable.names)
     # mx2onnx leaves the shape of BERT's output open.
     _, *shape = executable.run(executable.stage(network.random_inputs(1, seed=0))).shape
     _name_output(model.graph, network.output, ["batch", *shape])
@@ -164,7 +164,7 @@ def export(executable: MXNetExecutable, network: Network, path: Path) -> dict[st
 
 
 @contextlib.contextmanager
-def _pinned(opset: int) -> Iterator[None]:
+def _pinned_opset(opset: int) -> Iterator[None]:
     """onnx with another newest opset: mx2onnx stamps that one, whatever it translates to."""
     import onnx
 
@@ -179,7 +179,7 @@ def _pinned(opset: int) -> Iterator[None]:
         context.opset_imports = checked
 
 
-def _tidy(graph: Any, names: list[str]) -> int:
+def _keep_network_inputs(graph: Any, names: list[str]) -> int:
     """Leaves only the network's inputs, in order; how many it took out.
 
     mx2onnx lists the weights too, and what can be fed anew ONNX Runtime does not fold.
@@ -205,7 +205,7 @@ def _name_output(graph: Any, name: str, shape: list[str | int]) -> None:
     output.CopyFrom(onnx.helper.make_tensor_value_info(name, kind, shape))
 
 
-def _mxnet() -> Any:
+def _import_mxnet() -> Any:
     """MXNet, imported without its warnings of what numpy has given up since."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

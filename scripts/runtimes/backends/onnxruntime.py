@@ -18,7 +18,7 @@ from analysis.runtimes.providers import SPELT as NAMES
 from analysis.runtimes.providers import on_gpu, on_npu, on_nvidia
 from runtimes import RuntimeUnavailableError
 from runtimes.base import Settings, match_layout
-from runtimes.plugins import Plugin, built_in, plugin
+from runtimes.plugins import Plugin, built_in_providers, find_plugin
 
 TITLE = "ONNX Runtime"
 SOURCE = "onnx"
@@ -43,13 +43,13 @@ def unavailable(settings: Settings) -> str | None:
     _preload(settings)
     name = NAMES[settings.provider]
     try:
-        added = plugin(name)
+        added = find_plugin(name)
     except RuntimeUnavailableError as error:
         return str(error)
-    if name not in built_in() and added is None:
+    if name not in built_in_providers() and added is None:
         return (
             f"this build of ONNX Runtime ({onnxruntime.__version__}) has no {name}"
-            f" (it has {', '.join(built_in())})"
+            f" (it has {', '.join(built_in_providers())})"
         )
     if added is not None and not _devices(added, settings):
         wanted = f"GPU {settings.gpu}" if on_gpu(settings.provider) else "processor"
@@ -89,7 +89,7 @@ class OrtExecutable:
             "provider_options": self._session.get_provider_options(),
             "placement": placement(path, settings, self.example()),
             "build": onnxruntime.get_build_info(),
-            "plugin": _told(plugin(NAMES[settings.provider])),
+            "plugin": _plugin_facts(find_plugin(NAMES[settings.provider])),
         }
 
     def example(self) -> dict[str, np.ndarray]:
@@ -151,9 +151,9 @@ def _session(path: Path, settings: Settings, profile: Path | None = None) -> Any
     if profile is not None:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile)
-    providers = _providers(settings)
+    providers = _provider_options(settings)
     try:
-        if (added := plugin(name)) is not None:
+        if (added := find_plugin(name)) is not None:
             # A plugin is chosen by its devices; nodes that it does not take are the CPU's.
             options.add_provider_for_devices(_devices(added, settings), providers[0][1])
             providers = None
@@ -169,12 +169,12 @@ def _session(path: Path, settings: Settings, profile: Path | None = None) -> Any
     if session.get_providers()[0] != name:
         raise RuntimeUnavailableError(
             f"ONNX Runtime fell back from {name} to {', '.join(session.get_providers())}"
-            f"{_lacking(settings)}"
+            f"{_missing_library_hint(settings)}"
         )
     return session
 
 
-def _providers(settings: Settings) -> list[tuple[str, dict[str, str]]]:
+def _provider_options(settings: Settings) -> list[tuple[str, dict[str, str]]]:
     """The asked provider, and behind it those that it needs for nodes that it does not take."""
     gpu = str(settings.gpu)
     options = {
@@ -197,9 +197,9 @@ def _openvino(settings: Settings) -> dict[str, str]:
     """The same settings as OpenVINO alone has; its plugin names its device by itself."""
     from runtimes.backends.openvino import properties
 
-    told = {key: str(value) for key, value in properties(settings).items()}
-    options = {"load_config": json.dumps({"CPU": told})}
-    return options if plugin(NAMES["openvino"]) else {"device_type": "CPU", **options}
+    config = {key: str(value) for key, value in properties(settings).items()}
+    options = {"load_config": json.dumps({"CPU": config})}
+    return options if find_plugin(NAMES["openvino"]) else {"device_type": "CPU", **options}
 
 
 def _devices(added: Plugin, settings: Settings) -> list[Any]:
@@ -211,7 +211,7 @@ def _devices(added: Plugin, settings: Settings) -> list[Any]:
     return [d for d in added.devices if d.device.type == wanted][number : number + 1]
 
 
-def _told(added: Plugin | None) -> dict[str, str] | None:
+def _plugin_facts(added: Plugin | None) -> dict[str, str] | None:
     return added and {"package": added.package, "version": added.version}
 
 
@@ -248,7 +248,7 @@ def _preload(settings: Settings) -> None:
             onnxruntime.preload_dlls()
 
 
-def _lacking(settings: Settings) -> str:
+def _missing_library_hint(settings: Settings) -> str:
     """What to look for when a provider was dropped."""
     if settings.provider == "tensorrt" and not ctypes.util.find_library("nvinfer"):
         return (

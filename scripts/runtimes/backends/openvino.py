@@ -163,5 +163,5 @@ def _plain(value: Any) -> Any:
 def _precisions(compiled: Any) -> dict[str, int]:
     """How many of the compiled nodes compute in which precision, as OpenVINO tells afterwards."""
     nodes = compiled.get_runtime_model().get_ops()
-    told = [node.get_rt_info() for node in nodes]
-    return dict(Counter(str(info["runtimePrecision"].value) for info in told).most_common())
+    infos = [node.get_rt_info() for node in nodes]
+    return dict(Counter(str(info["runtimePrecision"].value) for info in infos).most_common())

@@ -118,33 +118,33 @@ def export(executable: TorchExecutable, network: Network, path: Path) -> dict[st
     import torch
 
     try:
-        _captured(executable, network, path)
+        _export_captured(executable, network, path)
         opset, notes = OPSET, None
     except Exception as error:  # its many stages raise what they like
-        why = _cause(error)
+        why = _root_cause(error)
         try:
             if type(error).__name__ == "TorchExportError":  # of a private module
                 raise
-            _traced(executable, network, path)
+            _export_traced(executable, network, path)
         except Exception:
             raise ValueError(f"torch.onnx cannot export it: {why}") from None
         opset, notes = OPSET_OF_TRACE, f"from a trace, as torch.export fails: {why}"
     return {"exporter": f"torch.onnx {torch.__version__}", "opset": opset, "notes": notes}
 
 
-def _captured(executable: TorchExecutable, network: Network, path: Path) -> None:
+def _export_captured(executable: TorchExecutable, network: Network, path: Path) -> None:
     import torch
 
     batch = torch.export.Dim("batch", min=1, max=4096)
-    axes = [{0: batch} if told.get("batch", True) else None for told in network.inputs.values()]
-    with _quiet():
+    axes = [{0: batch} if spec.get("batch", True) else None for spec in network.inputs.values()]
+    with _quiet_exporters():
         torch.onnx.export(
             executable.module,
             _example(executable, network),
             path,
             dynamo=True,
             input_names=executable.names,
-            output_names=_outputs(network),
+            output_names=_output_names(network),
             opset_version=OPSET,
             dynamic_shapes=(tuple(axes),),
             external_data=False,
@@ -152,12 +152,12 @@ def _captured(executable: TorchExecutable, network: Network, path: Path) -> None
         )
 
 
-def _traced(executable: TorchExecutable, network: Network, path: Path) -> None:
+def _export_traced(executable: TorchExecutable, network: Network, path: Path) -> None:
     import torch
 
-    batched = [name for name, told in network.inputs.items() if told.get("batch", True)]
-    outputs = _outputs(network)
-    with _quiet():
+    batched = [name for name, spec in network.inputs.items() if spec.get("batch", True)]
+    outputs = _output_names(network)
+    with _quiet_exporters():
         torch.onnx.export(
             executable.module,
             _example(executable, network),
@@ -175,14 +175,14 @@ def _example(executable: TorchExecutable, network: Network) -> tuple:
     return executable.stage(network.random_inputs(2, seed=0))
 
 
-def _outputs(network: Network) -> list[str]:
+def _output_names(network: Network) -> list[str]:
     # A name is one value of a graph, and a module may return what it read.
     names = network.built.get("outputs", [network.output])
     return [f"{name}_out" if name in network.inputs else name for name in names]
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet_exporters() -> Iterator[None]:
     """The exporters warn of their own parts: operators of torchvision, names of axes."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with (
@@ -194,9 +194,9 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _cause(error: BaseException) -> str:
+def _root_cause(error: BaseException) -> str:
     """What an exporter failed of, in one line: the first cause, without its advice."""
     while error.__cause__ is not None:
         error = error.__cause__
-    told = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().partition("\n\n")[0]
-    return " ".join(f"{type(error).__name__}: {told}".split())[:200]
+    message = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().partition("\n\n")[0]
+    return " ".join(f"{type(error).__name__}: {message}".split())[:200]

@@ -72,8 +72,8 @@ class TensorFlowExecutable:
             model = build(network)
         self.names = list(network.inputs)
         self.signature = [
-            tf.TensorSpec([None, *told.shape[1:]], told.dtype, name=told.name)
-            for told in model.inputs
+            tf.TensorSpec([None, *spec.shape[1:]], spec.dtype, name=spec.name)
+            for spec in model.inputs
         ]
 
         @tf.function(input_signature=self.signature, jit_compile=False)
@@ -157,7 +157,7 @@ def export(executable: TensorFlowExecutable, network: Network, path: Path) -> di
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.checker.check_model(model)
     onnx.save(model, path)
-    images = any(len(told["shape"]) == 3 for told in network.inputs.values())
+    images = any(len(spec["shape"]) == 3 for spec in network.inputs.values())
     return {
         "exporter": f"tf2onnx {tf2onnx.__version__}",
         "opset": OPSET,

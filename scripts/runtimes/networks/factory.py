@@ -26,7 +26,7 @@ LOOKED_UP = ("nms", "qnms")
 
 
 @dataclasses.dataclass(frozen=True)
-class Made:
+class MadeModule:
     """What a factory returned.
 
     Attributes:
@@ -37,26 +37,26 @@ class Made:
     example: Any
 
 
-def make_module(told: Mapping[str, Any]) -> Made:
+def make_module(recipe: Mapping[str, Any]) -> MadeModule:
     """The module of a factory, its weights drawn from the seed where the factory draws them; in
     float32 and in evaluation mode.
 
     Args:
-        told: `factory` (MODULE:FUNCTION, or with `path` a FUNCTION), `path` (a Python file, or
+        recipe: `factory` (MODULE:FUNCTION, or with `path` a FUNCTION), `path` (a Python file, or
             None), its `sha256`, `packages` (the folder of its own, or None), `kwargs`, and `seed`.
 
     Raises:
         ValueError: There is no such function, it fails, or it returns something else.
     """
-    name = told["factory"]
-    if told["packages"] is not None:
-        _add_packages(Path(told["packages"]))
+    name = recipe["factory"]
+    if recipe["packages"] is not None:
+        _add_packages(Path(recipe["packages"]))
     try:
         space, _, attribute = name.rpartition(":")
-        home = importlib.import_module(space) if told["path"] is None else _import_file(told)
+        home = importlib.import_module(space) if recipe["path"] is None else _import_file(recipe)
         function = functools.reduce(getattr, attribute.split("."), home)
-        torch.manual_seed(told["seed"])
-        result = function(**told["kwargs"])
+        torch.manual_seed(recipe["seed"])
+        result = function(**recipe["kwargs"])
     except ModuleNotFoundError as error:
         raise ValueError(
             f"factory: {name}: {error}; name its package (packages: [NAME==VERSION])"
@@ -72,7 +72,7 @@ def make_module(told: Mapping[str, Any]) -> Made:
             f"factory: {name} returned a {type(module).__name__}; it must be a torch.nn.Module, or"
             " (module, example inputs)"
         )
-    return Made(module.float().eval(), example)
+    return MadeModule(module.float().eval(), example)
 
 
 def digest_of(path: Path) -> str:
@@ -80,12 +80,12 @@ def digest_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _import_file(told: Mapping[str, Any]) -> ModuleType:
-    path = Path(told["path"])
-    if (found := digest_of(path)) != told["sha256"]:
+def _import_file(recipe: Mapping[str, Any]) -> ModuleType:
+    path = Path(recipe["path"])
+    if (found := digest_of(path)) != recipe["sha256"]:
         raise ValueError(
             f"{path} has changed since the network was made of it (sha256 {found[:12]} and not"
-            f" {told['sha256'][:12]}); make it again"
+            f" {recipe['sha256'][:12]}); make it again"
         )
     # Its neighbours are found, and hide nothing that is installed.
     _append(path.parent)

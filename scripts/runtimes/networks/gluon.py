@@ -32,7 +32,7 @@ def build(network: Network, context: mx.Context) -> mx.gluon.SymbolBlock:
     """The network with its weights; inputs in the order of the network's, and one output."""
     plan.check(network)
     parameters = Parameters(plan.Weights(network))
-    inputs = {name: sym.var(name, dtype=told["dtype"]) for name, told in network.inputs.items()}
+    inputs = {name: sym.var(name, dtype=spec["dtype"]) for name, spec in network.inputs.items()}
     output = {"resnet": _resnet, "mobilenet_v2": _mobilenet, "bert": _bert}[network.family](
         network, parameters, **inputs
     )
@@ -49,7 +49,7 @@ def _resnet(network: Network, parameters: Parameters, pixel_values):
     """ResNet of basic or bottleneck blocks."""
 
     def normalized(x, name: str, stride: int = 1):
-        return _normalized(x, parameters, name, stride, plan.RESNET_EPSILON)
+        return _conv_batch_norm(x, parameters, name, stride, plan.RESNET_EPSILON)
 
     x = sym.relu(normalized(pixel_values, "resnet.embedder.embedder", 2))
     x = sym.Pooling(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type="max")
@@ -61,7 +61,7 @@ def _resnet(network: Network, parameters: Parameters, pixel_values):
             x = x if number == 0 else sym.relu(x)
             x = normalized(x, f"{name}.layer.{number}", its_stride)
         x = sym.relu(x + residual)
-    return _dense(_pooled(x), parameters, "classifier.1")
+    return _dense(_global_average_pool(x), parameters, "classifier.1")
 
 
 def _mobilenet(network: Network, parameters: Parameters, pixel_values):
@@ -71,7 +71,7 @@ def _mobilenet(network: Network, parameters: Parameters, pixel_values):
 
     def normalized(x, name: str, stride: int = 1, active: bool = True):
         nonlocal size
-        x = _normalized(x, parameters, name, stride, epsilon, tuple(size))
+        x = _conv_batch_norm(x, parameters, name, stride, epsilon, tuple(size))
         size = -(-size // stride)
         return sym.clip(x, 0, 6) if active else x
 
@@ -93,7 +93,7 @@ def _mobilenet(network: Network, parameters: Parameters, pixel_values):
         if stride == 1 and expand.shape[1] == reduce.shape[0]:
             x = residual + x
     x = normalized(x, "mobilenet_v2.conv_1x1")
-    return _dense(_pooled(x), parameters, "classifier")
+    return _dense(_global_average_pool(x), parameters, "classifier")
 
 
 def _bert(network: Network, parameters: Parameters, input_ids, attention_mask, token_type_ids):
@@ -150,7 +150,7 @@ def _attention(x, bias, heads: int, shape: tuple[int, int], parameters: Paramete
     return _dense(y, parameters, f"{name}.output.dense", flatten=False)
 
 
-def _normalized(
+def _conv_batch_norm(
     x,
     parameters: Parameters,
     name: str,
@@ -191,7 +191,7 @@ def _normalized(
     return sym.BatchNorm(x, *statistics, eps=epsilon, fix_gamma=False)
 
 
-def _pooled(x):
+def _global_average_pool(x):
     """The mean of each channel."""
     return sym.Pooling(x, kernel=(1, 1), global_pool=True, pool_type="avg")
 

@@ -30,13 +30,13 @@ def build(network: Network) -> tuple[Callable[..., Any], dict[str, np.ndarray]]:
     """
     plan.check(network)
     family = {"resnet": _resnet, "mobilenet_v2": _mobilenet, "bert": _bert}[network.family]
-    weights = {name: _as_read(name, array) for name, array in network.weights().items()}
+    weights = {name: _to_jax_layout(name, array) for name, array in network.weights().items()}
     taken: set[str] = set()
 
     def compute(weights: Arrays, *inputs: Any) -> Any:
         return family(network.config, Weights(weights, taken), *inputs)
 
-    inputs = [jax.ShapeDtypeStruct(*_described(told)) for told in network.inputs.values()]
+    inputs = [jax.ShapeDtypeStruct(*_shape_and_type(spec)) for spec in network.inputs.values()]
     try:
         # Nothing is computed: it shows which weights the network asks for.
         jax.eval_shape(compute, weights, *inputs)
@@ -63,14 +63,14 @@ class Weights(dict):
         return super().__getitem__(name)
 
 
-def _described(told: dict[str, Any]) -> tuple[tuple[int, ...], Any]:
+def _shape_and_type(spec: dict[str, Any]) -> tuple[tuple[int, ...], Any]:
     """Shape at batch 1 and type of an input as the functions read it."""
-    shape = told["shape"]
+    shape = spec["shape"]
     shape = [*shape[1:], shape[0]] if len(shape) == 3 else shape
-    return (1, *shape), jax.dtypes.canonicalize_dtype(told["dtype"])
+    return (1, *shape), jax.dtypes.canonicalize_dtype(spec["dtype"])
 
 
-def _as_read(name: str, array: np.ndarray) -> np.ndarray:
+def _to_jax_layout(name: str, array: np.ndarray) -> np.ndarray:
     """A tensor of PyTorch in the layout in which it is used here."""
     if array.ndim == 4:
         array = array.transpose(2, 3, 1, 0)
@@ -83,7 +83,7 @@ def _resnet(config: dict[str, Any], weights: Arrays, x: Any) -> Any:
     """ResNet of basic or bottleneck blocks."""
 
     def normalized(x, name: str, stride: int = 1):
-        return _normalized(x, weights, name, stride, plan.RESNET_EPSILON, symmetric=True)
+        return _conv_batch_norm(x, weights, name, stride, plan.RESNET_EPSILON, symmetric=True)
 
     x = jax.nn.relu(normalized(x, "resnet.embedder.embedder", 2))
     pads = ((0, 0), (1, 1), (1, 1), (0, 0))
@@ -103,7 +103,7 @@ def _mobilenet(config: dict[str, Any], weights: Arrays, x: Any) -> Any:
     """MobileNetV2 of any width."""
 
     def normalized(x, name: str, stride: int = 1, active: bool = True):
-        x = _normalized(x, weights, name, stride, config["layer_norm_eps"], symmetric=False)
+        x = _conv_batch_norm(x, weights, name, stride, config["layer_norm_eps"], symmetric=False)
         return jax.nn.relu6(x) if active else x
 
     stem = "mobilenet_v2.conv_stem"
@@ -156,7 +156,7 @@ def _bert(config: dict[str, Any], weights: Arrays, input_ids, attention_mask, to
     return x
 
 
-def _normalized(x, weights: Arrays, name: str, stride: int, epsilon: float, symmetric: bool):
+def _conv_batch_norm(x, weights: Arrays, name: str, stride: int, epsilon: float, symmetric: bool):
     """A convolution without bias, and batch normalisation.
 
     Args:

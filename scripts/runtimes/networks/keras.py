@@ -30,11 +30,11 @@ def build(network: Network) -> keras.Model:
     plan.check(network)
     keras.config.set_floatx("float32")
     inputs = {}
-    for name, told in network.inputs.items():
-        shape = told["shape"]
+    for name, spec in network.inputs.items():
+        shape = spec["shape"]
         # Images come as NCHW from the network's description.
         shape = [*shape[1:], shape[0]] if len(shape) == 3 else shape
-        inputs[name] = keras.Input(shape, dtype=told["dtype"], name=name)
+        inputs[name] = keras.Input(shape, dtype=spec["dtype"], name=name)
     weights = plan.Weights(network)
     output = {"resnet": _resnet, "mobilenet_v2": _mobilenet, "bert": _bert}[network.family](
         network, weights, **inputs
@@ -47,7 +47,7 @@ def _resnet(network: Network, weights: plan.Weights, pixel_values):
     """ResNet of basic or bottleneck blocks."""
 
     def normalized(x, name: str, stride: int = 1):
-        return _normalized(x, weights, name, stride, plan.RESNET_EPSILON, symmetric=True)
+        return _conv_batch_norm(x, weights, name, stride, plan.RESNET_EPSILON, symmetric=True)
 
     x = layers.ReLU()(normalized(pixel_values, "resnet.embedder.embedder", 2))
     # Zeros are as good as PyTorch's minus infinities here: no value is below zero.
@@ -70,7 +70,7 @@ def _mobilenet(network: Network, weights: plan.Weights, pixel_values):
 
     def normalized(x, name: str, stride: int = 1, active: bool = True):
         epsilon = network.config["layer_norm_eps"]
-        x = _normalized(x, weights, name, stride, epsilon, symmetric=False)
+        x = _conv_batch_norm(x, weights, name, stride, epsilon, symmetric=False)
         return layers.ReLU(6.0)(x) if active else x
 
     stem = "mobilenet_v2.conv_stem"
@@ -102,12 +102,12 @@ def _bert(network: Network, weights: plan.Weights, input_ids, attention_mask, to
 
     def normalized(x, name: str):
         layer = layers.LayerNormalization(epsilon=epsilon)
-        return _loaded(layer, x, *_pair(weights, name))
+        return _apply(layer, x, *_pair(weights, name))
 
     words = embedded(input_ids, "word_embeddings")
     x = layers.Add()([words, embedded(token_type_ids, "token_type_embeddings")])
     positions = weights.take("embeddings.position_embeddings.weight")[:length]
-    x = normalized(_loaded(Positions(), x, positions), "embeddings.LayerNorm")
+    x = normalized(_apply(Positions(), x, positions), "embeddings.LayerNorm")
     mask = ops.cast(attention_mask, "bool")[:, None, :]
     for number in range(network.config["num_hidden_layers"]):
         name = f"encoder.layer.{number}"
@@ -139,7 +139,9 @@ def _gelu(x):
     return 0.5 * x * (1.0 + ops.erf(x / math.sqrt(2.0)))
 
 
-def _normalized(x, weights: plan.Weights, name: str, stride: int, epsilon: float, symmetric: bool):
+def _conv_batch_norm(
+    x, weights: plan.Weights, name: str, stride: int, epsilon: float, symmetric: bool
+):
     """A convolution without bias, and batch normalisation.
 
     Args:
@@ -153,27 +155,27 @@ def _normalized(x, weights: plan.Weights, name: str, stride: int, epsilon: float
         padding = "valid"
         if size > 1:
             x = layers.ZeroPadding2D(size // 2, data_format=NHWC)(x)
-    told = {"padding": padding, "use_bias": False, "data_format": NHWC}
+    options = {"padding": padding, "use_bias": False, "data_format": NHWC}
     if plan.depthwise(name):
-        convolution = layers.DepthwiseConv2D(size, stride, **told)
-        x = _loaded(convolution, x, kernel.transpose(2, 3, 0, 1))
+        convolution = layers.DepthwiseConv2D(size, stride, **options)
+        x = _apply(convolution, x, kernel.transpose(2, 3, 0, 1))
     else:
-        convolution = layers.Conv2D(len(kernel), size, stride, **told)
-        x = _loaded(convolution, x, kernel.transpose(2, 3, 1, 0))
+        convolution = layers.Conv2D(len(kernel), size, stride, **options)
+        x = _apply(convolution, x, kernel.transpose(2, 3, 1, 0))
     parts = ("weight", "bias", "running_mean", "running_var")
     arrays = [weights.take(f"{name}.normalization.{part}") for part in parts]
-    return _loaded(layers.BatchNormalization(epsilon=epsilon), x, *arrays)
+    return _apply(layers.BatchNormalization(epsilon=epsilon), x, *arrays)
 
 
 def _dense(x, weights: plan.Weights, name: str):
     """A product with a matrix, and a bias."""
     kernel, bias = _pair(weights, name)
-    return _loaded(layers.Dense(len(bias)), x, kernel.T, bias)
+    return _apply(layers.Dense(len(bias)), x, kernel.T, bias)
 
 
 def _embedding(tokens, table: np.ndarray):
     """The rows of a table."""
-    return _loaded(layers.Embedding(*table.shape), tokens, table)
+    return _apply(layers.Embedding(*table.shape), tokens, table)
 
 
 def _pair(weights: plan.Weights, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -181,7 +183,7 @@ def _pair(weights: plan.Weights, name: str) -> tuple[np.ndarray, np.ndarray]:
     return weights.take(f"{name}.weight"), weights.take(f"{name}.bias")
 
 
-def _loaded(layer: keras.Layer, x, *arrays: np.ndarray):
+def _apply(layer: keras.Layer, x, *arrays: np.ndarray):
     """What a layer makes of x, with its weights set."""
     output = layer(x)
     layer.set_weights(arrays)

@@ -58,11 +58,11 @@ class AllOutputs(torch.nn.Module):
             result = self.network(*inputs)
         else:
             result = self.network(**dict(zip(self._names, inputs, strict=True)))
-        found = dict(tensors(result))
+        found = dict(named_tensors(result))
         return tuple(found[name] for name in self._outputs)
 
 
-def tensors(result: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+def named_tensors(result: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
     """The tensors in what a module returns, by their path (`logits`, `0`, `aux.1`); `output` where
     it is one tensor."""
     if isinstance(result, torch.Tensor):
@@ -77,10 +77,10 @@ def tensors(result: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
     else:
         return
     for key, value in items:
-        yield from tensors(value, f"{path}.{key}" if path else key)
+        yield from named_tensors(value, f"{path}.{key}" if path else key)
 
 
-def blank(family: str, config: transformers.PretrainedConfig) -> torch.nn.Module:
+def build_blank(family: str, config: transformers.PretrainedConfig) -> torch.nn.Module:
     """A network of the family, its weights not yet set."""
     return CLASSES[family](config, **OPTIONS.get(family, {}))
 
@@ -100,7 +100,7 @@ def build(network: Network) -> OneOutput | AllOutputs:
             named = getattr(transformers, network.built["class"])
             module = named(config, **network.built["options"])
         else:
-            module = blank(network.family, config)
+            module = build_blank(network.family, config)
     weights = {name: torch.from_numpy(array) for name, array in network.weights().items()}
     module.load_state_dict(weights, strict=True)
     return wrap(module, network).eval()

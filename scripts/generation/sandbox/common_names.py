@@ -26,9 +26,9 @@ HEAP_TYPE = 1 << 9  # of the flags of a class: made by a program, not by the int
 _BASES = (list, dict, set, tuple, str, int, float, bytes, frozenset)
 _CHANGE_IN_PLACE = (list, dict, set)
 _CALLABLES = (types.BuiltinFunctionType, types.FunctionType, type, types.MethodDescriptorType)
-_USUAL = {"numpy": ("np",), "datetime": ("dt",), "itertools": ("it",), "functools": ("ft",)}
+_USUAL_ALIASES = {"numpy": ("np",), "datetime": ("dt",), "itertools": ("it",), "functools": ("ft",)}
 # What a candidate may name to the tests: types and functions that read their arguments only.
-_TO_TESTS = frozenset(
+_ALLOWED_TO_TESTS = frozenset(
     f"builtins.{name}"
     for name in words(
         "abs all any ascii bin bool bytearray bytes chr complex dict divmod enumerate filter float"
@@ -69,7 +69,7 @@ def library_name(value, to_tests: bool) -> str | None:
     module, name = getattr(owner, "__module__", None), getattr(value, "__qualname__", "")
     if not isinstance(module, str) or not _of_library(module):
         return None
-    if to_tests and f"{module}.{name}" not in _TO_TESTS:
+    if to_tests and f"{module}.{name}" not in _ALLOWED_TO_TESTS:
         return None
     try:
         return f"{module}:{name}" if _look_up(module, name) is value else None
@@ -79,19 +79,19 @@ def library_name(value, to_tests: bool) -> str | None:
 
 def library_value(name: str, from_candidate: bool):
     module, _, attribute = name.partition(":")
-    if from_candidate and f"{module}.{attribute}" not in _TO_TESTS:
+    if from_candidate and f"{module}.{attribute}" not in _ALLOWED_TO_TESTS:
         raise WireError("not a name for the tests")
     return _look_up(module, attribute)
 
 
-def imported(name: str, library: str):
+def resolve_import(name: str, library: str):
     """What a test means by `name` if the program has imported it under that name.
 
     The side of the tests imports it itself: the candidate only says from which module.
     Raises WireError for what is not of the library, or is there under another name.
     """
     module, _, attribute = library.partition(":")
-    usual = (attribute or module.rpartition(".")[2], *_USUAL.get(module, ()))
+    usual = (attribute or module.rpartition(".")[2], *_USUAL_ALIASES.get(module, ()))
     if not _of_library(module) or name not in usual:
         raise WireError("not what is usually imported under this name")
     return _look_up(module, attribute)
@@ -107,7 +107,7 @@ def _look_up(module: str, name: str):
     return functools.reduce(getattr, name.split("."), found) if name else found
 
 
-class Instances:
+class KnownClasses:
     """The known classes of one side, by name; see the module."""
 
     def __init__(self, classes: dict[str, type]):
@@ -143,18 +143,18 @@ class Instances:
         kind = type(value)
         if kind not in self._names or issubclass(kind, enum.Enum | BaseException | type):
             return False
-        return _base(kind) in (object, *_CHANGE_IN_PLACE)
+        return _builtin_base(kind) in (object, *_CHANGE_IN_PLACE)
 
     def make(self, name: str):
         kind = self._classes[name]
-        base = _base(kind)
+        base = _builtin_base(kind)
         if issubclass(kind, enum.Enum | BaseException) or base not in (object, *_CHANGE_IN_PLACE):
             raise WireError("not a class of changing objects")
         return base.__new__(kind)
 
     def contents(self, value) -> list:
         """Names and values of its attributes, and first what it holds as a builtin."""
-        base = _base(type(value))
+        base = _builtin_base(type(value))
         if base is object:
             held = None
         else:
@@ -163,7 +163,7 @@ class Instances:
 
     def fill(self, value, contents: list) -> None:
         held, *attributes = contents
-        base = _base(type(value))
+        base = _builtin_base(type(value))
         if base in _CHANGE_IN_PLACE:
             base.clear(value)
             if base is dict:
@@ -176,7 +176,7 @@ class Instances:
     def build(self, name: str, contents: list):
         """One that never changes: a named tuple, say."""
         kind, (held, *attributes) = self._classes[name], contents
-        base = _base(kind)
+        base = _builtin_base(kind)
         if base in (object, *_CHANGE_IN_PLACE) or issubclass(kind, enum.Enum):
             raise WireError("not a class of constant objects")
         if type(held) is not base:
@@ -186,7 +186,7 @@ class Instances:
         return value
 
 
-def _base(kind: type) -> type:
+def _builtin_base(kind: type) -> type:
     return next((base for base in _BASES if issubclass(kind, base)), object)
 
 
