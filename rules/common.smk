@@ -166,8 +166,8 @@ def refuse_unmet():
 
 
 def name_here(rule):
-    """The name of a rule that measures or prepares: a workflow that has this one as a module may
-    have put a prefix before it. None for any other."""
+    """How a rule that measures or prepares is called here, where a workflow that has this one as a
+    module may have put a prefix before it; None for any other."""
     return next((name for name in (*MEASURE, *PREPARE) if rule.name.endswith(name)), None)
 
 
