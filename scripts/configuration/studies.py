@@ -39,7 +39,7 @@ class Study:
         parts: Of a session's name, which tell whose it is.
         plan: From configuration and models to the sessions in the order of measuring. Raises
             ConfigurationError.
-        specify: What a session's program is told, as JSON.
+        specify: A session's specification, as JSON.
     """
 
     parts: int
