@@ -72,8 +72,8 @@ wildcard_constraints:
     session=r"[A-Za-z0-9._-]+",
     model="|".join(map(re.escape, EXPERIMENT.models)),
     benchmark="|".join(sorted({workload.file for workload in WORKLOADS.values()})),
-    framework="|".join([*EXPERIMENT.backends, FILE]),
-    env="|".join(sorted(map(re.escape, EXPERIMENT.environments))),
+    framework="|".join([*EXPERIMENT.around.backends, FILE]),
+    env="|".join(sorted(map(re.escape, EXPERIMENT.around.environments))),
 
 
 # The software of a rule.

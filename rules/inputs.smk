@@ -12,7 +12,7 @@ from configuration.files import (
     tokenizer_file,
     verdict_files,
 )
-from configuration.recorded import study_of
+from configuration.studies import study_of
 from configuration.runtimes import RuntimeSession
 from analysis.runtimes.providers import on_gpu
 

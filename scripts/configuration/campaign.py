@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from configuration.experiment import Session, check_unchanged, session_spec
+from configuration.experiment import Session, check_unchanged
 from configuration.files import SESSION, WINDOWS, is_judged
 from configuration.load import Experiment
-from configuration.recorded import STUDIES, Recorded, study_of
+from configuration.recorded import Recorded
 from configuration.replay import check_recorded, replayed_session
-from configuration.runtimes import RuntimeSession, runtime_spec
+from configuration.runtimes import RuntimeSession
+from configuration.studies import STUDIES, study_of
 from configuration.validation import ConfigurationError
 from metering.torn import read_facts
 
@@ -55,10 +56,9 @@ class Campaign:
 
     def spec(self, session: Session | RuntimeSession) -> str:
         """A session's specification, as JSON."""
-        config, models = self.experiment.config, self.experiment.models
-        if isinstance(session, RuntimeSession):
-            return runtime_spec(session, config, models, self.experiment.backends)
-        return session_spec(session, config, models)
+        planned = self.experiment
+        study = STUDIES[study_of(session.name)]
+        return study.specify(session, planned.config, planned.models, planned.around)
 
     def planned_spec(self, session: Session | RuntimeSession) -> str:
         """The same of a session that is to be measured.

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from configuration import strict
-from configuration.experiment import Session, plan
 from configuration.paths import expanded
 from configuration.registry import check_keys, with_copies, with_twins
-from configuration.runtimes import RuntimeSession, plan_runtimes
+from configuration.studies import STUDIES, Sessions, Surroundings
 from configuration.validation import ConfigurationError, validate
 from generation.workloads import WorkloadError
 from generation.workloads.longbench import files_in
-from runtimes.base import Backend, backend_names, load_backend
+from runtimes.base import backend_names, load_backend
 
 # Folders of results/ that are no campaign's.
 RESERVED = ("doctor",)
@@ -28,19 +27,17 @@ class Experiment:
 
     Attributes:
         config: Validated against config.schema.yaml.
-        models: The registry, validated against models.schema.yaml, with seeded twins and local
+        models: The registry, validate against models.schema.yaml, with seeded twins and local
             copies.
         sessions: By study, what is planned in the order of measuring; of a study that is not asked
             for nothing.
-        backends: Every runtime's module by its name.
-        environments: The names of the files in envs/.
+        around: What the plan rests on beside the configuration.
     """
 
     config: Mapping[str, Any]
     models: Mapping[str, Any]
-    sessions: Mapping[str, Sequence[Session | RuntimeSession]]
-    backends: Mapping[str, Backend]
-    environments: Collection[str]
+    sessions: Mapping[str, Sessions]
+    around: Surroundings
 
 
 def check_written(files: Iterable[Path], arguments: Sequence[str]) -> None:
@@ -90,14 +87,12 @@ def load_experiment(
     _check_longbench(config)
     modules = {name: load_backend(name) for name in backend_names()}
     environments = {path.stem for path in (root / "envs").glob("*.yaml")}
-    planned = {
-        "runtimes": lambda: plan_runtimes(config, models, modules, environments, gpus),
-        "phases": lambda: plan(config, models),
-    }
+    around = Surroundings(modules, environments, gpus)
     sessions = {
-        study: make() if study in config["studies"] else [] for study, make in planned.items()
+        name: study.plan(config, models, around) if name in config["studies"] else []
+        for name, study in STUDIES.items()
     }
-    return Experiment(config, models, sessions, modules, environments)
+    return Experiment(config, models, sessions, around)
 
 
 def _schema(root: Path, name: str) -> Mapping[str, Any]:

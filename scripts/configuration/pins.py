@@ -44,10 +44,10 @@ def pins_digest(spec: Path) -> str:
     the file as it is where it has another form."""
     try:
         version, pins = read_spec(spec)
-        told = json.dumps([version, sorted(pins)]).encode()
+        content = json.dumps([version, sorted(pins)]).encode()
     except SoftwareError:
-        told = spec.read_bytes() if spec.is_file() else b""
-    return hashlib.sha256(told).hexdigest()
+        content = spec.read_bytes() if spec.is_file() else b""
+    return hashlib.sha256(content).hexdigest()
 
 
 def clean_environment() -> dict[str, str]:

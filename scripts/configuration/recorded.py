@@ -10,14 +10,8 @@ from typing import Any
 
 from configuration.estimates import without_round
 from configuration.files import SESSION, WINDOWS
+from configuration.studies import study_of
 from metering.torn import FILES, TornError, is_free, read_facts, refuse_duplicates
-
-STUDIES = ("runtimes", "phases")
-
-
-def study_of(session: str) -> str:
-    """The study that a session's name belongs to, by its number of parts."""
-    return "runtimes" if session.count("__") == 3 else "phases"
 
 
 class Recorded:

@@ -75,14 +75,14 @@ def session_environment(session: Session | RuntimeSession, experiment: Experimen
     on its provider. That of a framework that cannot build the network is not needed to say so."""
     if isinstance(session, Session):
         return "pytorch"
-    if not builds(session, experiment.models, experiment.backends):
+    if not builds(session, experiment.models, experiment.around.backends):
         return model_environment(session.model, experiment)
-    return environment_of(session.system, session.provider, experiment.environments)
+    return environment_of(session.system, session.provider, experiment.around.environments)
 
 
 def framework_environment(model: str, framework: str, experiment: Experiment) -> str:
     """The environment of a framework where it only converts, on the processor."""
     session = RuntimeSession(model, framework, None, "cpu", 1)
-    if framework == FILE or not builds(session, experiment.models, experiment.backends):
+    if framework == FILE or not builds(session, experiment.models, experiment.around.backends):
         return model_environment(model, experiment)
-    return environment_of(framework, "cpu", experiment.environments)
+    return environment_of(framework, "cpu", experiment.around.environments)

@@ -7,8 +7,9 @@ import pytest
 
 from configuration import ConfigurationError, Session
 from configuration.campaign import Campaign
-from configuration.recorded import Recorded, study_of
+from configuration.recorded import Recorded
 from configuration.runtimes import RuntimeSession
+from configuration.studies import study_of
 from metering.torn import RecordingError
 
 from .conftest import ROOT, load, measure

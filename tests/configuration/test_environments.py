@@ -16,6 +16,7 @@ from configuration.software import (
     model_environment,
     session_environment,
 )
+from configuration.studies import Surroundings
 from runtimes.base import backend_names, load_backend
 
 ENCODER = {"source": "init", "architecture": {"model_type": "bert"}, "task": "feature-extraction"}
@@ -27,11 +28,14 @@ EXPERIMENT = Experiment(
         "mine": {"source": "torch", "factory": "net"},
     },
     sessions={},
-    backends={name: load_backend(name) for name in backend_names()},
-    environments={
-        *("analysis", "pytorch", "mxnet", "mxnet-cuda", "tensorflow"),
-        *("onnxruntime", "onnxruntime-cuda", "onnxruntime-openvino"),
-    },
+    around=Surroundings(
+        backends={name: load_backend(name) for name in backend_names()},
+        environments={
+            *("analysis", "pytorch", "mxnet", "mxnet-cuda", "tensorflow"),
+            *("onnxruntime", "onnxruntime-cuda", "onnxruntime-openvino"),
+        },
+        gpus=0,
+    ),
 )
 
 

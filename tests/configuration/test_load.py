@@ -19,7 +19,10 @@ def test_defaults_twins_and_sessions_are_there():
     experiment = load()
     assert experiment.config["seed"] == 20260205
     assert {"qwen2.5-coder-7b", "qwen2.5-coder-7b-init"} <= experiment.models.keys()
-    assert {"pytorch", "onnxruntime"} <= experiment.backends.keys() & experiment.environments
+    assert {
+        "pytorch",
+        "onnxruntime",
+    } <= experiment.around.backends.keys() & experiment.around.environments
     assert [len(experiment.sessions[study]) for study in ("runtimes", "phases")] == [4, 4]
     # As a user names it on the command line.
     assert load(seed="7").config["seed"] == 7

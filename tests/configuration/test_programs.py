@@ -47,7 +47,7 @@ def test_what_programs_of_the_analysis_import_is_among_their_files(tmp_path, ana
     programs = [["score"], ["tables_phases"], ["tables_runtimes"], ["figures"]]
     programs += [["report_phases"], ["report_runtimes"], ["tables_meters", *options]]
     found = imported(analysis_python, *programs)
-    assert (tmp_path / "meters.md").is_file()
+    assert (tmp_path / "loads.parquet").is_file()
     for program, files in found.items():
         assert len(files) > 4
         assert set(files) <= set(program_files(SCRIPTS, program)), program
