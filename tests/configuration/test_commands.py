@@ -26,6 +26,7 @@ def commands():
     for page in PAGES:
         text = (ROOT / page).read_text(encoding="utf-8")
         blocks = "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S))
+        blocks = blocks.replace("\\\n", "")
         inline = re.findall(
             r"`(snakemake [^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
         )
