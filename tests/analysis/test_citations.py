@@ -1,5 +1,7 @@
 """The figures of README and docs are those of the published tables."""
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -40,6 +42,13 @@ def test_every_number_of_a_page_is_cited_or_known_to_be_no_figure(page):
         for n, what, line in unbound(PAGES[page], STATED["allowed"])
     ]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_line_begins_with_a_citation(page):
+    """There Markdown begins a block of HTML, and so breaks the paragraph."""
+    begins = re.compile(r"^[\s>*-]*<!--=", re.MULTILINE)
+    assert not begins.findall(PAGES[page])
 
 
 def test_every_figure_that_is_defined_is_cited():
