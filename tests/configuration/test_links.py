@@ -1,4 +1,5 @@
-"""The pages lead where they say: links, anchors, and paths of files; the front door is short."""
+"""The pages lead where they say: links, anchors, files and names of the code; the front door is
+short."""
 
 import os
 import re
@@ -24,6 +25,12 @@ LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 # What a page names in backticks and is a file of the repository: its first folder says so.
 TOP = ("scripts", "rules", "config", "envs", "docs", "tests", "profiles", "report", "workflow")
 NAMED = re.compile(rf"`((?:{'|'.join(TOP)})/[^\s`]*)`")
+# Modules and keys, by the room or the section that they begin with; words of the code.
+DOTTED = re.compile(r"`((?:analysis|metering|session|runtimes|statistics)(?:\.[a-z_]+)+)`")
+FILE = re.compile(r"`([\w-]+\.py)`")
+WORD = re.compile(r"`([A-Z]\w+)`")
+# What others name: variables of the environment, constants of Python, files of other projects.
+OF_OTHERS = {"CUDA_VISIBLE_DEVICES", "NPROC", "None", "metrics.py", "pred.py"}
 
 
 def prose(page):
@@ -66,6 +73,29 @@ def missing_files(page, root):
                 yield one
 
 
+def missing_names(page, root):
+    """Modules, keys, files and words of the code, in backticks, that are nowhere in it."""
+    scripts, tests = root.glob("scripts/**/*.py"), list(root.glob("tests/**/*.py"))
+    # Of the tests only what they share: a test of what is gone names it, too.
+    shared = (file for file in tests if file.name == "conftest.py")
+    sources = [*scripts, *shared, root / "Makefile"]
+    code = "\n".join(file.read_text(encoding="utf-8") for file in sources)
+    schemas = list(root.glob("config/schemas/*.yaml"))
+    keys = "\n".join(file.read_text(encoding="utf-8") for file in schemas)
+    for name in DOTTED.findall(prose(page)):
+        module, key = name.replace(".", "/"), name.rpartition(".")[2]
+        files = [root / "scripts" / at / f"{module}.py" for at in ("", "analysis")]
+        is_data = key in ("html", "json")
+        if not is_data and not any(file.is_file() for file in files) and f" {key}:" not in keys:
+            yield name
+    files = {file.name for file in (*sources, *tests)}
+    yield from (name for name in FILE.findall(prose(page)) if name not in files | OF_OTHERS)
+    for name in WORD.findall(prose(page)):
+        of_others = name in OF_OTHERS or name.startswith("HF_")
+        if not of_others and not re.search(rf"\b{name}\b", code):
+            yield name
+
+
 def _each(path):
     braces = re.search(r"\{([^}]*)\}", path)
     if not braces:
@@ -84,6 +114,11 @@ def test_every_link_of_a_page_leads_somewhere(page):
 @pytest.mark.parametrize("page", OF_TODAY)
 def test_every_file_that_a_page_names_is_there(page):
     assert not list(missing_files((ROOT / page).read_text(encoding="utf-8"), ROOT))
+
+
+@pytest.mark.parametrize("page", OF_TODAY)
+def test_every_name_of_the_code_that_a_page_names_is_there(page):
+    assert not list(missing_names((ROOT / page).read_text(encoding="utf-8"), ROOT))
 
 
 def test_the_list_of_pages_has_them_all():
@@ -111,3 +146,21 @@ def test_what_leads_nowhere_is_found(tmp_path):
         *("gone.png", "other.md#five", "#b", "other.md#again-2", "#no-head")
     ]
     assert list(missing_files(page, tmp_path)) == ["scripts/gone.py", "rules/"]
+
+
+def test_a_name_that_the_code_no_longer_has_is_found(tmp_path):
+    for name, text in {
+        "scripts/metering/pace.py": "class Budget:\n    pass\n",
+        "scripts/analysis/statistics/rounds.py": "",
+        "config/schemas/config.schema.yaml": "metering:\n  properties:\n    idle_s:\n",
+        "Makefile": "RUNTIMES := a\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    page = (
+        "`metering.pace`, `metering.idle_s`, `statistics.rounds`, `pace.py`, `Budget`,\n"
+        "`RUNTIMES`, `session.json`,\n"
+        "`metering.gone`, `statistics.gone`, `gone.py`, `Paced`, `WORKLOADS`, `os.fork`, `None`\n"
+    )
+    gone = ["metering.gone", "statistics.gone", "gone.py", "Paced", "WORKLOADS"]
+    assert list(missing_names(page, tmp_path)) == gone
