@@ -67,7 +67,7 @@ def broken_links(page, folder):
 def missing_files(page, root):
     """Paths in backticks that are not there. `{a,b}` are two, `*` and `<name>` are any."""
     for path in NAMED.findall(prose(page)):
-        for one in _each(path):
+        for one in _alternatives(path):
             pattern = re.sub(r"<[^>]*>", "*", one).rstrip("/")
             if not any(root.glob(pattern)):
                 yield one
@@ -96,7 +96,7 @@ def missing_names(page, root):
             yield name
 
 
-def _each(path):
+def _alternatives(path):
     braces = re.search(r"\{([^}]*)\}", path)
     if not braces:
         return [path]
