@@ -217,7 +217,7 @@ def test_numbers_that_nothing_says_the_source_of_are_found():
         "```\n44 W\n```\n"
         "<!-- rows: made by `make cite` -->\n| 7 |\n<!-- end of rows -->\n\n"
         "## Next\n\n<!-- by hand: all of it -->\n\nIt was 3 %.\n\n- And 4.\n\n"
-        "## Last\n\nSo 51.4 %.\n"
+        "## Last\n\nSo 51.4 %.\n\n- As in a list:\n  ```python\n  limit_w = 7\n  ```\n"
     )
     found = list(unbound(page, [r"\b20\d\d-\d\d-\d\d\b"]))
     assert [(line, number) for line, number, _ in found] == [(1, "12"), (6, "2.81"), (26, "51.4")]
