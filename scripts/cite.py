@@ -22,7 +22,11 @@ from publication.markers import replaced
 from publication.sources import Sources
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/metering.md", "docs/workloads.md", "results/README.md")
+PAGES = (
+    "README.md",
+    *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md")),
+    "results/README.md",
+)
 COMMAND = "make cite"
 
 

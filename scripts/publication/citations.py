@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from publication.figures import FigureError, NotKeptError
 
 CITATION = re.compile(r"<!--=(?P<what>[^>]*?)-->(?P<text>.*?)<!--/-->")
-FENCE = re.compile(r"^(```|~~~)")
+# Also within a list.
+FENCE = re.compile(r"^\s*(```|~~~)")
 HEADING = re.compile(r"^(#+) ")
 MADE = re.compile(r"<!-- (?P<mark>.+?): made by `.*?` -->\n.*?<!-- end of (?P=mark) -->", re.DOTALL)
 BY_HAND = re.compile(r"<!-- by hand: .+? -->", re.DOTALL)

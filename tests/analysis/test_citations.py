@@ -1,5 +1,7 @@
 """The figures of README and docs are those of the published tables."""
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -40,6 +42,13 @@ def test_every_number_of_a_page_is_cited_or_known_to_be_no_figure(page):
         for n, what, line in unbound(PAGES[page], STATED["allowed"])
     ]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_line_begins_with_a_citation(page):
+    """There Markdown begins a block of HTML, and so breaks the paragraph."""
+    begins = re.compile(r"^[\s>*-]*<!--=", re.MULTILINE)
+    assert not begins.findall(PAGES[page])
 
 
 def test_every_figure_that_is_defined_is_cited():
@@ -208,7 +217,7 @@ def test_numbers_that_nothing_says_the_source_of_are_found():
         "```\n44 W\n```\n"
         "<!-- rows: made by `make cite` -->\n| 7 |\n<!-- end of rows -->\n\n"
         "## Next\n\n<!-- by hand: all of it -->\n\nIt was 3 %.\n\n- And 4.\n\n"
-        "## Last\n\nSo 51.4 %.\n"
+        "## Last\n\nSo 51.4 %.\n\n- As in a list:\n  ```python\n  limit_w = 7\n  ```\n"
     )
     found = list(unbound(page, [r"\b20\d\d-\d\d-\d\d\b"]))
     assert [(line, number) for line, number, _ in found] == [(1, "12"), (6, "2.81"), (26, "51.4")]

@@ -28,6 +28,7 @@ def commands():
     for page in PAGES:
         text = (ROOT / page).read_text(encoding="utf-8")
         blocks = "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S))
+        blocks = blocks.replace("\\\n", "")
         inline = re.findall(
             r"`(snakemake [^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
         )
@@ -69,14 +70,20 @@ def test_a_documented_command_is_planned(words, tmp_path):
         assert done.returncode == 0 or "marked for report but does not exist" in done.stdout
         return
     # What the reader has: a campaign that is measured, and models.
-    words = [word.replace("campaign=NAME", "campaign=h200-7b") for word in words]
+    if "analyse" in words:
+        words = [re.sub(r"^campaign=.*", "campaign=h200-7b", word) for word in words]
     if words[-1] == "analyse":
         words += ["--config", "campaign=h200-7b"]
-    page = (ROOT / "docs" / "own-models.md").read_text(encoding="utf-8")
+    pages = [ROOT / "README.md", ROOT / "docs" / "own-models.md"]
+    entries = [
+        re.search(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)[1]
+        for page in pages
+    ]
     mine = tmp_path / "my-models.yaml"
-    mine.write_text(re.search(r"^```yaml\n(.*?)^```", page, re.M | re.S)[1], encoding="utf-8")
+    mine.write_text("".join(entries), encoding="utf-8")
     words = [word.replace("my-models.yaml", str(mine)) for word in words]
-    (tmp_path / "models" / "vit").mkdir(parents=True)
+    for folder in ("vit", "my-model"):
+        (tmp_path / "models" / folder).mkdir(parents=True)
     (tmp_path / "models" / "model.onnx").touch()
     # No conda is needed for a plan.
     words = [word for word in words if word != "--use-conda"]
