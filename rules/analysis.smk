@@ -25,7 +25,9 @@ rule scores:
         python=interpreter("analysis"),
         tasks=tasks_option,
     shell:
-        "{params.python} scripts/score.py --session {input.session:q} --windows {input.windows:q}"
+        "{params.python} "
+        f"{SCRIPTS}/score.py"
+        " --session {input.session:q} --windows {input.windows:q}"
         " {params.tasks:q} --out {output.scores:q} 2>&1 | tee -i {log:q}"
 
 
@@ -41,7 +43,7 @@ rule tables:
             "analysis/phases/*.py",
             "metering/[cgnt]*.py",
         ),
-        published="config/published/phases.csv",
+        published=own("config/published/phases.csv"),
         seen=SEEN,
         sessions=session_files("phases"),
         scores=campaign_scores,
@@ -80,7 +82,9 @@ rule tables:
         resolve=config["analysis"]["resolve_periods"],
         strict=strict_flags(),
     shell:
-        "{params.python} scripts/tables_phases.py --sessions {input.sessions:q} --scores {input.scores:q}"
+        "{params.python} "
+        f"{SCRIPTS}/tables_phases.py"
+        " --sessions {input.sessions:q} --scores {input.scores:q}"
         " --out {params.folder:q} --confidence {params.confidence}"
         " --equivalence-margin {params.margin} --resolve-periods {params.resolve}"
         " --strict {params.strict:q} --workers {threads} &> {log:q}"
@@ -128,7 +132,8 @@ rule runtime_tables:
         resolve=config["analysis"]["resolve_periods"],
         strict=strict_flags(),
     shell:
-        "{params.python} scripts/tables_runtimes.py"
+        "{params.python} "
+        f"{SCRIPTS}/tables_runtimes.py"
         " --sessions {input.sessions:q} {params.excluded:q} {params.planned:q}"
         " --out {params.folder:q} --confidence {params.confidence}"
         " --equivalence-margin {params.margin} --resolve-periods {params.resolve}"

@@ -39,7 +39,7 @@ def checked_configuration():
             f"campaign: results/{checked['campaign']} is no campaign's; choose another name"
             " (--config campaign=NAME)"
         )
-    registry = Path(expanded(checked["models_file"], "models_file"))
+    registry = registry_file(expanded(checked["models_file"], "models_file"))
     entries = strict.read(registry, "models_file")
     models = validated(entries, schema("models.schema.yaml"), checked["models_file"])
     check_keys(entries, schema("models.schema.yaml"), checked["models_file"])
@@ -99,8 +99,8 @@ def software(env):
 
 def spec_of(wildcards):
     """The pins of an environment; where it was made from them, their file's time means nothing."""
-    spec = f"envs/{wildcards.env}.yaml"
-    made = is_made(ROOT / spec, Path(".software", wildcards.env, "ready.json"))
+    spec = own(f"envs/{wildcards.env}.yaml")
+    made = is_made(Path(spec), Path(".software", wildcards.env, "ready.json"))
     return ancient(spec) if made else spec
 
 
@@ -137,7 +137,7 @@ def strict_flags():
 # Programs of the analysis are inputs, so that mending one redoes what follows, and only that.
 def sources(*patterns):
     """The files under scripts/ that match."""
-    return sorted(str(p) for pattern in patterns for p in Path("scripts").glob(pattern))
+    return sorted(str(p) for pattern in patterns for p in Path(own("scripts")).glob(pattern))
 
 
 # By source of a model, the keys that hold the user's own paths.
@@ -164,13 +164,17 @@ def own_files(wildcards):
 
 
 MEASURING = ("phases_session", "runtime_session", "metering_session")
+# What measures or fetches, by its name in the plan.
+PLANNED = {
+    full_name(rule): rule
+    for rule in (*MEASURING, "virtual_environment", "workload", "model", "network", "convert")
+}
 
 
 def measuring():
-    """The rules of measuring of which there is a job to do. A workflow that has this one as a
-    module may have put a prefix before their names."""
-    names = {job.rule.name for job in workflow.dag.needrun_jobs()}
-    return {rule for rule in MEASURING if any(name.endswith(rule) for name in names)}
+    """The rules of measuring of which there is a job to do."""
+    names = {PLANNED.get(job.rule.name) for job in workflow.dag.needrun_jobs()}
+    return names.intersection(MEASURING)
 
 
 # A plan can be made where the GPU is not; the jobs cannot.
@@ -204,33 +208,34 @@ def planned_lines():
     by_rule = {}
     # A dry run has finished them all.
     for job in workflow.dag.needrun_jobs(exclude_finished=False):
-        by_rule.setdefault(job.rule.name, []).append(job.wildcards_dict)
+        if job.rule.name in PLANNED:
+            by_rule.setdefault(PLANNED[job.rule.name], []).append(job.wildcards_dict)
     asked = {
         wildcards["session"]
         for name, jobs in by_rule.items()
-        if name.endswith(MEASURING[:2])
+        if name in MEASURING[:2]
         for wildcards in jobs
     }
     sessions = [s for study in SESSIONS.values() for s in study if s.name in asked]
     device = config["device"]
     where = "gpu" if device.startswith("cuda") or (device == "auto" and nvidia_devices()) else "cpu"
     span, assumed = estimates.total_seconds(sessions, config, MODELS, where, measured_seconds())
-    meters = [name for name in by_rule if name.endswith(MEASURING[2])]
+    meters = by_rule.get(MEASURING[2], [])
     if meters:
         span += estimates.meters_seconds(config)
     sizes = {}
     for name, jobs in by_rule.items():
         for wildcards in jobs:
-            if name.endswith("virtual_environment"):
+            if name == "virtual_environment":
                 env = wildcards["env"]
                 sizes[f"environment {env}"] = estimates.environment_bytes(env)
-            elif name.endswith("workload"):
+            elif name == "workload":
                 file = wildcards["benchmark"]
                 sizes[f"tasks of {file}"] = estimates.workload_bytes(file)
-            elif name == "model" or name.endswith("_model"):
+            elif name == "model":
                 model = wildcards["model"]
                 sizes[f"model {model}"] = estimates.model_bytes(MODELS[model])
-            elif name.endswith(("network", "convert")):
+            elif name in ("network", "convert"):
                 what = f"network {wildcards['model']} {wildcards.get('framework', '')}".strip()
                 sizes[what] = estimates.network_bytes(MODELS[wildcards["model"]])
     raw = estimates.raw_bytes(span.most, config["metering"]["period_s"])

@@ -34,7 +34,9 @@ rule network:
         length=sequence_length,
         seed=config["seed"],
     shell:
-        "{params.python} scripts/network.py --model {input.model:q} --out {output.network:q}"
+        "{params.python} "
+        f"{SCRIPTS}/network.py"
+        " --model {input.model:q} --out {output.network:q}"
         " {params.length} --seed {params.seed} 2>&1 | tee -i {log:q}"
 
 
@@ -55,7 +57,9 @@ rule convert:
     params:
         python=python_of(framework_env),
     shell:
-        "{params.python} scripts/convert.py --network {input.network:q}"
+        "{params.python} "
+        f"{SCRIPTS}/convert.py"
+        " --network {input.network:q}"
         " --backend {wildcards.framework} --onnx {output.onnx:q} --outputs {output.outputs:q}"
         " --out {output.conversion:q} 2>&1 | tee -i {log:q}"
 
@@ -77,6 +81,8 @@ rule verify:
     params:
         python=interpreter("onnxruntime"),
     shell:
-        "{params.python} scripts/verify.py --network {input.network:q}"
+        "{params.python} "
+        f"{SCRIPTS}/verify.py"
+        " --network {input.network:q}"
         " --conversion {input.conversion:q} --onnx {input.onnx:q} --outputs {input.outputs:q}"
         " --out {output.verified:q} 2>&1 | tee -i {log:q}"

@@ -20,5 +20,7 @@ rule doctor:
         resolve=config["analysis"]["resolve_periods"],
         wall=json.dumps(config["metering"]["wall"]),
     shell:
-        "{params.python} scripts/doctor.py --period-s {params.period} --wall {params.wall:q}"
+        "{params.python} "
+        f"{SCRIPTS}/doctor.py"
+        " --period-s {params.period} --wall {params.wall:q}"
         " --resolve-periods {params.resolve} --out results/doctor/doctor 2>&1 | tee -i {log:q}"

@@ -32,7 +32,9 @@ rule metering_session:
         spec=meters_spec(config),
         folder=subpath(output.session, parent=True),
     shell:
-        "{params.python} scripts/measure_meters.py --spec {params.spec:q} --out {params.folder:q}"
+        "{params.python} "
+        f"{SCRIPTS}/measure_meters.py"
+        " --spec {params.spec:q} --out {params.folder:q}"
         " --partial results/{wildcards.campaign:q}/partial --parent $PPID 2>&1"
         " | (tee -i {log:q} || :)"
 
@@ -66,5 +68,7 @@ rule meter_tables:
         resolve=config["analysis"]["resolve_periods"],
         confidence=config["analysis"]["confidence"],
     shell:
-        "{params.python} scripts/tables_meters.py --session {params.folder:q}"
+        "{params.python} "
+        f"{SCRIPTS}/tables_meters.py"
+        " --session {params.folder:q}"
         " --resolve-periods {params.resolve} --confidence {params.confidence} &> {log:q}"

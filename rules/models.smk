@@ -24,7 +24,9 @@ rule model:
         entry=registry_entry,
         tokenizer=tokenizer_option,
     shell:
-        "{params.python} scripts/model.py --name {wildcards.model:q} --entry {params.entry:q}"
+        "{params.python} "
+        f"{SCRIPTS}/model.py"
+        " --name {wildcards.model:q} --entry {params.entry:q}"
         " {params.tokenizer:q} --out {output.ready:q} 2>&1 | tee -i {log:q}"
 
 
@@ -41,5 +43,7 @@ rule workload:
         python=interpreter("analysis"),
         options=workload_told,
     shell:
-        "{params.python} scripts/workload.py {wildcards.benchmark:q} --options {params.options:q}"
+        "{params.python} "
+        f"{SCRIPTS}/workload.py"
+        " {wildcards.benchmark:q} --options {params.options:q}"
         " --out {output.tasks:q} 2>&1 | tee -i {log:q}"

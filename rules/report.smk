@@ -53,7 +53,9 @@ rule figure_power:
         python=interpreter("analysis"),
         name="power",
     shell:
-        "{params.python} scripts/figures.py {params.name} --campaign results/{wildcards.campaign:q}"
+        "{params.python} "
+        f"{SCRIPTS}/figures.py"
+        " {params.name} --campaign results/{wildcards.campaign:q}"
         " --png {output.png:q} --pdf {output.pdf:q} &> {log:q}"
 
 
@@ -222,7 +224,7 @@ rule report_page:
             "analysis/phases/[dgw]*.py",
             "analysis/pages/*",
         ),
-        captions=expand("report/{figure}.rst", figure=FIGURES),
+        captions=expand(own("report/{figure}.rst"), figure=FIGURES),
         sessions=session_files("phases"),
         scores=campaign_scores,
         summary="results/{campaign}/tables/summary.parquet",
@@ -241,5 +243,7 @@ rule report_page:
     params:
         python=interpreter("analysis"),
     shell:
-        "{params.python} scripts/report_phases.py --campaign results/{wildcards.campaign:q}"
+        "{params.python} "
+        f"{SCRIPTS}/report_phases.py"
+        " --campaign results/{wildcards.campaign:q}"
         " --sessions {input.sessions:q} --scores {input.scores:q} --out {output.page:q} &> {log:q}"

@@ -58,7 +58,9 @@ rule figure_runtimes_energy:
         python=interpreter("analysis"),
         name="runtimes-energy",
     shell:
-        "{params.python} scripts/figures.py {params.name} --campaign results/{wildcards.campaign:q}"
+        "{params.python} "
+        f"{SCRIPTS}/figures.py"
+        " {params.name} --campaign results/{wildcards.campaign:q}"
         " --png {output.png:q} --pdf {output.pdf:q} &> {log:q}"
 
 
@@ -160,7 +162,7 @@ rule runtimes_page:
             "analysis/runtimes/*",
             "analysis/figures/style.py",
         ),
-        captions=expand("report/{figure}.rst", figure=RUNTIME_FIGURES),
+        captions=expand(own("report/{figure}.rst"), figure=RUNTIME_FIGURES),
         sessions=session_files("runtimes"),
         tables=rules.runtime_tables.output,
         figures=expand("results/{{campaign}}/figures/{figure}.png", figure=RUNTIME_FIGURES),
@@ -179,5 +181,7 @@ rule runtimes_page:
         python=interpreter("analysis"),
         excluded=excluded_files,
     shell:
-        "{params.python} scripts/report_runtimes.py --campaign results/{wildcards.campaign:q}"
+        "{params.python} "
+        f"{SCRIPTS}/report_runtimes.py"
+        " --campaign results/{wildcards.campaign:q}"
         " --sessions {input.sessions:q} {params.excluded:q} --out {output.page:q} &> {log:q}"

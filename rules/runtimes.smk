@@ -31,6 +31,8 @@ rule runtime_session:
         files=network_options,
         folder=subpath(output.session, parent=True),
     shell:
-        "{params.python} scripts/measure_runtimes.py --spec {params.spec:q} {params.files:q}"
+        "{params.python} "
+        f"{SCRIPTS}/measure_runtimes.py"
+        " --spec {params.spec:q} {params.files:q}"
         " --out {params.folder:q} --partial results/{wildcards.campaign:q}/partial"
         " --parent $PPID 2>&1 | (tee -i {log:q} || :)"

@@ -108,7 +108,7 @@ def recorded_sessions(study):
 
 def only_analyses():
     """Whether the target is `analyse`, which takes what was measured and measures nothing."""
-    return "analyse" in workflow.dag_settings.targets
+    return ANALYSE in workflow.dag_settings.targets
 
 
 def unmeasured(study):
@@ -477,6 +477,7 @@ def hold_campaign():
         refuse(error)
 
 
+ANALYSE = full_name("analyse")
 RUN = Run(Path("results", CAMPAIGN))
 RUN.free_killed(logger.warning)
 SEEN = seen_here()

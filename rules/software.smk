@@ -23,5 +23,7 @@ rule virtual_environment:
     params:
         pins=pins_of,
     shell:
-        "{resources.python:q} scripts/software.py {input.spec:q} --out {output.ready:q} 2>&1"
+        "{resources.python:q} "
+        f"{SCRIPTS}/software.py"
+        " {input.spec:q} --out {output.ready:q} 2>&1"
         " | tee -i {log:q}"
