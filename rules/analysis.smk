@@ -3,11 +3,6 @@
 #        results/<campaign>/tables/*.parquet.
 
 
-localrules:
-    tables,
-    runtime_tables,
-
-
 rule scores:
     input:
         software=software("analysis"),
@@ -70,6 +65,7 @@ rule tables:
         beside="results/{campaign}/tables/published.parquet",
     log:
         "results/{campaign}/logs/tables.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     # Sessions are read side by side, on what `--cores` gives.
@@ -119,6 +115,7 @@ rule runtime_tables:
         excluded="results/{campaign}/tables/excluded.parquet",
     log:
         "results/{campaign}/logs/runtime-tables.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     threads: 8

@@ -3,15 +3,12 @@
 #        outputs, so that it looks anew each time: what was true a while ago may be true no more.
 
 
-localrules:
-    doctor,
-
-
 rule doctor:
     input:
         software=software("onnxruntime"),
     log:
         "results/doctor/doctor.log",
+    localrule: True
     conda:
         "../envs/onnxruntime.yaml"
     params:

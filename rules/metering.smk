@@ -4,10 +4,6 @@
 from configuration.meters import meters_spec
 
 
-localrules:
-    meter_tables,
-
-
 # As everywhere, what was measured is never measured again.
 rule metering_session:
     input:
@@ -60,6 +56,7 @@ rule meter_tables:
         page="results/{campaign}/meters/meters.md",
     log:
         "results/{campaign}/logs/meter-tables.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:

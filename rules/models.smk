@@ -3,11 +3,6 @@
 #        resources/workloads/<benchmark>.jsonl, its tasks, which several workloads may pose.
 
 
-localrules:
-    model,
-    workload,
-
-
 rule model:
     input:
         software=software_of(model_env),
@@ -17,6 +12,7 @@ rule model:
         ready="resources/models/{model}/model.json",
     log:
         "resources/logs/model-{model}.log",
+    localrule: True
     conda:
         conda_of(model_env)
     params:
@@ -37,6 +33,7 @@ rule workload:
         tasks="resources/workloads/{benchmark}.jsonl",
     log:
         "resources/logs/workload-{benchmark}.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:

@@ -15,20 +15,6 @@ FIGURES = (
 )
 
 
-localrules:
-    figure_power,
-    figure_phases,
-    figure_position,
-    figure_estimators,
-    figure_amplification,
-    figure_context,
-    figure_law,
-    figure_published,
-    figure_answer,
-    figure_savings,
-    report_page,
-
-
 rule figure_power:
     input:
         software=software("analysis"),
@@ -47,6 +33,7 @@ rule figure_power:
         about="results/{campaign}/figures/power.json",
     log:
         "results/{campaign}/logs/figure-power.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -71,6 +58,7 @@ use rule figure_power as figure_phases with:
         about="results/{campaign}/figures/phases.json",
     log:
         "results/{campaign}/logs/figure-phases.log",
+    localrule: True
     params:
         python=interpreter("analysis"),
         name="phases",
@@ -88,6 +76,7 @@ use rule figure_power as figure_position with:
         about="results/{campaign}/figures/position.json",
     log:
         "results/{campaign}/logs/figure-position.log",
+    localrule: True
     params:
         python=interpreter("analysis"),
         name="position",
@@ -105,6 +94,7 @@ use rule figure_power as figure_estimators with:
         about="results/{campaign}/figures/estimators.json",
     log:
         "results/{campaign}/logs/figure-estimators.log",
+    localrule: True
     params:
         python=interpreter("analysis"),
         name="estimators",
@@ -122,6 +112,7 @@ use rule figure_power as figure_amplification with:
         about="results/{campaign}/figures/amplification.json",
     log:
         "results/{campaign}/logs/figure-amplification.log",
+    localrule: True
     params:
         python=interpreter("analysis"),
         name="amplification",
@@ -139,6 +130,7 @@ use rule figure_power as figure_context with:
         about="results/{campaign}/figures/context.json",
     log:
         "results/{campaign}/logs/figure-context.log",
+    localrule: True
     params:
         python=interpreter("analysis"),
         name="context",
@@ -156,6 +148,7 @@ use rule figure_power as figure_law with:
         about="results/{campaign}/figures/law.json",
     log:
         "results/{campaign}/logs/figure-law.log",
+    localrule: True
     params:
         python=interpreter("analysis"),
         name="law",
@@ -173,6 +166,7 @@ use rule figure_power as figure_published with:
         about="results/{campaign}/figures/published.json",
     log:
         "results/{campaign}/logs/figure-published.log",
+    localrule: True
     params:
         python=interpreter("analysis"),
         name="published",
@@ -190,6 +184,7 @@ use rule figure_power as figure_answer with:
         about="results/{campaign}/figures/answer.json",
     log:
         "results/{campaign}/logs/figure-answer.log",
+    localrule: True
     params:
         python=interpreter("analysis"),
         name="answer",
@@ -207,6 +202,7 @@ use rule figure_power as figure_savings with:
         about="results/{campaign}/figures/savings.json",
     log:
         "results/{campaign}/logs/figure-savings.log",
+    localrule: True
     params:
         python=interpreter("analysis"),
         name="savings",
@@ -238,6 +234,7 @@ rule report_page:
         ),
     log:
         "results/{campaign}/logs/report.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:

@@ -11,16 +11,6 @@ RUNTIME_FIGURES = (
 )
 
 
-localrules:
-    figure_runtimes_energy,
-    figure_runtimes_engines,
-    figure_runtimes_correlation,
-    figure_runtimes_onnx,
-    figure_runtimes_providers,
-    figure_runtimes_parity,
-    runtimes_page,
-
-
 rule figure_runtimes_energy:
     input:
         software=software("analysis"),
@@ -52,6 +42,7 @@ rule figure_runtimes_energy:
         about="results/{campaign}/figures/runtimes-energy.json",
     log:
         "results/{campaign}/logs/figure-runtimes-energy.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -76,6 +67,7 @@ use rule figure_runtimes_energy as figure_runtimes_engines with:
         about="results/{campaign}/figures/runtimes-engines.json",
     log:
         "results/{campaign}/logs/figure-runtimes-engines.log",
+    localrule: True
     params:
         python=interpreter("analysis"),
         name="runtimes-engines",
@@ -93,6 +85,7 @@ use rule figure_runtimes_energy as figure_runtimes_correlation with:
         about="results/{campaign}/figures/runtimes-correlation.json",
     log:
         "results/{campaign}/logs/figure-runtimes-correlation.log",
+    localrule: True
     params:
         python=interpreter("analysis"),
         name="runtimes-correlation",
@@ -110,6 +103,7 @@ use rule figure_runtimes_energy as figure_runtimes_onnx with:
         about="results/{campaign}/figures/runtimes-onnx.json",
     log:
         "results/{campaign}/logs/figure-runtimes-onnx.log",
+    localrule: True
     params:
         python=interpreter("analysis"),
         name="runtimes-onnx",
@@ -127,6 +121,7 @@ use rule figure_runtimes_energy as figure_runtimes_providers with:
         about="results/{campaign}/figures/runtimes-providers.json",
     log:
         "results/{campaign}/logs/figure-runtimes-providers.log",
+    localrule: True
     params:
         python=interpreter("analysis"),
         name="runtimes-providers",
@@ -144,6 +139,7 @@ use rule figure_runtimes_energy as figure_runtimes_parity with:
         about="results/{campaign}/figures/runtimes-parity.json",
     log:
         "results/{campaign}/logs/figure-runtimes-parity.log",
+    localrule: True
     params:
         python=interpreter("analysis"),
         name="runtimes-parity",
@@ -175,6 +171,7 @@ rule runtimes_page:
         ),
     log:
         "results/{campaign}/logs/runtimes-page.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
