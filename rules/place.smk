@@ -38,7 +38,7 @@ def checkout(source):
                 clone = git.Repo.clone_from(repository.common_dir, made, no_checkout=True)
                 clone.git.checkout("--detach", commit)
                 # Of two runs that do so at once, one is first.
-                with contextlib.suppress(FileExistsError, OSError):
+                with contextlib.suppress(OSError):
                     made.rename(folder)
     except (git.exc.GitError, ValueError, OSError) as error:
         refuse(f"{source}: no folder can be made of this commit: {error}")
@@ -87,6 +87,17 @@ if workflow.modifier.path_modifier.replace_prefix("results/") != "results/":
     refuse(
         "a module of this workflow takes no 'prefix' or 'replace_prefix': its folders are those of"
         " the project; tell campaigns apart by their names (campaign: NAME)"
+    )
+
+# A module is given its configuration.
+if not (
+    workflow.modifier.skip_configfile
+    or workflow.overwrite_configfiles
+    or os.path.exists("config/config.yaml")
+):
+    refuse(
+        f"there is no config/config.yaml in {os.getcwd()}: write one there, or name one"
+        " (--configfile FILE)"
     )
 
 
