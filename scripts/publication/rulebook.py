@@ -47,7 +47,7 @@ class Rule:
         }
         (shell,) = self._positional("shell")
         return _Shell().format(
-            ast.literal_eval(shell),
+            self._evaluated(shell, {"SCRIPTS": "scripts"}),
             input=SimpleNamespace(**inputs),
             output=output,
             params=SimpleNamespace(**params),

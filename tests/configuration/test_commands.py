@@ -88,10 +88,10 @@ def test_what_looks_needs_no_number_of_cores(words):
     assert done.returncode == 0, done.stdout
 
 
-def test_another_folder_is_refused_in_one_line(tmp_path):
+def test_a_folder_without_a_configuration_is_refused_in_one_line(tmp_path):
     done = snakemake("-n", "--directory", str(tmp_path))
     assert done.returncode != 0 and "Traceback" not in done.stdout
     assert any(
-        line.startswith("this workflow runs in its own folder, and not in ")
+        line.startswith(f"there is no config/config.yaml in {tmp_path}: ")
         for line in done.stdout.splitlines()
     )
