@@ -11,7 +11,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import git
 from snakemake.logging import logger
 from snakemake.sourcecache import HostingProviderFile, LocalGitFile, LocalSourceFile
 
@@ -26,6 +25,8 @@ def refuse(why):
 def checkout(source):
     """The folder of a clone that holds the commit of a source in git. Snakemake reads rules from
     there one by one, and commands name programs, pins and schemas by their paths."""
+    import git  # takes a while, and most runs need none
+
     try:
         local = isinstance(source, LocalGitFile)
         repository = git.Repo(source.repo_path) if local else source.hosted_repo.repo
@@ -61,6 +62,13 @@ def root_folder():
 ROOT = root_folder()
 sys.path.insert(0, str(ROOT / "scripts"))
 
+# Snakemake would not find its own files there.
+if sys.getfilesystemencoding() != "utf-8" and not str(ROOT).isascii():
+    refuse(
+        "the path of this folder is not ASCII, and this locale knows nothing else: set"
+        " LC_ALL=C.UTF-8 or PYTHONUTF8=1"
+    )
+
 # In its own folder the workflow names its files from there, as in the commands that it publishes.
 if os.path.samefile(os.getcwd(), ROOT):
     BASE = Path()
@@ -68,13 +76,6 @@ elif ROOT.is_relative_to(Path.cwd()):
     BASE = ROOT.relative_to(Path.cwd())
 else:
     BASE = ROOT
-
-# Snakemake would not find its own files there.
-if sys.getfilesystemencoding() != "utf-8" and not str(ROOT).isascii():
-    refuse(
-        "the path of this folder is not ASCII, and this locale knows nothing else: set"
-        " LC_ALL=C.UTF-8 or PYTHONUTF8=1"
-    )
 
 # Snakemake takes them for wildcards.
 if set(str(BASE)) & set("{}"):
