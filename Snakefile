@@ -30,7 +30,11 @@ include: "rules/elsewhere.smk"
 onstart:
     refuse_unmet()
     hold_campaign()
+    warn_undeclared()
     tell_plan()
+
+
+start_with(onstart)
 
 
 rule all:

@@ -3,11 +3,6 @@
 #        results/<campaign>/tables/*.parquet.
 
 
-localrules:
-    tables,
-    runtime_tables,
-
-
 rule scores:
     input:
         software=software("analysis"),
@@ -22,10 +17,10 @@ rule scores:
     conda:
         "../envs/analysis.yaml"
     params:
-        python=interpreter("analysis"),
+        run=command("score", "analysis"),
         tasks=tasks_option,
     shell:
-        "{params.python} scripts/score.py --session {input.session:q} --windows {input.windows:q}"
+        "{params.run} --session {input.session:q} --windows {input.windows:q}"
         " {params.tasks:q} --out {output.scores:q} 2>&1 | tee -i {log:q}"
 
 
@@ -33,7 +28,7 @@ rule tables:
     input:
         software=software("analysis"),
         program=files_of("tables_phases"),
-        published="config/published/phases.csv",
+        published=own("config/published/phases.csv"),
         seen=SEEN,
         sessions=session_files("phases"),
         scores=campaign_scores,
@@ -60,19 +55,20 @@ rule tables:
         beside="results/{campaign}/tables/published.parquet",
     log:
         "results/{campaign}/logs/tables.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     # Sessions are read side by side, on what `--cores` gives.
     threads: 8
     params:
-        python=interpreter("analysis"),
+        run=command("tables_phases", "analysis"),
         folder=subpath(output.windows, parent=True),
         confidence=config["analysis"]["confidence"],
         margin=config["analysis"]["equivalence_margin"],
         resolve=config["analysis"]["resolve_periods"],
         strict=strict_flags(),
     shell:
-        "{params.python} scripts/tables_phases.py --sessions {input.sessions:q} --scores {input.scores:q}"
+        "{params.run} --sessions {input.sessions:q} --scores {input.scores:q}"
         " --out {params.folder:q} --confidence {params.confidence}"
         " --equivalence-margin {params.margin} --resolve-periods {params.resolve}"
         " --strict {params.strict:q} --workers {threads} &> {log:q}"
@@ -99,11 +95,12 @@ rule runtime_tables:
         excluded="results/{campaign}/tables/excluded.parquet",
     log:
         "results/{campaign}/logs/runtime-tables.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     threads: 8
     params:
-        python=interpreter("analysis"),
+        run=command("tables_runtimes", "analysis"),
         folder=subpath(output.parity, parent=True),
         planned=planned_runtimes,
         excluded=excluded_files,
@@ -112,8 +109,7 @@ rule runtime_tables:
         resolve=config["analysis"]["resolve_periods"],
         strict=strict_flags(),
     shell:
-        "{params.python} scripts/tables_runtimes.py"
-        " --sessions {input.sessions:q} {params.excluded:q} {params.planned:q}"
+        "{params.run} --sessions {input.sessions:q} {params.excluded:q} {params.planned:q}"
         " --out {params.folder:q} --confidence {params.confidence}"
         " --equivalence-margin {params.margin} --resolve-periods {params.resolve}"
         " --strict {params.strict:q} --workers {threads} &> {log:q}"

@@ -29,7 +29,7 @@ from session.campaign import Run
 from session.exclusive import BusyError
 
 RESULTS = Path("results")
-PROGRAMS = Path("scripts")
+PROGRAMS = Path(own("scripts"))
 
 
 def refusing(function):
@@ -50,7 +50,7 @@ def checked_experiment():
     """What the configuration asks for; without a configuration that can be measured nothing runs."""
     by_snakemake = Path(sys.argv[0]).name in ("snakemake", "__main__.py")
     check_written(map(Path, workflow.configfiles), sys.argv[1:] if by_snakemake else [])
-    return load_experiment(config, ROOT, RESULTS, nvidia_devices())
+    return load_experiment(config, ROOT, RESULTS, nvidia_devices(), registry_file)
 
 
 EXPERIMENT = checked_experiment()
@@ -84,15 +84,15 @@ def software(env):
     return SOFTWARE.ready_files([env])
 
 
-def interpreter(env):
-    """The Python that a rule's program runs with, as the shell takes it."""
-    return SOFTWARE.interpreter(env)
+def command(program, env):
+    """How a program is called in its environment, as the shell takes it."""
+    return f"{SOFTWARE.interpreter(env)} {SCRIPTS}/{program}.py"
 
 
 def spec_of(wildcards):
     """The pins of an environment; where it was made from them, their file's time means nothing."""
-    spec = f"envs/{wildcards.env}.yaml"
-    return ancient(spec) if SOFTWARE.is_made(ROOT / spec) else spec
+    spec = own(f"envs/{wildcards.env}.yaml")
+    return ancient(spec) if SOFTWARE.is_made(Path(spec)) else spec
 
 
 def pins_of(wildcards):
@@ -131,11 +131,11 @@ def software_of(env):
     return software_files
 
 
-def python_of(env):
-    def python(wildcards):
-        return interpreter(env(wildcards))
+def command_of(program, env):
+    def command_in(wildcards):
+        return command(program, env(wildcards))
 
-    return python
+    return command_in
 
 
 # Programs of the analysis are inputs, so that mending one redoes what follows, and only that.
@@ -154,6 +154,9 @@ def files_of(program, *named):
 
 # Before the first job.
 
+# What measures or prepares, by its name in Snakemake's plan.
+PLANNED = {full_name(name): name for name in (*MEASURE, *PREPARE)}
+
 
 def refuse_unmet():
     """Refuses a device or providers that were asked for by name and that this machine does not have.
@@ -166,15 +169,9 @@ def refuse_unmet():
         refuse(lacking)
 
 
-def name_here(rule):
-    """How a rule that measures or prepares is called here, where a workflow that has this one as a
-    module may have put a prefix before it; None for any other."""
-    return next((name for name in (*MEASURE, *PREPARE) if rule.name.endswith(name)), None)
-
-
 def needed_measures():
     """The rules of measuring of which there is a job to do."""
-    return {name_here(job.rule) for job in workflow.dag.needrun_jobs()}.intersection(MEASURE)
+    return {PLANNED.get(job.rule.name) for job in workflow.dag.needrun_jobs()}.intersection(MEASURE)
 
 
 @refusing
@@ -188,7 +185,7 @@ def tell_plan():
     try:
         # A dry run has finished them all.
         needed = workflow.dag.needrun_jobs(exclude_finished=False)
-        jobs = [(name_here(job.rule), job.wildcards_dict) for job in needed]
+        jobs = [(PLANNED.get(job.rule.name), job.wildcards_dict) for job in needed]
         measured_s = PLAN.recorded.measured_seconds()
         for line in summary_lines(jobs, EXPERIMENT, measured_s, nvidia_devices()):
             print(line, file=sys.stderr, flush=True)

@@ -20,11 +20,11 @@ rule network:
     conda:
         conda_of(model_env)
     params:
-        python=python_of(model_env),
+        run=command_of("network", model_env),
         length=sequence_length,
         seed=config["seed"],
     shell:
-        "{params.python} scripts/network.py --model {input.model:q} --out {output.network:q}"
+        "{params.run} --model {input.model:q} --out {output.network:q}"
         " {params.length} --seed {params.seed} 2>&1 | tee -i {log:q}"
 
 
@@ -43,9 +43,9 @@ rule convert:
     conda:
         conda_of(framework_env)
     params:
-        python=python_of(framework_env),
+        run=command_of("convert", framework_env),
     shell:
-        "{params.python} scripts/convert.py --network {input.network:q}"
+        "{params.run} --network {input.network:q}"
         " --backend {wildcards.framework} --onnx {output.onnx:q} --outputs {output.outputs:q}"
         " --out {output.conversion:q} 2>&1 | tee -i {log:q}"
 
@@ -65,8 +65,8 @@ rule verify:
     conda:
         "../envs/onnxruntime.yaml"
     params:
-        python=interpreter("onnxruntime"),
+        run=command("verify", "onnxruntime"),
     shell:
-        "{params.python} scripts/verify.py --network {input.network:q}"
+        "{params.run} --network {input.network:q}"
         " --conversion {input.conversion:q} --onnx {input.onnx:q} --outputs {input.outputs:q}"
         " --out {output.verified:q} 2>&1 | tee -i {log:q}"

@@ -3,22 +3,19 @@
 #        outputs, so that it looks anew each time: what was true a while ago may be true no more.
 
 
-localrules:
-    doctor,
-
-
 rule doctor:
     input:
         software=software("onnxruntime"),
     log:
         "results/doctor/doctor.log",
+    localrule: True
     conda:
         "../envs/onnxruntime.yaml"
     params:
-        python=interpreter("onnxruntime"),
+        run=command("doctor", "onnxruntime"),
         period=config["metering"]["period_s"],
         resolve=config["analysis"]["resolve_periods"],
         wall=json.dumps(config["metering"]["wall"]),
     shell:
-        "{params.python} scripts/doctor.py --period-s {params.period} --wall {params.wall:q}"
+        "{params.run} --period-s {params.period} --wall {params.wall:q}"
         " --resolve-periods {params.resolve} --out results/doctor/doctor 2>&1 | tee -i {log:q}"

@@ -1,5 +1,6 @@
 # Takes: nothing.
-# Gives: a refusal in words of files of other campaigns, asked for by their paths.
+# Gives: a refusal in words of files of other campaigns, asked for by their paths. Not where a
+#        project has rules of its own beside, whose files may stand there.
 
 
 rule elsewhere:
@@ -8,5 +9,5 @@ rule elsewhere:
     output:
         file="results/{campaign}/{file}",
     wildcard_constraints:
-        campaign=rf"(?!({READ}|doctor)/)[A-Za-z0-9._-]+",
+        campaign=r"(?!)" if MODULE else rf"(?!({READ}|doctor)/)[A-Za-z0-9._-]+",
         file=".+",

@@ -123,10 +123,12 @@ def order(wildcards):
 
 # What was measured.
 
+ANALYSE = full_name("analyse")
+
 
 def only_analyses():
     """Whether the target is `analyse`, which takes what was measured and measures nothing."""
-    return "analyse" in workflow.dag_settings.targets
+    return ANALYSE in workflow.dag_settings.targets
 
 
 @refusing

@@ -5,10 +5,6 @@
 from configuration.meters import meters_spec
 
 
-localrules:
-    meter_tables,
-
-
 # As everywhere, what was measured is never measured again.
 rule metering_session:
     input:
@@ -29,11 +25,11 @@ rule metering_session:
     resources:
         gpu=0 if config["device"] == "cpu" else 1,
     params:
-        python=interpreter("pytorch"),
+        run=command("measure_meters", "pytorch"),
         spec=meters_spec(config),
         folder=subpath(output.session, parent=True),
     shell:
-        "{params.python} scripts/measure_meters.py --spec {params.spec:q} --out {params.folder:q}"
+        "{params.run} --spec {params.spec:q} --out {params.folder:q}"
         " --partial results/{wildcards.campaign:q}/partial --parent $PPID 2>&1"
         " | (tee -i {log:q} || :)"
 
@@ -49,13 +45,14 @@ rule meter_tables:
         phases="results/{campaign}/meters/phases.parquet",
     log:
         "results/{campaign}/logs/meter-tables.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
-        python=interpreter("analysis"),
+        run=command("tables_meters", "analysis"),
         folder=subpath(output.loads, parent=True),
         resolve=config["analysis"]["resolve_periods"],
         confidence=config["analysis"]["confidence"],
     shell:
-        "{params.python} scripts/tables_meters.py --session {params.folder:q}"
+        "{params.run} --session {params.folder:q}"
         " --resolve-periods {params.resolve} --confidence {params.confidence} &> {log:q}"

@@ -3,11 +3,6 @@
 #        resources/workloads/<benchmark>.jsonl, its tasks, which several workloads may pose.
 
 
-localrules:
-    model,
-    workload,
-
-
 rule model:
     input:
         software=software_of(model_env),
@@ -17,14 +12,15 @@ rule model:
         ready="resources/models/{model}/model.json",
     log:
         "resources/logs/model-{model}.log",
+    localrule: True
     conda:
         conda_of(model_env)
     params:
-        python=python_of(model_env),
+        run=command_of("model", model_env),
         entry=registry_entry,
         tokenizer=tokenizer_option,
     shell:
-        "{params.python} scripts/model.py --name {wildcards.model:q} --entry {params.entry:q}"
+        "{params.run} --name {wildcards.model:q} --entry {params.entry:q}"
         " {params.tokenizer:q} --out {output.ready:q} 2>&1 | tee -i {log:q}"
 
 
@@ -35,11 +31,12 @@ rule workload:
         tasks="resources/workloads/{benchmark}.jsonl",
     log:
         "resources/logs/workload-{benchmark}.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
-        python=interpreter("analysis"),
+        run=command("workload", "analysis"),
         options=workload_json,
     shell:
-        "{params.python} scripts/workload.py {wildcards.benchmark:q} --options {params.options:q}"
+        "{params.run} {wildcards.benchmark:q} --options {params.options:q}"
         " --out {output.tasks:q} 2>&1 | tee -i {log:q}"

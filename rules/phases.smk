@@ -28,12 +28,12 @@ rule phases_session:
     resources:
         gpu=gpus,
     params:
-        python=interpreter("pytorch"),
+        run=command("measure_phases", "pytorch"),
         spec=phases_spec,
         replayed=replayed_option,
         folder=subpath(output.session, parent=True),
     shell:
-        "{params.python} scripts/measure_phases.py --spec {params.spec:q} --model {input.model:q}"
+        "{params.run} --spec {params.spec:q} --model {input.model:q}"
         " --tasks {input.tasks:q} {params.replayed:q} --out {params.folder:q}"
         " --partial results/{wildcards.campaign:q}/partial --parent $PPID 2>&1"
         " | (tee -i {log:q} || :)"

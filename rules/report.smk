@@ -29,10 +29,10 @@ rule figure:
     conda:
         "../envs/analysis.yaml"
     params:
-        python=interpreter("analysis"),
+        run=command("figures", "analysis"),
         caption=figure_caption,
     shell:
-        "{params.python} scripts/figures.py {wildcards.figure:q} --campaign results/{wildcards.campaign:q}"
+        "{params.run} {wildcards.figure:q} --campaign results/{wildcards.campaign:q}"
         " --png {output.png:q} --pdf {output.pdf:q} &> {log:q}"
 
 
@@ -69,9 +69,9 @@ rule report_page:
     conda:
         "../envs/analysis.yaml"
     params:
-        python=interpreter("analysis"),
+        run=command("report_phases", "analysis"),
     shell:
-        "{params.python} scripts/report_phases.py --campaign results/{wildcards.campaign:q}"
+        "{params.run} --campaign results/{wildcards.campaign:q}"
         " --sessions {input.sessions:q} --scores {input.scores:q} --out {output.page:q} &> {log:q}"
 
 
@@ -95,10 +95,10 @@ rule runtimes_page:
     conda:
         "../envs/analysis.yaml"
     params:
-        python=interpreter("analysis"),
+        run=command("report_runtimes", "analysis"),
         excluded=excluded_files,
     shell:
-        "{params.python} scripts/report_runtimes.py --campaign results/{wildcards.campaign:q}"
+        "{params.run} --campaign results/{wildcards.campaign:q}"
         " --sessions {input.sessions:q} {params.excluded:q} --out {output.page:q} &> {log:q}"
 
 
@@ -117,8 +117,7 @@ rule meters_page:
     conda:
         "../envs/analysis.yaml"
     params:
-        python=interpreter("analysis"),
+        run=command("report_meters", "analysis"),
         folder=subpath(input.session, parent=True),
     shell:
-        "{params.python} scripts/report_meters.py --session {params.folder:q} --out {output.page:q}"
-        " &> {log:q}"
+        "{params.run} --session {params.folder:q} --out {output.page:q}" " &> {log:q}"

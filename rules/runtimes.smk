@@ -26,11 +26,11 @@ rule runtime_session:
     resources:
         gpu=gpus,
     params:
-        python=python_of(runtime_env),
+        run=command_of("measure_runtimes", runtime_env),
         spec=runtimes_spec,
         files=network_options,
         folder=subpath(output.session, parent=True),
     shell:
-        "{params.python} scripts/measure_runtimes.py --spec {params.spec:q} {params.files:q}"
+        "{params.run} --spec {params.spec:q} {params.files:q}"
         " --out {params.folder:q} --partial results/{wildcards.campaign:q}/partial"
         " --parent $PPID 2>&1 | (tee -i {log:q} || :)"

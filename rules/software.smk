@@ -4,10 +4,6 @@
 # Its pins decide whether one is made anew: neither a file's time nor the path of this Python does.
 
 
-localrules:
-    virtual_environment,
-
-
 rule virtual_environment:
     input:
         spec=spec_of,
@@ -15,6 +11,7 @@ rule virtual_environment:
         ready=".software/{env}/ready.json",
     log:
         "resources/logs/software-{env}.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     # As a parameter, another one would be a reason to install everything anew.
@@ -23,5 +20,7 @@ rule virtual_environment:
     params:
         pins=pins_of,
     shell:
-        "{resources.python:q} scripts/software.py {input.spec:q} --out {output.ready:q} 2>&1"
+        "{resources.python:q} "
+        f"{SCRIPTS}/software.py"
+        " {input.spec:q} --out {output.ready:q} 2>&1"
         " | tee -i {log:q}"
