@@ -4,7 +4,7 @@ import json
 
 from configuration.experiment import Session, workload_options
 from configuration.files import (
-    judging_file,
+    scoring_file,
     model_file,
     network_files,
     own_files,
@@ -138,9 +138,9 @@ def measured_sessions(study):
 
 
 @refusing
-def judged_sessions(study):
+def scored_sessions(study):
     """Of those the ones whose outputs are scored."""
-    return PLAN.judged(study, as_recorded=only_analyses())
+    return PLAN.scored(study, as_recorded=only_analyses())
 
 
 def planned_raw(study):
@@ -163,7 +163,7 @@ def session_files(study):
 
 
 def campaign_scores(wildcards):
-    return [f"results/{CAMPAIGN}/scores/{name}.json" for name in judged_sessions("phases")]
+    return [f"results/{CAMPAIGN}/scores/{name}.json" for name in scored_sessions("phases")]
 
 
 @refusing
@@ -180,7 +180,7 @@ def planned_runtimes(wildcards):
 
 def tasks_of_scores(wildcards):
     """The tasks, where tests judge the outputs."""
-    return judging_file(session_of_phases(wildcards)) or []
+    return scoring_file(session_of_phases(wildcards)) or []
 
 
 def tasks_option(wildcards, input):

@@ -16,11 +16,11 @@ def report_page(study):
     only where it is asked for, whatever was made from it still stands."""
 
     def files(wildcards):
-        judged = judged_sessions(study)
+        scored = scored_sessions(study)
         return [
             page_of(study),
             *session_files(study)(wildcards),
-            *(f"results/{CAMPAIGN}/scores/{name}.json" for name in judged),
+            *(f"results/{CAMPAIGN}/scores/{name}.json" for name in scored),
             *tables_of(study),
             *figure_files(study),
         ]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from configuration.experiment import Session, check_unchanged
-from configuration.files import SESSION, WINDOWS, is_judged
+from configuration.files import SESSION, WINDOWS, is_scored
 from configuration.load import Experiment
 from configuration.recorded import Recorded
 from configuration.replay import check_recorded, replayed_session
@@ -111,11 +111,11 @@ class Campaign:
             return self.planned(study)
         return [n for n in self.recorded.sessions(study) if self.recorded.is_finished(n)]
 
-    def judged(self, study: str, as_recorded: bool) -> list[str]:
+    def scored(self, study: str, as_recorded: bool) -> list[str]:
         """Of those the ones whose outputs are scored."""
         if study != "phases":
             return []
-        return [n for n in self.measured(study, as_recorded) if is_judged(Session.parse(n))]
+        return [n for n in self.measured(study, as_recorded) if is_scored(Session.parse(n))]
 
     def excluded(self, study: str) -> list[str]:
         """The names of the sessions that say why they could not be measured."""
@@ -150,7 +150,7 @@ class Campaign:
     def replayed_windows(self, session: Session) -> Path | None:
         """The windows of the session whose outputs a session forces; None where it forces none."""
         replay = self.experiment.config["phases"]["replay"]
-        if replay is None or not is_judged(session):
+        if replay is None or not is_scored(session):
             return None
         name = replayed_session(session, replay).name
         return Recorded(self._results / replay["campaign"]).folder(name) / WINDOWS

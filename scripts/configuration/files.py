@@ -38,13 +38,13 @@ def tasks_file(session: Session, resources: Path = RESOURCES) -> str:
     return str(resources / "workloads" / f"{session.file}.jsonl")
 
 
-def judging_file(session: Session, resources: Path = RESOURCES) -> str | None:
+def scoring_file(session: Session, resources: Path = RESOURCES) -> str | None:
     """The tasks, where tests judge the outputs: others carry what they are compared with."""
-    judged_by_tests = is_judged(session) and WORKLOADS[session.workload].judged_by == "tests"
-    return tasks_file(session, resources) if judged_by_tests else None
+    by_tests = is_scored(session) and WORKLOADS[session.workload].judged_by == "tests"
+    return tasks_file(session, resources) if by_tests else None
 
 
-def is_judged(session: Session | RuntimeSession) -> bool:
+def is_scored(session: Session | RuntimeSession) -> bool:
     """Whether a session has outputs to score; a sweep has none."""
     return isinstance(session, Session) and session.workload != SWEEP
 

@@ -21,8 +21,8 @@ BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 @dataclass(frozen=True)
-class _Needs:
-    """What one file says that it needs.
+class _Dependencies:
+    """What one file says that it depends on.
 
     Attributes:
         files: Of modules that it imports, also within functions, of the packages around them, and
@@ -57,9 +57,9 @@ def program_files(scripts: Path, program: str, *named: str) -> list[str]:
     found, left = set(), {start}
     while left:
         found |= left
-        needs = [_needs(file, scripts) for file in left]
-        reached = set().union(*(each.files for each in needs))
-        for family in set().union(*(each.families for each in needs)):
+        dependencies = [_dependencies(file, scripts) for file in left]
+        reached = set().union(*(each.files for each in dependencies))
+        for family in set().union(*(each.families for each in dependencies)):
             chosen = [name for name in named if name.startswith(family)]
             for module in chosen or _members(family, scripts):
                 reached |= _module_files(module, scripts)
@@ -69,7 +69,7 @@ def program_files(scripts: Path, program: str, *named: str) -> list[str]:
 
 
 @functools.cache
-def _needs(file: Path, scripts: Path) -> _Needs:
+def _dependencies(file: Path, scripts: Path) -> _Dependencies:
     text = file.read_text(encoding="utf-8")
     try:
         tree = ast.parse(text, str(file))
@@ -98,7 +98,7 @@ def _needs(file: Path, scripts: Path) -> _Needs:
                 files.add(file.with_name(name))
     files = {file for file in files if file.is_file()}
     files = files.union(*(_module_files(module, scripts) for module in modules))
-    return _Needs(frozenset(files), frozenset(families))
+    return _Dependencies(frozenset(files), frozenset(families))
 
 
 def _nodes(tree: ast.Module, text: str) -> Iterator[ast.AST]:

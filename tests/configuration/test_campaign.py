@@ -40,8 +40,8 @@ def test_of_a_new_campaign_all_is_planned_and_nothing_measured(campaign):
     assert len(names(plan, "runtimes")) == 4
     assert plan.measured("phases", as_recorded=True) == []
     assert plan.measured_studies() == []
-    assert plan.judged("phases", as_recorded=False) == [ONE, TWO]
-    assert plan.judged("runtimes", as_recorded=False) == []
+    assert plan.scored("phases", as_recorded=False) == [ONE, TWO]
+    assert plan.scored("runtimes", as_recorded=False) == []
 
 
 def test_what_is_measured_has_no_rule_and_counts(campaign):
@@ -51,7 +51,7 @@ def test_what_is_measured_has_no_rule_and_counts(campaign):
     assert NETWORK not in names(plan, "runtimes")
     assert plan.planned("phases") == ALL
     assert plan.measured("phases", as_recorded=True) == [ONE]
-    assert plan.judged("phases", as_recorded=True) == [ONE]
+    assert plan.scored("phases", as_recorded=True) == [ONE]
     assert plan.measured_studies() == ["runtimes", "phases"]
 
 

@@ -4,11 +4,11 @@ import pytest
 
 from configuration import ConfigurationError, Session
 from configuration.files import (
-    is_judged,
-    judging_file,
+    is_scored,
     model_file,
     network_files,
     own_files,
+    scoring_file,
     tasks_file,
     tokenizer_file,
     verdict_files,
@@ -21,14 +21,14 @@ HERE = "resources/networks/m"
 def test_of_a_session_of_phases():
     session = Session("m", "humaneval-2shot", 1)
     assert model_file(session.model) == "resources/models/m/model.json"
-    assert tasks_file(session) == judging_file(session) == "resources/workloads/humaneval.jsonl"
+    assert tasks_file(session) == scoring_file(session) == "resources/workloads/humaneval.jsonl"
     compared = Session("m", "longbench-cu", 1)
     assert tasks_file(compared) == "resources/workloads/longbench.jsonl"
-    assert judging_file(compared) is None
+    assert scoring_file(compared) is None
     sweep = Session("m", "sweep", 1)
     assert tasks_file(sweep) == "resources/workloads/longcode.jsonl"
-    assert judging_file(sweep) is None
-    assert (is_judged(session), is_judged(sweep)) == (True, False)
+    assert scoring_file(sweep) is None
+    assert (is_scored(session), is_scored(sweep)) == (True, False)
 
 
 def test_of_a_framework_and_of_an_engine():
@@ -44,7 +44,7 @@ def test_of_a_framework_and_of_an_engine():
         "verified": f"{HERE}/jax/verified.json",
         "onnx": f"{HERE}/jax/model.onnx",
     }
-    assert not is_judged(engine)
+    assert not is_scored(engine)
     assert verdict_files([framework, engine, engine]) == [
         f"{HERE}/jax/conversion.json",
         f"{HERE}/jax/verified.json",
