@@ -376,6 +376,7 @@ def boxes(figure):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWN)
 def test_nothing_overlaps_and_nothing_is_cut(given, name):
     figure = figure_of(name, given)
@@ -434,6 +435,7 @@ def test_a_figure_of_rows_without_a_value_is_left_out_and_says_which(name, chang
     assert DRAWN[name](Given(tables)).axes
 
 
+@pytest.mark.slow
 def test_a_figure_draws_every_model_and_workload():
     given = Given(tables_of(TEN, WORKLOADS, 3))
     for name in NOTHING:

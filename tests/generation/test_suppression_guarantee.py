@@ -15,6 +15,8 @@ from generation.suppression import Suppressor
 from generation.workloads import WORKLOADS
 from generation.workloads.functions import FunctionTask
 
+# Thousands of outputs are judged.
+pytestmark = pytest.mark.slow
 UNITS = ("token", "line", "function")
 WORKLOAD = WORKLOADS["humaneval-0shot"]
 POSED = [WORKLOADS[f"humaneval-{how}"] for how in ("0shot", "2shot", "cot")]

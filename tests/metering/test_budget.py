@@ -65,6 +65,7 @@ def ran(nvml, monkeypatch):
     sys.modules.pop("pynvml", None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gpus", [1, 8])
 @pytest.mark.parametrize("dear", [None, {"nvmlDeviceGetTotalEnergyConsumption"}])
 def test_the_sampler_takes_less_than_a_hundredth_of_a_core(ran, gpus, dear):

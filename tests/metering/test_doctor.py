@@ -208,6 +208,7 @@ def test_a_processor_rests_while_it_is_sampled_and_not_while_it_is_read_densely(
     assert package["quantities"][0]["power_w"] == pytest.approx(50, rel=0.1)
 
 
+@pytest.mark.slow
 def test_many_devices_still_are_one_screen(ask, nvml, powercap):
     alike = {**A, "period_ms": 20, "processes": [999_998, 999_999]}
     nvml(*({**alike, "uuid": f"GPU-{n}"} for n in range(8)))

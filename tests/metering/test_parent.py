@@ -73,6 +73,7 @@ def test_it_goes_on_while_its_session_does(session):
     assert process.poll() is None and not ended(sampler)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetSamples"])
 def test_it_ends_though_a_call_into_the_driver_never_comes_back(session, nvml, wait_until, call):
     gpu = {"uuid": "GPU-a", "sample_ms": 20, "period_ms": 10}

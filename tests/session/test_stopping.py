@@ -32,6 +32,7 @@ def test_the_width_is_that_of_the_interval_over_the_mean():
         assert half_width(values, 0.95, pilot) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scatter", "at_least"), [(0.01, 2), (0.02, 3), (0.05, 3), (0.03, 5)])
 def test_where_it_says_narrow_enough_the_mean_is_that_close_as_often_as_it_says(scatter, at_least):
     """Stopped at the first narrow interval, it was in 29 to 89 % of cases."""
