@@ -58,7 +58,7 @@ dev: .venv/dev-ready
 check: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakefmt --check Snakefile rules workflow
 	$(BIN)/snakemake --lint
 
 smoke: check .software/analysis/ready.json

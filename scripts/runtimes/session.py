@@ -74,9 +74,9 @@ class Runtimes:
         verified = None if files.verified is None else read_json(files.verified)
         self._parity = gate.pairs(conversion, verified, spec.parity_tolerance)
         self._absent = {} if cannot else absent(spec, module, settings)
-        self.exclusion = cannot or gate.exclusion(self._parity) or self._unfit()
+        self.exclusion = cannot or gate.exclusion(self._parity) or self._unmeasurable()
 
-    def _unfit(self) -> dict[str, str] | None:
+    def _unmeasurable(self) -> dict[str, str] | None:
         """Why there is nothing to measure; None where there is something."""
         if self._blocks:
             return None
