@@ -19,6 +19,8 @@ os.environ["INFERENCE_ENERGY_LOCK"] = os.path.join(
 
 # What needs the environment of a framework, by the fixtures that make one.
 OF_FRAMEWORKS = {"pytorch_python", "onnxruntime_python", "software", "ready"}
+# What runs whole programs of the analysis, on campaigns that are made for it.
+OF_CAMPAIGNS = {"run_program"}
 
 
 def pytest_collection_modifyitems(items):
@@ -27,7 +29,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if OF_FRAMEWORKS & set(item.fixturenames):
             item.add_marker("framework")
-        if "workflow" in item.path.parts:
+        if OF_CAMPAIGNS & set(item.fixturenames) or "workflow" in item.path.parts:
             item.add_marker("slow")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)

@@ -18,8 +18,6 @@ from analysis.runtimes.pairs import ENGINES, engine_pairs, planned_pairs
 from analysis.runtimes.providers import place
 from analysis.runtimes.systems import engine
 
-# Whole campaigns are made for it.
-pytestmark = pytest.mark.slow
 ENERGY, TIME = words.ENERGY, words.TIME
 # Seconds of an inference, by (system, origin, provider).
 ON_ONE_EXPORT = {
