@@ -52,11 +52,8 @@ def test_what_is_fetched_is_named_where_its_size_is_unknown():
 
 
 def test_whatever_measures_is_found_by_its_name(tmp_path):
-    assert set(measuring_rules(ROOT / "rules")) == {
-        "metering_session",
-        "phases_session",
-        "runtime_session",
-    }
+    known = {"metering_session", "phases_session", "runtime_session"}
+    assert known <= set(measuring_rules(ROOT / "rules"))
     (tmp_path / "new.smk").write_text("rule endpoint_session:\n    input:\n        [],\n")
     (tmp_path / "no.smk").write_text("# rule a_session:\nrule session_files:\n    input:\n")
     assert measuring_rules(tmp_path) == ("endpoint_session",)
