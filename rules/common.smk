@@ -21,7 +21,7 @@ from configuration.software import (
     model_environment,
     session_environment,
 )
-from configuration.summary import MEASURE, PREPARE, summary_lines
+from configuration.summary import PREPARE, measuring_rules, summary_lines
 from generation.workloads import WORKLOADS
 from metering.torn import RecordingError
 from runtimes.network import FILE
@@ -155,6 +155,7 @@ def files_of(program, *named):
 # Before the first job.
 
 # What measures or prepares, by its name in Snakemake's plan.
+MEASURE = measuring_rules(ROOT / "rules")
 PLANNED = {full_name(name): name for name in (*MEASURE, *PREPARE)}
 
 
@@ -185,7 +186,8 @@ def tell_plan():
     try:
         # A dry run has finished them all.
         needed = workflow.dag.needrun_jobs(exclude_finished=False)
-        jobs = [(PLANNED.get(job.rule.name), job.wildcards_dict) for job in needed]
+        named = [(PLANNED.get(job.rule.name), job.wildcards_dict) for job in needed]
+        jobs = [(rule, wildcards) for rule, wildcards in named if rule]
         measured_s = PLAN.recorded.measured_seconds()
         for line in summary_lines(jobs, EXPERIMENT, measured_s, nvidia_devices()):
             print(line, file=sys.stderr, flush=True)

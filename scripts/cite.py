@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the figures of README and docs from the published tables; --check only compares.
+"""Writes the figures of README and docs from the published tables, and the flags from their
+vocabulary; --check only compares.
 
 What a figure is says docs/figures.yaml.
 """
@@ -10,12 +11,14 @@ import session.interrupts as _interrupts  # noqa: F401
 
 import argparse
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from analysis.meters.published import blocks
+from analysis.quality.flags import vocabulary
 from publication.citations import Difference, cited
 from publication.figures import Figures
 from publication.markers import replaced
@@ -62,19 +65,27 @@ def definitions() -> dict[str, Any]:
 def made(page: str, figures: Figures, sources: Sources) -> tuple[str, list[Difference]]:
     """A page with its figures and blocks as the tables have them, and what differed."""
     after, differences = cited(page, figures.text)
-    for mark, (campaign, table, block) in blocks().items():
+    for mark, lines in _blocks(sources).items():
         begin = f"<!-- {mark}: made by `{COMMAND}` -->"
         if begin not in after:
             continue
-        renewed = replaced(after, mark, "\n".join(block(sources.table(campaign, table))), COMMAND)
+        renewed = replaced(after, mark, "\n".join(lines()), COMMAND)
         if renewed != after:
             differences.append(_first(after, renewed, mark))
         after = renewed
     return after, differences
 
 
+def _blocks(sources: Sources) -> dict[str, Callable[[], Iterable[str]]]:
+    """By mark, what makes the lines of a block."""
+    tables = {
+        mark: lambda one=one: one[2](sources.table(*one[:2])) for mark, one in blocks().items()
+    }
+    return {**tables, "vocabulary": vocabulary}
+
+
 def _first(before: str, after: str, mark: str) -> Difference:
-    """The first line of a block that is not the table's."""
+    """The first line of a block that differs."""
     pairs = zip(before.split("\n"), after.split("\n"), strict=False)
     number, (old, new) = next((n, p) for n, p in enumerate(pairs, start=1) if p[0] != p[1])
     return Difference(number, mark, old, new)

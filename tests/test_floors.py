@@ -12,7 +12,8 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 PROGRAMS = "programs"
-# From low to high. Rooms of one floor do not know each other; a room knows itself.
+# From low to high. Rooms of one floor do not know each other; a room knows itself. What is in no
+# list is a kind of session, on the floor of those that are.
 FLOORS = (
     ("metering",),
     ("analysis",),
@@ -23,7 +24,8 @@ FLOORS = (
     ("configuration", "publication"),
     (PROGRAMS,),
 )
-# The same within analysis.
+OF_SESSIONS = 3
+# The same within analysis, where each has its floor.
 OF_ANALYSIS = (
     ("tabular", "rounding", "parallel", "statistics"),
     ("energy",),
@@ -134,10 +136,21 @@ class House:
         return found
 
 
-def climbing(house: House, floors: tuple[tuple[str, ...], ...], within: str = "") -> list[str]:
+def climbing(
+    house: House,
+    floors: tuple[tuple[str, ...], ...],
+    within: str = "",
+    others: int | None = None,
+) -> list[str]:
     """A line an import that runs to a higher floor, or to another room of the same, and one for
-    each room that has no floor."""
-    level = {room: at for at, rooms in enumerate(floors) for room in rooms}
+    each room that has no floor.
+
+    Args:
+        others: The floor of rooms that are not listed; None where none may be.
+    """
+    rooms = {room for module in house.files if (room := house.room(module, within))}
+    level = {} if others is None else dict.fromkeys(rooms, others)
+    level |= {room: at for at, listed in enumerate(floors) for room in listed}
     lines = []
     for module, file in house.files.items():
         own = house.room(module, within)
@@ -162,7 +175,8 @@ def house():
 
 
 def test_no_import_runs_from_a_lower_floor_to_a_higher_one(house):
-    found = climbing(house, FLOORS)
+    assert "loads" in FLOORS[OF_SESSIONS]
+    found = climbing(house, FLOORS, others=OF_SESSIONS)
     assert not found, "\n".join(found)
 
 
@@ -173,7 +187,7 @@ def test_no_import_within_the_analysis_does(house):
 
 def test_every_floor_is_there(house):
     rooms = {room for floor in FLOORS for room in floor} - {PROGRAMS}
-    assert rooms == {house.room(module) for module in house.files} - {PROGRAMS}
+    assert rooms <= {house.room(module) for module in house.files} - {PROGRAMS}
     inside = {room for floor in OF_ANALYSIS for room in floor}
     assert inside == {house.room(m, "analysis") for m in house.files} - {None}
 
@@ -291,6 +305,21 @@ def test_a_room_without_a_floor_is_named(tmp_path):
         "cellar.wine: 'cellar' has no floor in test_floors.py"
     ]
     assert not climbing(house, TRIAL)
+
+
+def test_a_new_kind_of_session_stands_beside_the_others(tmp_path):
+    house = built(tmp_path)
+    (tmp_path / "cellar").mkdir()
+    wine = tmp_path / "cellar/wine.py"
+    for source, how in {"low": "", "one": "beside", "high": "above"}.items():
+        wine.write_text(f"import {source}.inner\n")
+        found = climbing(House(tmp_path), TRIAL, others=1)
+        assert [line.endswith(f"stands {how} it") for line in found] == ([True] if how else [])
+    wine.write_text("")
+    (tmp_path / "one/inner.py").write_text("import cellar.wine\n")
+    (line,) = climbing(House(tmp_path), TRIAL, others=1)
+    assert line.endswith("one imports cellar.wine, which stands beside it")
+    assert not climbing(house, TRIAL, others=1)
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from configuration import estimates
 from configuration.load import Experiment
 
 MEASURE_METERS = "metering_session"
-MEASURE = ("phases_session", "runtime_session", MEASURE_METERS)
+SESSION_RULE = re.compile(r"^rule (\w+_session):", re.MULTILINE)
 PREPARE = ("virtual_environment", "workload", "model", "network", "convert")
 # What a job prepares: bytes that are fetched and kept; None where nobody can tell.
 Size = tuple[float, float] | None
+
+
+def measuring_rules(folder: Path) -> tuple[str, ...]:
+    """The rules of a folder that measure: those named KIND_session."""
+    texts = (file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.smk")))
+    return tuple(name for text in texts for name in SESSION_RULE.findall(text))
 
 
 def summary_lines(
@@ -24,13 +32,13 @@ def summary_lines(
     """How long jobs take, what they fetch and keep.
 
     Args:
-        jobs: Rule and wildcards of each that is to run; only those of `MEASURE` and `PREPARE`
-            count.
+        jobs: Rule and wildcards of each that is to run; only planned sessions, that of the
+            meters, and `PREPARE` count.
         measured_s: By a session's name without its round, what such a session took.
         gpus: On this machine.
     """
     jobs = list(jobs)
-    measured = [wildcards for rule, wildcards in jobs if rule in MEASURE]
+    measured = [wildcards for rule, wildcards in jobs if rule.endswith("_session")]
     names = {wildcards["session"] for wildcards in measured if "session" in wildcards}
     sessions = [s for study in experiment.sessions.values() for s in study if s.name in names]
     config, models = experiment.config, experiment.models

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from analysis.energy.repeated import units_of
+from metering.cells import cell_of
 from metering.host import run_facts
 from metering.recording import Recording, spec_digest
 from metering.sampler import Sampler
@@ -129,7 +131,7 @@ class Session:
                 cooled = cooling.wait(name) if item.block != block else []
                 block = item.block
                 windows = bench.measure(item)
-                self._check(windows, name)
+                self._check(windows, name, stopping)
                 sampler.check()
                 recording.append([*cooled, *windows])
                 progress.step(bench.describe(item, windows))
@@ -137,9 +139,15 @@ class Session:
             time.sleep(COVER_S)
         return sampler.stats
 
-    def _check(self, windows: Sequence[Window], name: str) -> None:
-        """Refuses windows that would never count as finished, whatever is measured."""
+    def _check(self, windows: Sequence[Window], name: str, stopping: Stopping) -> None:
+        """Refuses windows that would never count as finished, or never be enough, whatever is
+        measured."""
         whole = windows[-1]
         if whole["kind"] not in self._study.kinds or whole.get(whole["kind"]) != name:
             kinds = " or ".join(self._study.kinds)
             raise ValueError(f"the last window of '{name}' does not name it: {kinds}")
+        if stopping.is_by_width(cell_of(name)) and not units_of(whole):
+            raise ValueError(
+                f"the last window of '{name}', a '{whole['kind']}', has no 'units': how wide the"
+                " interval of its energy is cannot be known without"
+            )

@@ -128,6 +128,10 @@ class Stopping:
         self._energies = energies
         self.verdicts: dict[str, Verdict] = {}
 
+    def is_by_width(self, cell: str) -> bool:
+        """Whether a cell has as many windows as make its interval narrow."""
+        return cell in self._rules
+
     def decide(self) -> None:
         """Finds the cells that have enough by now."""
         if not (waiting := self._rules.keys() - self.verdicts.keys()):

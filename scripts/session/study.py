@@ -38,8 +38,9 @@ class Plan:
         items: All that there can be, in the order of measuring; where a cell has no fixed number of
             windows, round by round.
         repetitions: By cell, how often it is repeated; None where every item is measured and
-            nothing is said of cells. As many windows as make an interval narrow need kinds whose
-            units `analysis.energy.repeated` knows.
+            nothing is said of cells. As many windows as make an interval narrow are windows that
+            say how many `units` of work they hold, unless `analysis.energy.repeated` knows it of
+            their kind.
     """
 
     items: Sequence[Item]

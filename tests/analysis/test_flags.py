@@ -6,7 +6,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+import cite
 import tables_phases
 from analysis.energy.raw import read_session
 from analysis.quality.checks import checks_of
@@ -215,6 +217,13 @@ def test_every_flag_is_in_the_vocabulary_with_what_to_do():
     assert set(issue) <= set(NAMES)
 
 
+def test_the_schema_lets_a_user_name_every_flag_and_no_other():
+    schema = yaml.safe_load((cite.ROOT / "config/schemas/config.schema.yaml").read_text())
+    strict = schema["properties"]["analysis"]["properties"]["strict"]["anyOf"]
+    (of_names,) = (way["items"]["enum"] for way in strict if way["type"] == "array")
+    assert of_names == list(NAMES)
+
+
 def test_flags_are_counted_by_kind_and_what_is_unknown_is_said(lab):
     one = quiet(lab(), throttle_reasons=4)
     one.samples = [s for s in one.samples if s[2]["quantity"] != "clock_sm"]
@@ -233,7 +242,7 @@ def test_a_disagreement_stands_in_every_table_and_on_every_figure(lab, known, ta
         one = pd.read_parquet(path)
         assert "session_flags" in one, path
         assert one.session_flags.str.contains("disagreement").all(), path
-    text = note(campaign.flags("flags"))
+    text = note(campaign.table("flags"))
     assert text.startswith("Flagged (disagreement): small__humaneval-0shot__r1")
 
 

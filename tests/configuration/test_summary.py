@@ -1,9 +1,12 @@
 """What is told of a plan: from the jobs that are to run."""
 
-from configuration.summary import summary_lines
+from pathlib import Path
+
+from configuration.summary import measuring_rules, summary_lines
 
 from .conftest import load
 
+ROOT = Path(__file__).parents[2]
 ONE = "smollm2-135m-instruct__humaneval-0shot__r1"
 
 
@@ -46,3 +49,11 @@ def test_what_is_fetched_is_named_where_its_size_is_unknown():
     )
     assert "about 0.41 GB to fetch, and of unknown size environment unheard-of" in line
     assert "about 1.4 GB to keep" in line
+
+
+def test_whatever_measures_is_found_by_its_name(tmp_path):
+    known = {"metering_session", "phases_session", "runtime_session"}
+    assert known <= set(measuring_rules(ROOT / "rules"))
+    (tmp_path / "new.smk").write_text("rule endpoint_session:\n    input:\n        [],\n")
+    (tmp_path / "no.smk").write_text("# rule a_session:\nrule session_files:\n    input:\n")
+    assert measuring_rules(tmp_path) == ("endpoint_session",)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from analysis.energy.raw import read_session
+from analysis.energy.repeated import repeated
 from session import program
 from session.loop import Session
 from session.specification import ByWidth, Specification, parse
@@ -53,8 +55,9 @@ class WorkError(RuntimeError):
 class Busy:
     """Measures by waiting; `log` is what was done, in order."""
 
-    def __init__(self, log, before, kind):
+    def __init__(self, log, before, kind, units):
         self.facts = {"threads": 1}
+        self._units = units
         self.log, self._before, self._kind = log, before, kind
 
     def prepare(self, say):
@@ -65,7 +68,8 @@ class Busy:
         self._before(item.name)
         self.log.append(item.name)
         part = {"kind": "part", self._kind: item.name, **wait(0.01)}
-        return [part, {"kind": self._kind, self._kind: item.name, "inferences": 1, **wait(0.1)}]
+        whole = {"kind": self._kind, self._kind: item.name, **self._units, **wait(0.1)}
+        return [part, whole]
 
     def describe(self, item, windows):
         return f"{item.name} in {len(windows)} windows"
@@ -84,6 +88,7 @@ class Small:
         self._refused, self._late = changes.get("refused"), changes.get("late")
         self.device = changes.get("device", "cuda:0")
         self.kinds = (changes.get("kind", "work"),)
+        self._units = changes.get("units", {"inferences": 1})
         self.exclusion = self._refused
         self.log = []
 
@@ -95,7 +100,7 @@ class Small:
         self.log.append("open")
         self.exclusion = self._late
         try:
-            yield None if self._late else Busy(self.log, self._before, *self.kinds)
+            yield None if self._late else Busy(self.log, self._before, *self.kinds, self._units)
         finally:
             self.log.append("close")
 
@@ -129,6 +134,7 @@ def measure(tmp_path):
 
 class Raw:
     def __init__(self, folder):
+        self.folder = folder
         self.facts = json.loads((folder / "session.json").read_text())
         self.windows = [json.loads(w) for w in (folder / "windows.jsonl").read_text().splitlines()]
         self.kinds = [window["kind"] for window in self.windows]
@@ -242,6 +248,31 @@ def test_cells_that_have_enough_windows_end_early_and_others_do_not(measure, cap
     assert raw.facts["stopped"]["a"]["with_energy"] == 2
     # Those that are not needed are not counted either.
     assert "small: 6/6 b:3" in capsys.readouterr().err
+
+
+def test_a_kind_that_is_new_says_its_units_itself(measure):
+    units_j = {}
+    for units in (1, 4):
+        names = [f"a:{number}" for number in range(4)]
+        raw = measure(Small(works(*names), {"a": WIDTH}, units={"units": units}))
+        assert raw.facts["stopped"]["a"]["why"] == "narrow enough" and raw.measured() == names[:2]
+        session = read_session(raw.folder)
+        units_j[units] = [each.unit_j for each in repeated(session, 0)]
+        shutil.rmtree(raw.folder)
+    assert units_j[1] == pytest.approx([4 * each for each in units_j[4]], rel=0.5)
+
+
+@pytest.mark.parametrize("units", [{}, {"inferences": 1}, {"units": 0}, {"units": None}], ids=str)
+def test_a_cell_that_could_never_be_narrow_is_refused_at_its_first_window(measure, units):
+    study = Small(works("a:0", "a:1", "a:2"), {"a": WIDTH}, units=units)
+    with pytest.raises(ValueError, match="last window of 'a:0', a 'work', has no 'units'"):
+        measure(study)
+    assert study.log == ["open", "prepare", "a:0", "close"]
+
+
+def test_a_fixed_number_of_windows_needs_no_units(measure):
+    raw = measure(Small(works("a:0", "b:0"), {"a": 1}, units={}))
+    assert raw.measured() == ["a:0", "b:0"]
 
 
 def test_cells_that_stay_wide_end_at_the_cap_and_the_user_is_told(measure, capsys):

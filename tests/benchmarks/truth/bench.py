@@ -24,7 +24,6 @@ from machine import START_NS, Machine
 from powers import POWERS, Power
 
 from analysis.energy.pooling import pool
-from analysis.quality.flags import vocabulary
 from publication.markers import replaced
 
 # Lengths of windows in seconds, and how many of each in a session.
@@ -54,9 +53,7 @@ def main() -> None:
     if args.json:
         args.json.write_text(json.dumps(found, indent=1) + "\n")
     if args.page:
-        page = replaced(args.page.read_text(), "truth bench", tables, "make truth")
-        page = replaced(page, "vocabulary", "\n".join(vocabulary()), "make truth")
-        args.page.write_text(page)
+        args.page.write_text(replaced(args.page.read_text(), "truth bench", tables, "make truth"))
 
 
 def run(sessions: int, *, peers: bool) -> dict:
