@@ -1,5 +1,5 @@
-"""Models and tasks that an earlier version fetched are not fetched again where its campaign goes on:
-that takes a network, and may take hours."""
+"""Models and tasks that an earlier version fetched are not fetched again where its campaign goes
+on: that takes a network, and may take hours."""
 
 import base64
 import json
