@@ -131,6 +131,13 @@ def software_of(env):
     return software_files
 
 
+def python_of(env):
+    def interpreter(wildcards):
+        return SOFTWARE.interpreter(env(wildcards))
+
+    return interpreter
+
+
 def command_of(program, env):
     def command_in(wildcards):
         return command(program, env(wildcards))

@@ -1,6 +1,8 @@
 # Takes: the registry of models.
 # Gives: resources/models/<model>/model.json, beside the weights or naming where they are;
 #        resources/workloads/<benchmark>.jsonl, its tasks, which several workloads may pose.
+# Snakemake makes anew what another command or parameter made; so these stay as they are, or models
+# are fetched again in the middle of a campaign.
 
 
 rule model:
@@ -16,11 +18,13 @@ rule model:
     conda:
         conda_of(model_env)
     params:
-        run=command_of("model", model_env),
+        python=python_of(model_env),
         entry=registry_entry,
         tokenizer=tokenizer_option,
     shell:
-        "{params.run} --name {wildcards.model:q} --entry {params.entry:q}"
+        "{params.python} "
+        f"{SCRIPTS}/model.py"
+        " --name {wildcards.model:q} --entry {params.entry:q}"
         " {params.tokenizer:q} --out {output.ready:q} 2>&1 | tee -i {log:q}"
 
 
@@ -35,8 +39,10 @@ rule workload:
     conda:
         "../envs/analysis.yaml"
     params:
-        run=command("workload", "analysis"),
+        python=SOFTWARE.interpreter("analysis"),
         options=workload_json,
     shell:
-        "{params.run} {wildcards.benchmark:q} --options {params.options:q}"
+        "{params.python} "
+        f"{SCRIPTS}/workload.py"
+        " {wildcards.benchmark:q} --options {params.options:q}"
         " --out {output.tasks:q} 2>&1 | tee -i {log:q}"

@@ -27,7 +27,7 @@ class Experiment:
 
     Attributes:
         config: Validated against config.schema.yaml.
-        models: The registry, validate against models.schema.yaml, with seeded twins and local
+        models: The registry, validated against models.schema.yaml, with seeded twins and local
             copies.
         sessions: By study, what is planned in the order of measuring; of a study that is not asked
             for nothing.

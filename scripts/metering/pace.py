@@ -3,7 +3,7 @@
 NVML's energy counter took 3.5 to 4.6 ms of a core a read on an H100 and moved every 100 ms: read
 twenty times a second it costs 9 % of a core, and between two moves it repeats an old value. So it
 is read seldom, well behind a move, where the value is that of the last one beyond doubt; and now
-and then densely around a move, which tells when the moves are. `analysis.edges` puts both together.
+and then densely around a move, which tells when the moves are. `energy.edges` puts both together.
 Whatever else is dear is paced in the same way, by what it is seen to cost (docs/meters.md).
 """
 

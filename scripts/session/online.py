@@ -38,7 +38,7 @@ def cooling_of(spec: Specification, recording: Recording, say: Callable[[str], N
 def energies(
     spec: Specification, recording: Recording, resolve_periods: float
 ) -> dict[str, list[float | None]]:
-    """By cell, the energy per unit of each window so far, in joules; see `analysis.repeated`.
+    """By cell, the energy per unit of each window so far, in joules; see `energy.repeated`.
 
     Waits until the sampler has written what covers the last window.
     """

@@ -26,7 +26,9 @@ TEN = [
 ]
 METER = {"meter": "GPU 0, Some Board (NVML, whole board)", "estimate": False}
 LEVEL = {"confidence": 0.95}
-BOTH = {"sampled": "rounds and prompts", "why": "", "rounds": 3, "tasks": 12}
+# What of one prompt rests on rounds alone has no number of prompts.
+ROUNDS = {"sampled": "rounds", "why": "", "rounds": 3}
+BOTH = {**ROUNDS, "sampled": "rounds and prompts", "tasks": 12}
 LENGTHS = (128, 256, 512, 1024, 2048, 4096, 8192)
 SLOPE_J = 1e-5
 
@@ -186,7 +188,7 @@ def _estimators(rows, cell, base, randoms):
                         **within(truth * (1 + off), 0.02, randoms),
                         "resolved": resolved or estimator != "attribution",
                         "headline": estimator == ("attribution" if resolved else "repetition"),
-                        **{**BOTH, "sampled": "rounds"},
+                        **ROUNDS,
                         **METER,
                         **LEVEL,
                     }

@@ -1,6 +1,5 @@
 """The files of rules: rules in some, what only Snakemake can say in others, none too long."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -23,11 +22,3 @@ def test_a_file_of_rules_is_short_and_names_its_functions(file):
 def test_every_file_is_included():
     included = re.findall(r'^include: "(.*)"$', FILES[0].read_text(encoding="utf-8"), re.M)
     assert sorted(included) == [f"rules/{file.name}" for file in FILES[1:]]
-
-
-def test_no_program_and_no_package_needs_snakemake():
-    for file in (ROOT / "scripts").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in getattr(node, "names", ()) if hasattr(alias, "name")]
-            names += [getattr(node, "module", None) or ""]
-            assert not [name for name in names if name.split(".")[0] == "snakemake"], file

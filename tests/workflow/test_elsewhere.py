@@ -149,7 +149,7 @@ def test_a_module_reads_its_own_files_and_writes_into_the_project(project):
     assert {name.rpartition("/")[0] for name in programs(output)} == {f"{project.workflow}/scripts"}
     assert f"input: {project.workflow}/envs/pytorch.yaml" in output
     assert f"{project.workflow}/config/published/phases.csv" in output
-    assert f"{project.workflow}/report/phases.rst" in output
+    assert f"{project.workflow}/scripts/analysis/figures/phases.py" in output
     for line in re.findall(r"(?m)^    (?:output|log): (.*)$", output):
         assert not [name for name in line.split(", ") if os.path.isabs(name)]
     # A prefix before the names of rules: they stay local, and the plan is told.

@@ -30,7 +30,7 @@ class Attributed:
 
     Attributes:
         name: Of the domain, or `total`.
-        domain: As its meter parse_domain it; None of `total`.
+        domain: As its meter declared it; None of `total`.
         parts: The domains that it sums; of a domain itself alone, of `total` none where what did
             the work has no meter.
         meter: What it is read from, in words.

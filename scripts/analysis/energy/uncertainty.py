@@ -64,7 +64,7 @@ class PowerChanges:
 
     Args:
         times_ns, joules: Of the curve.
-        step_j, timing_s, reach: As in `energy.curves.Curve`.
+        step_j, timing_s, reach: As in `energy.cumulative.Curve`.
     """
 
     def __init__(

@@ -4,7 +4,7 @@
 `attribution`: the phases of whole generations, split on the curve where the first token was known.
 `difference`: a whole generation less the other phase by repetition; after the definition of
 E_tok,dec = (E_total - E_prefill) / (N_out - 1) of Solovyeva and Castor (arXiv 2602.05712).
-`pooling`: what both phases draw, from all generations of a prompt together (`analysis.pooling`).
+`pooling`: what both phases draw, from all generations of a prompt together (`energy.pooling`).
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def probes_table(
 
 
 def _pooled(session: RawSession, windows: list[Mapping[str, Any]]) -> dict[str, float]:
-    """Both phases by what all generations of the windows draw together (`analysis.pooling`)."""
+    """Both phases by what all generations of the windows draw together (`energy.pooling`)."""
     starts, firsts, ends = (
         np.concatenate([window[name] for window in windows])
         for name in ("starts_ns", "firsts_ns", "ends_ns")

@@ -16,20 +16,19 @@ def rests_on(row: Mapping[str, Any]) -> str:
     """`7 rounds, 12 prompts`, or why there is no interval, in short.
 
     Args:
-        row: With `sampled`, `why`, `rounds` and `tasks`.
+        row: With `sampled`, `why`, `rounds`, and where prompts are sampled `tasks`.
     """
     sampled = row["sampled"]
-    rounds, prompts = _count(row["rounds"], "round"), _count(row["tasks"], "prompt")
-    if sampled == BOTH:
-        return f"{rounds}, {prompts}"
+    if not sampled:
+        return row["why"].partition(":")[0]
     if sampled == ROUNDS:
-        return rounds
+        return _count(row["rounds"], "round")
+    if sampled == BOTH:
+        return f"{_count(row['rounds'], 'round')}, {_count(row['tasks'], 'prompt')}"
     if sampled == PROMPTS:
-        return prompts
-    if sampled:
-        what = sampled.removesuffix(WITHIN).removesuffix("s")
-        return f"{_count(row['tasks'], what)},{WITHIN}"
-    return row["why"].partition(":")[0]
+        return _count(row["tasks"], "prompt")
+    what = sampled.removesuffix(WITHIN).removesuffix("s")
+    return f"{_count(row['tasks'], what)},{WITHIN}"
 
 
 def _count(number: int, what: str) -> str:
