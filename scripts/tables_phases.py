@@ -17,7 +17,7 @@ import pandas as pd
 
 from analysis.energy.raw import read_session
 from analysis.options import tables_parser
-from analysis.parallel import each
+from analysis.parallel import map_parallel
 from analysis.phases.amplification import amplification_table
 from analysis.phases.context import context_table, ends_of, ends_table
 from analysis.phases.drift import with_drift
@@ -57,7 +57,7 @@ def main() -> None:
     analyse = functools.partial(
         analysed, scored=scored, resolve_periods=args.resolve_periods, confidence=args.confidence
     )
-    found = list(each(analyse, args.sessions, args.workers))
+    found = list(map_parallel(analyse, args.sessions, args.workers))
     ends, order, checks = (
         [row for one in found for row in getattr(one, name)] for name in ("ends", "order", "checks")
     )

@@ -73,8 +73,8 @@ def make(copy: Path, campaign: str, python: str, snakemake: Path) -> Path:
         text=True,
     )
     if done.returncode:
-        said = (done.stdout + done.stderr).strip().splitlines()
-        raise PublicationError(f"{campaign}: " + "\n".join(said[-30:]))
+        output = (done.stdout + done.stderr).strip().splitlines()
+        raise PublicationError(f"{campaign}: " + "\n".join(output[-30:]))
     return copy / "results" / campaign
 
 

@@ -49,7 +49,7 @@ def draw(campaign: Campaign) -> Figure:
         "The answer ends where the output first passes the tests; where it never does, at the end"
         " of the target function. A next line ends with its line."
     )
-    style.foot(fig, baseline, style.tasks_note(baseline), note, energy=False)
+    style.footer(fig, baseline, style.tasks_note(baseline), note, energy=False)
     return fig
 
 

@@ -280,7 +280,7 @@ def token_energy_table(
         joules = session.total(segment, starts, ends).joules
         shortest_s = resolve_periods * session.period_s(segment)
 
-        def told(name: str, windows=windows, counts=counts) -> np.ndarray:
+        def repeated(name: str, windows=windows, counts=counts) -> np.ndarray:
             return np.repeat(np.array([window[name] for window in windows]), counts)
 
         parts.append(
@@ -290,10 +290,10 @@ def token_energy_table(
                     "model": session.model,
                     "workload": session.workload,
                     "round": session.facts["spec"]["round"],
-                    "generation": told("generation"),
-                    "task": told("task"),
+                    "generation": repeated("generation"),
+                    "task": repeated("task"),
                     "position": first + 1,
-                    "context": told("prompt_tokens") + first + width / 2,
+                    "context": repeated("prompt_tokens") + first + width / 2,
                     "tokens": width,
                     "joules": joules / session.batch,
                     "resolved": (ends - starts) / 1e9 >= shortest_s,
