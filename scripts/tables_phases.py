@@ -55,7 +55,10 @@ def main() -> None:
     refuse_duplicates({str(path.parent): read_facts(path.parent) for path in args.sessions})
 
     analyse = functools.partial(
-        analysed, scored=scored, resolve_periods=args.resolve_periods, confidence=args.confidence
+        analyse_session,
+        scored=scored,
+        resolve_periods=args.resolve_periods,
+        confidence=args.confidence,
     )
     found = list(map_parallel(analyse, args.sessions, args.workers))
     ends, order, checks = (
@@ -123,7 +126,7 @@ class Analysed:
     order: list[dict[str, Any]]
 
 
-def analysed(
+def analyse_session(
     session_file: Path, scored: Mapping[str, Path], resolve_periods: float, confidence: float
 ) -> Analysed:
     """Of the raw data and scores of one session; sessions need nothing of each other."""

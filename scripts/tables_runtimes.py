@@ -69,7 +69,7 @@ def main() -> None:
     sessions = ordered(sessions)
     measured = [folders[f["spec"]["session"]] for f in sessions if not f["excluded"]]
     analyse = functools.partial(
-        analysed, resolve_periods=args.resolve_periods, confidence=args.confidence
+        analyse_session, resolve_periods=args.resolve_periods, confidence=args.confidence
     )
     found = list(map_parallel(analyse, measured, args.workers))
     inferences = together([one.inferences for one in found])
@@ -122,7 +122,7 @@ class Analysed:
     order: list[dict[str, Any]]
 
 
-def analysed(folder: Path, resolve_periods: float, confidence: float) -> Analysed:
+def analyse_session(folder: Path, resolve_periods: float, confidence: float) -> Analysed:
     """Of the raw data of one session; sessions need nothing of each other."""
     session = read_session(folder)
     windows = inference_windows(session, resolve_periods)

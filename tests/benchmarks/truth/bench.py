@@ -25,7 +25,7 @@ from powers import POWERS, Power
 
 from analysis.energy.pooling import pool
 from analysis.quality.flags import vocabulary
-from publication.markers import replaced
+from publication.markers import replace_marked
 
 # Lengths of windows in seconds, and how many of each in a session.
 WINDOWS = {
@@ -54,8 +54,8 @@ def main() -> None:
     if args.json:
         args.json.write_text(json.dumps(found, indent=1) + "\n")
     if args.page:
-        page = replaced(args.page.read_text(), "truth bench", tables, "make truth")
-        page = replaced(page, "vocabulary", "\n".join(vocabulary()), "make truth")
+        page = replace_marked(args.page.read_text(), "truth bench", tables, "make truth")
+        page = replace_marked(page, "vocabulary", "\n".join(vocabulary()), "make truth")
         args.page.write_text(page)
 
 
