@@ -41,7 +41,7 @@ from analysis.quality.flag_tables import (
 )
 from analysis.quality.order_effect import describe_drifts, order_rows, order_table
 from analysis.quality.windows import windows_table
-from analysis.tabular import table, together
+from analysis.tabular import concatenate, table
 from metering.torn import RecordingError, read_facts, refuse_duplicates
 
 
@@ -65,7 +65,7 @@ def main() -> None:
         [row for one in found for row in getattr(one, name)] for name in ("ends", "order", "checks")
     )
     made = {"windows": pd.concat([one.windows for one in found], ignore_index=True)}
-    repeated = together([one.probes for one in found], PROBES)
+    repeated = concatenate([one.probes for one in found], PROBES)
     level = {"confidence": args.confidence}
     common = common_flags(made["windows"])
     prompts = list(probed(repeated, args.confidence))
@@ -80,9 +80,9 @@ def main() -> None:
         "law_points": law_points,
         "order": order_table(order),
     }
-    generated = together([one.generations for one in found], GENERATIONS)
+    generated = concatenate([one.generations for one in found], GENERATIONS)
     refuse_mixed_meters(generated)
-    along = together([one.position for one in found], POSITION)
+    along = concatenate([one.position for one in found], POSITION)
     pairs = pairs_table(generated)
     summary = summary_table(generated, repeated, common=common, **level)
     paper = read_paper()

@@ -35,10 +35,10 @@ from analysis.runtimes.comparisons import How, comparisons_table
 from analysis.runtimes.correlation import correlation_table
 from analysis.runtimes.drift import with_drift
 from analysis.runtimes.inferences import (
+    concatenate,
     inference_windows,
     inferences_table,
     mixed_meters,
-    together,
 )
 from analysis.runtimes.omnibus import omnibus_table
 from analysis.runtimes.order import ordered
@@ -72,7 +72,7 @@ def main() -> None:
         analyse_session, resolve_periods=args.resolve_periods, confidence=args.confidence
     )
     found = list(map_parallel(analyse, measured, args.workers))
-    inferences = together([one.inferences for one in found])
+    inferences = concatenate([one.inferences for one in found])
     checks = [row for one in found for row in one.checks]
     order = [row for one in found for row in one.order]
     if mixed := mixed_meters(inferences):

@@ -233,7 +233,7 @@ def test_a_disagreement_stands_in_every_table_and_on_every_figure(lab, known, ta
         one = pd.read_parquet(path)
         assert "session_flags" in one, path
         assert one.session_flags.str.contains("disagreement").all(), path
-    text = note(campaign.flags("flags"))
+    text = note(campaign.table("flags"))
     assert text.startswith("Flagged (disagreement): small__humaneval-0shot__r1")
 
 

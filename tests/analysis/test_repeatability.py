@@ -16,7 +16,7 @@ def test_sessions_that_differ_by_known_shares_have_that_coefficient_of_variation
         for repetition in range(3):
             one.generation("T/0", repetition=repetition, prefill_s=0.4, tokens=41)
         labs.append(one)
-    table = tabulate(*labs).flags("repeatability").set_index("metric")
+    table = tabulate(*labs).table("repeatability").set_index("metric")
     energy = table.loc["energy per decoded token"]
     assert energy.sessions == 3 and energy["mean"] == pytest.approx(5.0, rel=0.01)
     assert energy.cv == pytest.approx(0.05, abs=0.003)
@@ -33,4 +33,4 @@ def test_one_session_has_nothing_to_differ_from(lab, tabulate):
     one = lab().begin(seconds=40)
     one.window("idle", 3.0)
     one.generation("T/0", prefill_s=0.4)
-    assert tabulate(one).flags("repeatability").empty
+    assert tabulate(one).table("repeatability").empty

@@ -25,7 +25,7 @@ ends with its line. Of many models and workloads the figure shows means.
 
 
 def draw(campaign: Campaign) -> Figure:
-    baseline = _judged(campaign.generations)
+    baseline = _scored(campaign.generations)
     if baseline.empty:
         raise style.NothingToShowError("no baseline output was judged")
     groups = list(baseline.groupby(["model", "workload"], sort=False))
@@ -53,7 +53,7 @@ def draw(campaign: Campaign) -> Figure:
     return fig
 
 
-def _judged(generations: pd.DataFrame) -> pd.DataFrame:
+def _scored(generations: pd.DataFrame) -> pd.DataFrame:
     """The baseline's first repetitions that have a verdict, with its `score` and the `babble`."""
     if generations.empty:
         return generations

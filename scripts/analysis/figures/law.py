@@ -92,7 +92,7 @@ def _pair(
         look = {"ls": "", "ms": 4, "mfc": "none", **looks[model]}
         above.plot(mine[X[phase]], mine.measured_j, **look)
         below.plot(mine[X[phase]], 100 * mine.residual, **look)
-        label = style.wrapped(f"{model}: {_words(terms)}", 84).replace("\u00a0", " ")
+        label = style.wrapped(f"{model}: {_describe_terms(terms)}", 84).replace("\u00a0", " ")
         lengths = np.geomspace(mine[X[phase]].min(), mine[X[phase]].max(), 200)
         above.plot([], [], color=look["color"], marker=look["marker"], mfc="none", label=label)
         if len(terms) and terms.found.all():
@@ -126,7 +126,7 @@ def _pair(
         above.set_title(TITLES[phase], fontsize=9)
 
 
-def _words(terms: pd.DataFrame) -> str:
+def _describe_terms(terms: pd.DataFrame) -> str:
     if terms.empty or terms.value.isna().any():
         return "not fitted: too few lengths"
     terms = [

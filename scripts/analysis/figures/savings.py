@@ -76,7 +76,7 @@ def _interval(row) -> str:
     return f" [{row.saved_share_low:.1%}, {row.saved_share_high:.1%}]"
 
 
-def _marks(axes: Axes, rows, table: pd.DataFrame) -> None:
+def _draw_pairs(axes: Axes, rows, table: pd.DataFrame) -> None:
     without, with_checks = table.total_j_baseline, table.total_j_suppressed
     axes.hlines(rows, with_checks, without, color=style.GREY, lw=1.5)
     axes.scatter(without, rows, color=style.ORANGE, marker="o", s=28, zorder=3, label="baseline")
@@ -99,7 +99,7 @@ def _tasks(axes: Axes, pairs: pd.DataFrame) -> None:
     passed = pairs.groupby("task").passed_suppressed.agg(lambda each: each.any(skipna=True))
     known = pairs.groupby("task").passed_suppressed.count() > 0
     rows = np.arange(len(tasks))
-    _marks(axes, rows, tasks)
+    _draw_pairs(axes, rows, tasks)
     if style.labelled(axes, len(tasks)):
         names = [
             f"{task} {style.verdict(passed[task] if known[task] else pd.NA, similarity)}"
@@ -116,7 +116,7 @@ def _means(axes: Axes, pairs: pd.DataFrame, shares: pd.DataFrame) -> None:
     groups = pairs.groupby(["workload", "task"], sort=False)[NUMBERS].mean()
     means = groups.groupby("workload", sort=False).mean()
     rows = np.arange(len(means))
-    _marks(axes, rows, means)
+    _draw_pairs(axes, rows, means)
     for row, (workload, mean) in zip(rows, means.iterrows(), strict=True):
         share = shares.loc[(workload, "all tasks")]
         text = f"   saved {share.saved_share:.0%}"

@@ -39,7 +39,7 @@ def verdicts(comparisons: pd.DataFrame, question: str) -> list[dict[str, Any]]:
         if not rows:
             continue
         kinds = [_kind(row) for row in rows]
-        counts = [f"{kinds.count(kind)} {said}" for kind, said in COUNTED.items() if kind in kinds]
+        counts = [f"{kinds.count(kind)} {text}" for kind, text in COUNTED.items() if kind in kinds]
         lines = [
             {"said": _sentence(row), **{name: row[name] for name in ("flags_words", "order_words")}}
             for row, kind in zip(rows, kinds, strict=True)

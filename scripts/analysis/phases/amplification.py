@@ -121,10 +121,10 @@ def amplification_table(
                     "sides": (above, below),
                 }
             )
-    return _judged(rows, confidence, common)
+    return _with_verdicts(rows, confidence, common)
 
 
-def _judged(rows: list[dict], confidence: float, common: Collection[str]) -> pd.DataFrame:
+def _with_verdicts(rows: list[dict], confidence: float, common: Collection[str]) -> pd.DataFrame:
     """With adjusted p, verdicts, and whether those hang on flagged generations."""
     adjusted = ranks.holm([row["p"] for row in rows])
     count = int((~np.isnan(adjusted)).sum())

@@ -327,10 +327,10 @@ def agreement_table(
                     "closure_high": closed.high - 1,
                 }
             )
-    return _judged(rows, tested, confidence, margin, common)
+    return _with_verdicts(rows, tested, confidence, margin, common)
 
 
-def _judged(
+def _with_verdicts(
     rows: list[dict[str, Any]],
     tested: Sequence[tuple[Probed, str]],
     confidence: float,

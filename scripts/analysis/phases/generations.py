@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.energy.raw import TOTAL, RawSession
-from analysis.tabular import table, together
+from analysis.tabular import concatenate, table
 
 # Looks that ran no check.
 UNCHECKED = ("does not compile", "unchanged")
@@ -300,4 +300,4 @@ def token_energy_table(
                 }
             ).astype(POSITION)
         )
-    return together(parts, POSITION)
+    return concatenate(parts, POSITION)

@@ -98,10 +98,10 @@ def savings_table(
             if scope == ALL:
                 row |= _tested(known) | _worse(part, confidence, margin)
             rows.append((row, known))
-    return table(_judged(rows, confidence, common), SAVINGS)
+    return table(_with_verdicts(rows, confidence, common), SAVINGS)
 
 
-def _judged(
+def _with_verdicts(
     rows: list[tuple[dict[str, Any], pd.DataFrame]], confidence: float, common: Collection[str]
 ) -> list[dict[str, Any]]:
     """The rows with adjusted p, verdicts, and whether those hang on flagged pairs."""

@@ -76,7 +76,7 @@ def comparisons_table(
         for metric in METRICS:
             row = BLANK | pair.columns | {"confidence": how.confidence, "margin": how.margin}
             rows.append(row | _row(pair, sides, clean, metric, out, how))
-    compared = _judged(table(rows, COMPARISONS))
+    compared = _with_verdicts(table(rows, COMPARISONS))
     return compared.assign(opposite=_opposite(compared))
 
 
@@ -119,7 +119,9 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, column: str, how: How) ->
     Args:
         first, second: Their rounds, as of `rounds_table`.
     """
-    (numbers, *sides), (others, *other_sides) = (_known(cell, column) for cell in (first, second))
+    (numbers, *sides), (others, *other_sides) = (
+        _rounds_with_value(cell, column) for cell in (first, second)
+    )
     numbers, at, to = np.intersect1d(numbers, others, return_indices=True)
     (above, *us), (below, *other_us) = ([a[at] for a in sides], [a[to] for a in other_sides])
     us = (*us, *other_us)
@@ -168,7 +170,9 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, column: str, how: How) ->
     }
 
 
-def _known(cell: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _rounds_with_value(
+    cell: pd.DataFrame, column: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(rounds, means, uncertainties of reading) of the rounds of a cell that have a value."""
     means = cell[column].to_numpy()
     known = ~np.isnan(means)
@@ -181,7 +185,7 @@ def _share_u(sides: Sequence[np.ndarray], us: Sequence[np.ndarray]) -> float:
     return float(np.sqrt(np.mean(np.sum(shares, axis=0))))
 
 
-def _judged(compared: pd.DataFrame) -> pd.DataFrame:
+def _with_verdicts(compared: pd.DataFrame) -> pd.DataFrame:
     """The table with p adjusted within each family, its name, and the verdicts."""
     for (question, metric), family in compared.groupby(FAMILY, sort=False):
         for p in ("p", "equivalence_p"):
