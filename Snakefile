@@ -31,7 +31,7 @@ onstart:
     refuse_unmet()
     hold_campaign()
     warn_undeclared()
-    tell_plan()
+    log_plan()
 
 
 start_with(onstart)

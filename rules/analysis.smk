@@ -29,7 +29,7 @@ rule tables:
         software=software("analysis"),
         program=files_of("tables_phases"),
         published=own("config/published/phases.csv"),
-        seen=SEEN,
+        seen=STAMP,
         sessions=session_files("phases"),
         scores=campaign_scores,
     output:
@@ -78,7 +78,7 @@ rule runtime_tables:
     input:
         software=software("analysis"),
         program=files_of("tables_runtimes"),
-        seen=SEEN,
+        seen=STAMP,
         sessions=session_files("runtimes"),
     output:
         inferences="results/{campaign}/tables/inferences.parquet",

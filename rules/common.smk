@@ -188,8 +188,8 @@ def hold_campaign():
     RUN.hold(measures=bool(needed_measures()))
 
 
-def tell_plan():
-    """Says how long the jobs take, what they fetch and keep; an estimate is no reason to fail."""
+def log_plan():
+    """Logs how long the jobs take, what they fetch and keep; an estimate is no reason to fail."""
     try:
         # A dry run has finished them all.
         needed = workflow.dag.needrun_jobs(exclude_finished=False)
@@ -202,12 +202,12 @@ def tell_plan():
         logger.debug(f"no estimate of the plan: {error!r}")
 
 
-def tell_dry_run():
-    """Tells the plan at the end of a dry run, below the list of jobs."""
+def log_dry_run():
+    """Logs the plan at the end of a dry run, below the list of jobs."""
     if workflow.executor_plugin is not None and workflow.dryrun and workflow.scheduler is not None:
-        tell_plan()
+        log_plan()
 
 
-atexit.register(tell_dry_run)
+atexit.register(log_dry_run)
 RUN = Run(Path("results", CAMPAIGN))
 RUN.free_killed(logger.warning)

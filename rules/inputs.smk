@@ -117,7 +117,7 @@ def all_software(wildcards):
     return SOFTWARE.ready_files({session_environment(s, EXPERIMENT) for s in sessions})
 
 
-def order(wildcards):
+def session_priority(wildcards):
     return PLAN.priority(wildcards.session)
 
 
@@ -195,7 +195,7 @@ def strict_flags():
     return ",".join(strict) or "none"
 
 
-def seen_here():
+def stamp_file():
     """A file that is younger than tables which this folder did not make, as those of an archive or
     of a copied campaign: when they were made and from what is not known, so they are made again.
     None where Snakemake's folder cannot be written."""
@@ -209,7 +209,7 @@ def seen_here():
     return str(file)
 
 
-SEEN = seen_here()
+STAMP = stamp_file()
 
 # Refuses, before the first job, a replay of outputs that are not there.
 refusing(PLAN.check_replays)()

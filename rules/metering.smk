@@ -38,7 +38,7 @@ rule meter_tables:
     input:
         software=software("analysis"),
         program=files_of("tables_meters"),
-        seen=SEEN,
+        seen=STAMP,
         session="results/{campaign}/meters/session.json",
     output:
         loads="results/{campaign}/meters/loads.parquet",

@@ -18,7 +18,7 @@ rule runtime_session:
         "results/{campaign}/logs/{session}.log",
     wildcard_constraints:
         session=PLAN.unmeasured("runtimes"),
-    priority: order
+    priority: session_priority
     conda:
         conda_of(runtime_env)
     # All of them, whatever the framework uses: nothing else may run beside a measurement.

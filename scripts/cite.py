@@ -19,9 +19,9 @@ import yaml
 
 from analysis.meters.published import blocks
 from analysis.quality.flags import vocabulary
-from publication.citations import Difference, cited
+from publication.citations import Difference, update_citations
 from publication.figures import Figures
-from publication.markers import replaced
+from publication.markers import replace_marked
 from publication.sources import Sources
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="fail where text and table differ")
     args = parser.parse_args()
-    stated = definitions()
+    stated = load_definitions()
     sources = Sources(ROOT, stated["kept"])
     figures = Figures(stated, sources)
     failed = args.check and bool(sources.missing())
@@ -46,7 +46,7 @@ def main() -> None:
     for name in PAGES:
         page = ROOT / name
         before = page.read_text(encoding="utf-8")
-        after, differences = made(before, figures, sources)
+        after, differences = update_page(before, figures, sources)
         wrong = [d for d in differences if args.check or d.table.startswith("–: ")]
         for difference in wrong:
             print(f"{name}:{difference}")
@@ -58,20 +58,20 @@ def main() -> None:
         sys.exit(f"error: texts and tables differ; `{COMMAND}` writes what the tables say")
 
 
-def definitions() -> dict[str, Any]:
+def load_definitions() -> dict[str, Any]:
     return yaml.safe_load((ROOT / "docs" / "figures.yaml").read_text(encoding="utf-8"))
 
 
-def made(page: str, figures: Figures, sources: Sources) -> tuple[str, list[Difference]]:
+def update_page(page: str, figures: Figures, sources: Sources) -> tuple[str, list[Difference]]:
     """A page with its figures and blocks as the tables have them, and what differed."""
-    after, differences = cited(page, figures.text)
+    after, differences = update_citations(page, figures.text)
     for mark, lines in _blocks(sources).items():
         begin = f"<!-- {mark}: made by `{COMMAND}` -->"
         if begin not in after:
             continue
-        renewed = replaced(after, mark, "\n".join(lines()), COMMAND)
+        renewed = replace_marked(after, mark, "\n".join(lines()), COMMAND)
         if renewed != after:
-            differences.append(_first(after, renewed, mark))
+            differences.append(_first_difference(after, renewed, mark))
         after = renewed
     return after, differences
 
@@ -84,7 +84,7 @@ def _blocks(sources: Sources) -> dict[str, Callable[[], Iterable[str]]]:
     return {**tables, "vocabulary": vocabulary}
 
 
-def _first(before: str, after: str, mark: str) -> Difference:
+def _first_difference(before: str, after: str, mark: str) -> Difference:
     """The first line of a block that differs."""
     pairs = zip(before.split("\n"), after.split("\n"), strict=False)
     number, (old, new) = next((n, p) for n, p in enumerate(pairs, start=1) if p[0] != p[1])

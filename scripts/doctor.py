@@ -51,7 +51,7 @@ def main() -> None:
         text = "\n".join(render(found)) + "\n"
         print(text, end="", flush=True)
         if args.out:
-            _keep(found, text, args.out)
+            _save(found, text, args.out)
     except MeterError as error:
         sys.exit(f"error: {error}")
 
@@ -63,7 +63,7 @@ def _positive(text: str) -> float:
     return value
 
 
-def _keep(found: Mapping[str, Any], text: str, out: Path) -> None:
+def _save(found: Mapping[str, Any], text: str, out: Path) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.with_suffix(".txt").write_text(text, encoding="utf-8")
@@ -87,12 +87,12 @@ def diagnose(args: argparse.Namespace) -> dict[str, Any]:
     seconds = args.seconds or shared_s
     sampling_s = args.seconds or SAMPLER_S
     print(f"running the sampler for {sampling_s:g} s ...", file=sys.stderr, flush=True)
-    sampler, rest = _sampler(args, want, sampling_s)
+    sampler, rest = _run_sampler(args, want, sampling_s)
     records = []
     for meter in meters:
         domain = meter.domain.domain
         print(f"reading {domain} for {seconds:g} s ...", file=sys.stderr, flush=True)
-        records.append(_meter(meter, args, seconds, rest.get(domain, [])))
+        records.append(_characterise_meter(meter, args, seconds, rest.get(domain, [])))
         meter.close()
     return {
         "host": host,
@@ -104,7 +104,7 @@ def diagnose(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _meter(
+def _characterise_meter(
     meter: Meter, args: argparse.Namespace, seconds: float, rest: Sequence[Sample]
 ) -> dict[str, Any]:
     domain = meter.domain
@@ -155,7 +155,7 @@ def _interval_s(record: Mapping[str, Any], period_s: float) -> float | None:
     return None if known is None else max(known, period_s)
 
 
-def _sampler(
+def _run_sampler(
     args: argparse.Namespace, want: Sequence[str], seconds: float
 ) -> tuple[dict[str, Any], dict[str, list[Sample]]]:
     """What the sampler costs, or why it does not run; and by domain what it read."""

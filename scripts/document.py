@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from publication.markers import replaced
+from publication.markers import replace_marked
 
 CONFIG = Path(__file__).parents[1] / "config"
 TABLES = {"config.schema.yaml": "configuration", "models.schema.yaml": "registry"}
@@ -30,7 +30,7 @@ def main() -> None:
         schema = yaml.safe_load((CONFIG / "schemas" / name).read_text(encoding="utf-8"))
         if mark == "registry":
             schema = schema["additionalProperties"]
-        after = replaced(after, mark, "\n".join(table(schema)), "make docs")
+        after = replace_marked(after, mark, "\n".join(table(schema)), "make docs")
     if args.check and after != before:
         sys.exit("error: config/README.md differs from the schemas; run `make docs`")
     page.write_text(after, encoding="utf-8")

@@ -17,7 +17,7 @@ from analysis.figures import PAGES, FigureError, figures, load, source_of
 from analysis.figures.drawing.campaign import Campaign
 from analysis.figures.drawing.style import NothingToShowError
 from analysis.pages.common import ABOUT, LEFT_OUT
-from analysis.pages.top import most
+from analysis.pages.top import commonest
 from analysis.quality.flag_tables import note
 from metering.torn import RecordingError
 
@@ -51,7 +51,7 @@ def main() -> None:
         if page.flags:
             flags = campaign.table(page.flags)
             # What most windows carry stands once at the top of the page; a paper has no such page.
-            here, paper = note(flags, besides=most(flags)), note(flags)
+            here, paper = note(flags, besides=commonest(flags)), note(flags)
         save(figure, args.png, here, dpi=spec.dpi)
         save(figure, args.pdf, paper, metadata={"CreationDate": None})
     args.png.with_suffix(ABOUT).write_text(

@@ -17,9 +17,15 @@ from pathlib import Path
 
 import yaml
 
-from publication.campaigns import PublicationError, files_of, make, published, scratch
+from publication.campaigns import (
+    PublicationError,
+    files_of,
+    make,
+    published_campaigns,
+    scratch_copy,
+)
 from publication.differences import differences
-from publication.digests import DigestError, bytes_hold, digest, processor, record
+from publication.digests import DigestError, are_bytes_comparable, digest, processor, record
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "docs" / "figures.yaml"
@@ -32,7 +38,7 @@ def main() -> None:
     parser.add_argument("campaigns", nargs="*", help="of those in git; all where none is named")
     parser.add_argument("--check", action="store_true", help="compare, and change nothing")
     args = parser.parse_args()
-    known = published(ROOT)
+    known = published_campaigns(ROOT)
     if unknown := set(args.campaigns) - set(known):
         sys.exit(f"error: no published campaign {unknown.pop()}; there are {', '.join(known)}")
     differ = False
@@ -41,12 +47,12 @@ def main() -> None:
             print(campaign, flush=True)
         here = ROOT / "results" / campaign
         try:
-            with made(campaign) as there:
+            with remake(campaign) as there:
                 if not args.check:
                     publish(there, here)
                     record(DIGESTS, here)
                     continue
-                for line in compared(here, there):
+                for line in compare(here, there):
                     differ = True
                     print(f"  {line}", flush=True)
         except (PublicationError, DigestError) as error:
@@ -61,16 +67,16 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def made(campaign: str) -> Iterator[Path]:
+def remake(campaign: str) -> Iterator[Path]:
     """The folder of a campaign as made now, while it is needed."""
     with tempfile.TemporaryDirectory() as folder:
-        yield make(scratch(ROOT, campaign, Path(folder)), campaign, sys.executable, SNAKEMAKE)
+        yield make(scratch_copy(ROOT, campaign, Path(folder)), campaign, sys.executable, SNAKEMAKE)
 
 
-def compared(here: Path, there: Path) -> list[str]:
+def compare(here: Path, there: Path) -> list[str]:
     """Prints the digest of a campaign's tables as made now, and returns what differs from the
     published ones."""
-    exact = bytes_hold(DIGESTS, here.name)
+    exact = are_bytes_comparable(DIGESTS, here.name)
     how = "" if exact else f"; numbers to 1e-9, for the processor is another: {processor()}"
     print(f"{digest(there)}{how}", flush=True)
     return list(differences(here, there, exact=exact))

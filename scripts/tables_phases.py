@@ -17,7 +17,7 @@ import pandas as pd
 
 from analysis.energy.raw import read_session
 from analysis.options import tables_parser
-from analysis.parallel import each
+from analysis.parallel import map_parallel
 from analysis.phases.amplification import amplification_table
 from analysis.phases.context import context_table, ends_of, ends_table
 from analysis.phases.drift import with_drift
@@ -41,7 +41,7 @@ from analysis.quality.flag_tables import (
 )
 from analysis.quality.order_effect import describe_drifts, order_rows, order_table
 from analysis.quality.windows import windows_table
-from analysis.tabular import table, together
+from analysis.tabular import concatenate, table
 from metering.torn import RecordingError, read_facts, refuse_duplicates
 
 
@@ -55,14 +55,17 @@ def main() -> None:
     refuse_duplicates({str(path.parent): read_facts(path.parent) for path in args.sessions})
 
     analyse = functools.partial(
-        analysed, scored=scored, resolve_periods=args.resolve_periods, confidence=args.confidence
+        analyse_session,
+        scored=scored,
+        resolve_periods=args.resolve_periods,
+        confidence=args.confidence,
     )
-    found = list(each(analyse, args.sessions, args.workers))
+    found = list(map_parallel(analyse, args.sessions, args.workers))
     ends, order, checks = (
         [row for one in found for row in getattr(one, name)] for name in ("ends", "order", "checks")
     )
     made = {"windows": pd.concat([one.windows for one in found], ignore_index=True)}
-    repeated = together([one.probes for one in found], PROBES)
+    repeated = concatenate([one.probes for one in found], PROBES)
     level = {"confidence": args.confidence}
     common = common_flags(made["windows"])
     prompts = list(probed(repeated, args.confidence))
@@ -77,9 +80,9 @@ def main() -> None:
         "law_points": law_points,
         "order": order_table(order),
     }
-    generated = together([one.generations for one in found], GENERATIONS)
+    generated = concatenate([one.generations for one in found], GENERATIONS)
     refuse_mixed_meters(generated)
-    along = together([one.position for one in found], POSITION)
+    along = concatenate([one.position for one in found], POSITION)
     pairs = pairs_table(generated)
     summary = summary_table(generated, repeated, common=common, **level)
     paper = read_paper()
@@ -123,7 +126,7 @@ class Analysed:
     order: list[dict[str, Any]]
 
 
-def analysed(
+def analyse_session(
     session_file: Path, scored: Mapping[str, Path], resolve_periods: float, confidence: float
 ) -> Analysed:
     """Of the raw data and scores of one session; sessions need nothing of each other."""

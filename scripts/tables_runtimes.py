@@ -17,7 +17,7 @@ import pandas as pd
 
 from analysis.energy.raw import read_session
 from analysis.options import tables_parser
-from analysis.parallel import each
+from analysis.parallel import map_parallel
 from analysis.quality.checks import checks_of, checks_table
 from analysis.quality.flag_tables import (
     FlaggedError,
@@ -30,20 +30,20 @@ from analysis.quality.flag_tables import (
 )
 from analysis.quality.order_effect import order_rows, order_table
 from analysis.runtimes.accounts import excluded_table, parity_table
-from analysis.runtimes.by_round import by_round
 from analysis.runtimes.cells import cells_table
 from analysis.runtimes.comparisons import How, comparisons_table
 from analysis.runtimes.correlation import correlation_table
-from analysis.runtimes.drift import beside
+from analysis.runtimes.drift import with_drift
 from analysis.runtimes.inferences import (
+    concatenate,
     inference_windows,
     inferences_table,
     mixed_meters,
-    together,
 )
 from analysis.runtimes.omnibus import omnibus_table
 from analysis.runtimes.order import ordered
 from analysis.runtimes.pairs import engine_pairs
+from analysis.runtimes.rounds import rounds_table
 from analysis.runtimes.systems import systems_table
 from metering.torn import RecordingError, read_facts, refuse_duplicates
 
@@ -69,10 +69,10 @@ def main() -> None:
     sessions = ordered(sessions)
     measured = [folders[f["spec"]["session"]] for f in sessions if not f["excluded"]]
     analyse = functools.partial(
-        analysed, resolve_periods=args.resolve_periods, confidence=args.confidence
+        analyse_session, resolve_periods=args.resolve_periods, confidence=args.confidence
     )
-    found = list(each(analyse, measured, args.workers))
-    inferences = together([one.inferences for one in found])
+    found = list(map_parallel(analyse, measured, args.workers))
+    inferences = concatenate([one.inferences for one in found])
     checks = [row for one in found for row in one.checks]
     order = [row for one in found for row in one.order]
     if mixed := mixed_meters(inferences):
@@ -83,8 +83,8 @@ def main() -> None:
     flagged = all_windows([one.flagged for one in found])
     refuse_flagged(args.strict, flagged, ("inference",), "the summary")
     common = common_flags(flagged)
-    rounds = by_round(inferences)
-    clean = by_round(inferences, common=common, clean_only=True)
+    rounds = rounds_table(inferences)
+    clean = rounds_table(inferences, common=common, clean_only=True)
     how = How(args.confidence, args.equivalence_margin)
     comparisons = comparisons_table(rounds, clean, sessions, how)
     engines = comparisons_table(rounds, clean, sessions, how, engine_pairs)
@@ -94,8 +94,8 @@ def main() -> None:
     tables = {
         "inferences": inferences,
         "runtimes": cells_table(rounds, clean, args.confidence),
-        "comparisons": beside(comparisons, drift, inferences, alpha),
-        "engines": beside(engines, drift, inferences, alpha),
+        "comparisons": with_drift(comparisons, drift, inferences, alpha),
+        "engines": with_drift(engines, drift, inferences, alpha),
         "omnibus": omnibus_table(rounds, comparisons),
         "correlation": correlation_table(rounds, clean, args.confidence),
         "runtime_order": drift,
@@ -122,7 +122,7 @@ class Analysed:
     order: list[dict[str, Any]]
 
 
-def analysed(folder: Path, resolve_periods: float, confidence: float) -> Analysed:
+def analyse_session(folder: Path, resolve_periods: float, confidence: float) -> Analysed:
     """Of the raw data of one session; sessions need nothing of each other."""
     session = read_session(folder)
     windows = inference_windows(session, resolve_periods)

@@ -12,7 +12,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def each(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[R]:
+def map_parallel(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[R]:
     """What `work` makes of each; it and its results must pickle.
 
     Args:

@@ -13,7 +13,7 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, Any]) -> pd.D
     return pd.DataFrame(list(rows), columns=list(columns)).astype(dict(columns))
 
 
-def together(tables: Iterable[pd.DataFrame], columns: Mapping[str, Any]) -> pd.DataFrame:
+def concatenate(tables: Iterable[pd.DataFrame], columns: Mapping[str, Any]) -> pd.DataFrame:
     """The rows of all tables, also of none."""
     filled = [each for each in tables if len(each)]
     return pd.concat(filled, ignore_index=True) if filled else table([], columns)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from generation.specification import BenchmarkSpecification, PhasesSpecification, SweepSettings
 from metering.cells import cell_of
 from session.specification import ByWidth, Repetitions
-from session.stopping import most
+from session.stopping import most_windows
 
 # What a probe repeats; see `decode.Engine`.
 PROBED = ("prefill", "decode", "generation")
@@ -134,7 +134,7 @@ def planned_outputs(spec: BenchmarkSpecification, tasks: Iterable[str]) -> list[
     return [
         Output(task, condition, repetition)
         for task in tasks
-        for repetition in range(most(spec.repetitions))
+        for repetition in range(most_windows(spec.repetitions))
         for condition in spec.conditions
     ]
 
@@ -199,7 +199,7 @@ def probes(
     return [
         probe
         for task in tasks
-        for repetition in range(most(repetitions))
+        for repetition in range(most_windows(repetitions))
         for probe in (
             Probe(task, 1, "prefill", repetition),
             *(Probe(task, n, what, repetition) for n in lengths for what in PROBED[1:]),

@@ -24,7 +24,7 @@ from generation.sandbox import Pool
 from generation.specification import SWEEP, PhasesSpecification, SweepSpecification
 from generation.suppression import Suppressor
 from generation.workloads import WORKLOADS, Posed, WorkloadError, read_tasks
-from session.preparation import STRETCH_S, unsettled, warm_up
+from session.preparation import STRETCH_S, warm_up, why_unsettled
 from session.study import Say, Window
 from weights import fold
 from weights.decoders import context_limit
@@ -253,7 +253,7 @@ class Lab:
         protocol = self._spec.protocol
         warm = warm_up(stretch, warmup_s - (time.monotonic_ns() - begin_ns) / 1e9, protocol)
         edges = {"start_ns": begin_ns, "end_ns": time.monotonic_ns()}
-        if (line := unsettled(warm, protocol)) is not None:
+        if (line := why_unsettled(warm, protocol)) is not None:
             say(line)
         return [{"kind": "warmup", **edges, **warm}]
 

@@ -15,7 +15,7 @@ from loads.plan import LoadWindow, plan_windows
 from loads.specification import MetersSpecification
 from loads.tools import Around, installed, open_tools
 from loads.work import Loads, PhaseTimes
-from session.preparation import STRETCH_S, unsettled, warm_up
+from session.preparation import STRETCH_S, warm_up, why_unsettled
 from session.study import Plan, Say, Window
 
 # Before each window, at random, so that it meets the meter's moves anywhere; long enough for the
@@ -84,7 +84,7 @@ class _Bench:
                 return done / (time.monotonic() - start_s)
 
             warm = warm_up(stretch, WARMUP_S, protocol)
-            if (line := unsettled(warm, protocol)) is not None:
+            if (line := why_unsettled(warm, protocol)) is not None:
                 say(f"{name}: {line}")
         edges = {"start_ns": start_ns, "end_ns": time.monotonic_ns()}
         return [{"kind": "warmup", **edges, **warm}]

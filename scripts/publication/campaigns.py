@@ -27,14 +27,14 @@ class PublicationError(Exception):
     """The workflow failed; the message ends with what it said."""
 
 
-def published(root: Path) -> list[str]:
+def published_campaigns(root: Path) -> list[str]:
     """The campaigns whose results are in git, as .gitignore names them."""
     lines = (root / ".gitignore").read_text(encoding="utf-8").splitlines()
     names = [line.removeprefix("!/results/") for line in lines if line.startswith("!/results/")]
     return sorted(name.rstrip("/") for name in names if name.endswith("/"))
 
 
-def scratch(root: Path, campaign: str, folder: Path) -> Path:
+def scratch_copy(root: Path, campaign: str, folder: Path) -> Path:
     """A copy of the repository in which a campaign can be made anew and nothing else is touched."""
     for name in LINKED:
         (folder / name).symlink_to(root / name)
@@ -73,8 +73,8 @@ def make(copy: Path, campaign: str, python: str, snakemake: Path) -> Path:
         text=True,
     )
     if done.returncode:
-        said = (done.stdout + done.stderr).strip().splitlines()
-        raise PublicationError(f"{campaign}: " + "\n".join(said[-30:]))
+        output = (done.stdout + done.stderr).strip().splitlines()
+        raise PublicationError(f"{campaign}: " + "\n".join(output[-30:]))
     return copy / "results" / campaign
 
 

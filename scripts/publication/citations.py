@@ -37,7 +37,7 @@ class Difference:
         return f"{self.line}: {self.name}: the text says '{self.text}', the table '{self.table}'"
 
 
-def cited(page: str, figure: Callable[..., str]) -> tuple[str, list[Difference]]:
+def update_citations(page: str, figure: Callable[..., str]) -> tuple[str, list[Difference]]:
     """The page with every figure as its table has it, and where that differs from before.
 
     A figure that cannot be had stays as it is and is a difference, but for those of runs that were
@@ -47,7 +47,7 @@ def cited(page: str, figure: Callable[..., str]) -> tuple[str, list[Difference]]
     lines = []
     for number, line, prose in _lines(page):
 
-        def renewed(match: re.Match, number: int = number) -> str:
+        def update(match: re.Match, number: int = number) -> str:
             name, *arguments = (part.strip() for part in match["what"].split(":"))
             try:
                 text = figure(name, arguments)
@@ -60,7 +60,7 @@ def cited(page: str, figure: Callable[..., str]) -> tuple[str, list[Difference]]
                 differences.append(Difference(number, match["what"], match["text"], text))
             return f"<!--={match['what']}-->{text}<!--/-->"
 
-        lines.append(CITATION.sub(renewed, line) if prose else line)
+        lines.append(CITATION.sub(update, line) if prose else line)
     return "\n".join(lines), differences
 
 

@@ -28,8 +28,8 @@ def differences(published: Path, made: Path, *, exact: bool = True) -> Iterator[
         exact: Whether tables are compared byte for byte, or numbers to 1e-9 and all else exactly.
     """
     tables = _bytes if exact else _tables
-    for patterns, compare in ((TABLES, tables), (PAGES, _pages), (FIGURES, _nothing)):
-        old, new = _found(published, patterns), _found(made, patterns)
+    for patterns, compare in ((TABLES, tables), (PAGES, _pages), (FIGURES, _ignore)):
+        old, new = _files(published, patterns), _files(made, patterns)
         for name in sorted(old | new):
             if name not in new:
                 yield f"{name}: is published and not made"
@@ -102,9 +102,9 @@ def _pages(old: Path, new: Path) -> str | None:
     return page_difference(old.read_text("utf-8"), new.read_text("utf-8"))
 
 
-def _nothing(old: Path, new: Path) -> None:
+def _ignore(old: Path, new: Path) -> None:
     return None
 
 
-def _found(folder: Path, patterns: tuple[str, ...]) -> set[str]:
+def _files(folder: Path, patterns: tuple[str, ...]) -> set[str]:
     return {str(p.relative_to(folder)) for pattern in patterns for p in folder.glob(pattern)}

@@ -86,7 +86,7 @@ def record(file: Path, folder: Path) -> None:
         rows.writerows(dataclasses.asdict(known[name]) for name in sorted(known))
 
 
-def bytes_hold(file: Path, campaign: str) -> bool:
+def are_bytes_comparable(file: Path, campaign: str) -> bool:
     """Whether what is made here can be compared with a published campaign byte for byte.
 
     Raises:

@@ -84,11 +84,11 @@ class Figures:
 
     def _value(self, figure: Mapping[str, Any], expression: str, given: Mapping[str, str]) -> Any:
         if "let" not in figure:
-            return _evaluated(self._rows(figure, given), _argument(expression, given))
+            return _evaluate(self._rows(figure, given), _argument(expression, given))
         named = {}
         for name, other in figure["let"].items():
             merged = {**figure, **other, "where": figure.get("where", {}) | other.get("where", {})}
-            named[name] = _evaluated(self._rows(merged, given), merged["value"])
+            named[name] = _evaluate(self._rows(merged, given), merged["value"])
         return pd.eval(expression, local_dict=named, engine="python")
 
     def _rows(self, figure: Mapping[str, Any], given: Mapping[str, str]) -> pd.DataFrame:
@@ -113,7 +113,7 @@ def _argument(value: Any, given: Mapping[str, str]) -> Any:
     return Template(value).substitute(given) if isinstance(value, str) else value
 
 
-def _evaluated(rows: pd.DataFrame, expression: str) -> Any:
+def _evaluate(rows: pd.DataFrame, expression: str) -> Any:
     """A column or an expression over the rows: one value, or one row's."""
     if expression in rows:
         found = rows[expression]

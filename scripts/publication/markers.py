@@ -3,7 +3,7 @@
 import sys
 
 
-def replaced(page: str, mark: str, content: str, command: str) -> str:
+def replace_marked(page: str, mark: str, content: str, command: str) -> str:
     """The page with what stands between the two marks replaced.
 
     Args:

@@ -6,7 +6,7 @@ import dataclasses
 import random
 
 from runtimes.specification import RuntimesSpecification
-from session.stopping import most
+from session.stopping import most_windows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +35,6 @@ def order_blocks(spec: RuntimesSpecification) -> list[Block]:
     sizes = spec.batch_sizes
     return [
         Block(batch, repetition)
-        for repetition in range(most(spec.repetitions))
+        for repetition in range(most_windows(spec.repetitions))
         for batch in order.sample(sizes, len(sizes))
     ]

@@ -16,7 +16,7 @@ from runtimes.agenda import Block
 from runtimes.base import Backend, Executable, Settings, compute
 from runtimes.network import Network, relative_error
 from runtimes.specification import RuntimesSpecification
-from session.preparation import STRETCH_S, unsettled, warm_up
+from session.preparation import STRETCH_S, warm_up, why_unsettled
 from session.study import Say, Window
 
 # Inferences beyond those that just fill a window at the speed seen so far.
@@ -141,7 +141,7 @@ class Bench:
             self.inferences[batch] = math.ceil(MARGIN * spec.window_s / self._fastest_s)
             edges = {"start_ns": start_ns, "end_ns": time.monotonic_ns()}
             windows.append({"kind": "warmup", "batch": batch, **edges, **warm})
-            if (line := unsettled(warm, spec.protocol)) is not None:
+            if (line := why_unsettled(warm, spec.protocol)) is not None:
                 say(f"batch {batch}: {line}")
         return windows
 

@@ -27,7 +27,7 @@ class Run:
     def __init__(self, campaign: Path) -> None:
         self._name = campaign.name
         self._path = campaign / "partial" / "run.lock"
-        self._others = _locks()
+        self._others = _snakemake_locks()
 
     def free_killed(self, say: Callable[[str], None]) -> None:
         """Removes what a run of this campaign that was killed on this host has left locked."""
@@ -41,12 +41,14 @@ class Run:
         if lock.previous.get("host") != socket.gethostname():
             lock.restore_previous()
             return
-        for path in {Path(name) for name in lock.previous.get("locks", "").split("\n")} & _locks():
+        for path in {
+            Path(name) for name in lock.previous.get("locks", "").split("\n")
+        } & _snakemake_locks():
             path.unlink(missing_ok=True)
         before = describe_holder(lock.previous)
         say(f"{before}, was killed: it holds {self._name} no more, which goes on")
         lock.release()
-        self._others = _locks()
+        self._others = _snakemake_locks()
 
     def hold(self, measures: bool) -> None:
         """Holds the campaign until this process ends.
@@ -57,7 +59,7 @@ class Run:
         Raises:
             BusyError: Another run measures into the campaign.
         """
-        locks = "\n".join(str(path) for path in sorted(_locks() - self._others))
+        locks = "\n".join(str(path) for path in sorted(_snakemake_locks() - self._others))
         lock = Lock(self._path, f"a run of campaign {self._name}", locks=locks)
         try:
             lock.acquire()
@@ -71,14 +73,14 @@ class Run:
         except LockError:
             pass  # each session says that it cannot lock
         else:
-            atexit.register(_freed, lock, os.getpid())
+            atexit.register(_release, lock, os.getpid())
 
 
-def _freed(lock: Lock, pid: int) -> None:
+def _release(lock: Lock, pid: int) -> None:
     if os.getpid() == pid:
         with contextlib.suppress(OSError):
             lock.release()
 
 
-def _locks() -> set[Path]:
+def _snakemake_locks() -> set[Path]:
     return set(SNAKEMAKE.absolute().iterdir()) if SNAKEMAKE.is_dir() else set()

@@ -15,7 +15,7 @@ from metering.trace import Sample
 from session.specification import Cooldown
 
 
-def above(now_c: Mapping[str, float], reference_c: Mapping[str, float]) -> float:
+def excess_k(now_c: Mapping[str, float], reference_c: Mapping[str, float]) -> float:
     """Kelvin of the domain that is furthest above its reference."""
     return max(now_c[domain] - reference_c[domain] for domain in reference_c)
 
@@ -64,12 +64,14 @@ class Cooling:
             now_c = self._temperatures(now_ns)
             now_ns = time.monotonic_ns()
             known = self._reference_c.keys() <= now_c.keys()
-            reached = known and above(now_c, self._reference_c) <= self._cooldown.within_c
+            reached = known and excess_k(now_c, self._reference_c) <= self._cooldown.within_c
             if reached or not known or now_ns >= limit_ns:
                 break
         if not reached:
             seconds = (now_ns - start_ns) / 1e9
-            where = f"{above(now_c, self._reference_c):.0f} K above" if known else "not known to be"
+            where = (
+                f"{excess_k(now_c, self._reference_c):.0f} K above" if known else "not known to be"
+            )
             self._say(f"{before}: after {seconds:.0f} s of cooling {where} what it was when idle")
         return [
             {
@@ -90,16 +92,16 @@ def temperatures_of(
     """What `Cooling` takes: from the segment's trace, read every `period_s`, of these domains. A
     domain that has no temperature, or none since then, is left out."""
 
-    def of(samples: list[Sample]) -> list[Sample]:
+    def temperatures(samples: list[Sample]) -> list[Sample]:
         return [s for s in samples if s.quantity == "temperature" and s.domain in domains]
 
-    def since(since_ns: int) -> dict[str, float]:
-        def enough(samples: list[Sample]) -> bool:
-            found = of(samples)
+    def read_since(since_ns: int) -> dict[str, float]:
+        def is_complete(samples: list[Sample]) -> bool:
+            found = temperatures(samples)
             fresh = {s.domain for s in found if s.t_ns >= since_ns}
             return fresh == {s.domain for s in found}
 
-        found = of(wait_for(trace, segment, period_s, enough))
+        found = temperatures(wait_for(trace, segment, period_s, is_complete))
         return {s.domain: s.value for s in found if s.t_ns >= since_ns}
 
-    return since
+    return read_since

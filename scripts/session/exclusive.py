@@ -35,7 +35,9 @@ class BusyError(RuntimeError):
 
 
 @contextlib.contextmanager
-def alone(session: str, partial: Path, final: Path, ancestor: int | None) -> Iterator[bool]:
+def exclusive_session(
+    session: str, partial: Path, final: Path, ancestor: int | None
+) -> Iterator[bool]:
     """The block in which a session is measured: whether there is anything to measure. Waits while
     another session is measured on this machine: each would measure the other.
 
@@ -51,18 +53,18 @@ def alone(session: str, partial: Path, final: Path, ancestor: int | None) -> Ite
     interrupt_with(ancestor)
     say = Progress(session, 1).say
     what = f"session {session} of campaign {partial.absolute().parent.name}"
-    with _only_here(partial, session, what, say):
+    with _lock_session(partial, session, what, say):
         if not is_free(final):
             # By another run, since this one was planned.
             say("is measured already")
             yield False
             return
-        with _only_now(what, say):
+        with _lock_machine(what, say):
             yield True
 
 
 @contextlib.contextmanager
-def _only_here(
+def _lock_session(
     partial: Path, session: str, what: str, say: Callable[[str], None]
 ) -> Iterator[None]:
     lock = Lock(partial / f"{session}.lock", what)
@@ -74,14 +76,14 @@ def _only_here(
     except LockError as error:
         say(f"that nobody else measures this session is not known: {error}")
     else:
-        _refuse_seen(lock, partial, session)
+        _refuse_active(lock, partial, session)
     try:
         yield
     finally:
         lock.release()
 
 
-def _refuse_seen(lock: Lock, partial: Path, session: str) -> None:
+def _refuse_active(lock: Lock, partial: Path, session: str) -> None:
     """Not every shared file system shows one host the locks of another: but samples that are being
     written are seen."""
     if lock.previous.get("host", socket.gethostname()) == socket.gethostname():
@@ -104,7 +106,7 @@ def _refusal(session: str, holder: dict[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def _only_now(what: str, say: Callable[[str], None]) -> Iterator[None]:
+def _lock_machine(what: str, say: Callable[[str], None]) -> Iterator[None]:
     path = os.environ.get(VARIABLE, MACHINE)
     if not path:
         yield

@@ -4,14 +4,14 @@ rest, some of which take seconds."""
 import os
 import sys
 
-_report = sys.excepthook
+_default_hook = sys.excepthook
 
 
-def _one_line(kind, error, traceback) -> None:
+def _excepthook(kind, error, traceback) -> None:
     if issubclass(kind, KeyboardInterrupt):
         print(f"{os.path.basename(sys.argv[0])}: interrupted", file=sys.stderr)
     else:
-        _report(kind, error, traceback)
+        _default_hook(kind, error, traceback)
 
 
-sys.excepthook = _one_line
+sys.excepthook = _excepthook

@@ -100,7 +100,7 @@ class Session:
             "sampler": stats,
         }
         if plan.repetitions is not None:
-            facts["stopped"] = stopping.verdicts_told()
+            facts["stopped"] = stopping.recorded_verdicts()
         # What may not be measured can be tried again when its reason is mended.
         recording.finish(facts, measured=study.exclusion is None)
 

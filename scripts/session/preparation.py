@@ -16,7 +16,7 @@ STRETCHES = 3
 STRETCH_S = 0.5
 
 
-def settled(rates: Sequence[float], within: float) -> bool:
+def is_settled(rates: Sequence[float], within: float) -> bool:
     """Whether the last rates agree: the fastest over the slowest is within so much of their mean,
     half as much where each is above, or each below, the one before: that looks like a trend."""
     last = rates[-STRETCHES:]
@@ -48,14 +48,14 @@ def warm_up(
     start_s = clock()
     while True:
         worked_s = clock() - start_s
-        stable = None if within is None else settled(rates, within)
+        stable = None if within is None else is_settled(rates, within)
         enough = stable is not False or worked_s >= protocol.warmup_max_s
         if worked_s >= least_s and enough:
             return {"rates_per_s": rates, "stable": stable}
         rates.append(stretch())
 
 
-def unsettled(warm: Mapping[str, Any], protocol: Protocol) -> str | None:
+def why_unsettled(warm: Mapping[str, Any], protocol: Protocol) -> str | None:
     """One line on a rate that did not settle; None where it did, or nobody asked."""
     if warm["stable"] is not False:
         return None
@@ -80,9 +80,9 @@ def rest_and_idle(
     # What stands now stays: the collector need not walk it between windows.
     gc.collect()
     gc.freeze()
-    windows = [_asleep("settle", settle_s)] if settle_s > 0 else []
+    windows = [_sleep("settle", settle_s)] if settle_s > 0 else []
     say(f"recording idle for {idle_s:g} s")
-    return [*windows, _asleep("idle", idle_s)]
+    return [*windows, _sleep("idle", idle_s)]
 
 
 def idle_again(settle_s: float, idle_s: float, say: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -91,11 +91,11 @@ def idle_again(settle_s: float, idle_s: float, say: Callable[[str], None]) -> li
     if idle_s <= 0:
         return []
     say(f"recording idle once more, for {idle_s:g} s")
-    rest = [_asleep("settle", settle_s)] if settle_s > 0 else []
-    return [*rest, _asleep("idle", idle_s)]
+    rest = [_sleep("settle", settle_s)] if settle_s > 0 else []
+    return [*rest, _sleep("idle", idle_s)]
 
 
-def _asleep(kind: str, seconds: float) -> dict[str, Any]:
+def _sleep(kind: str, seconds: float) -> dict[str, Any]:
     start_ns = time.monotonic_ns()
     time.sleep(seconds)
     return {"kind": kind, "start_ns": start_ns, "end_ns": time.monotonic_ns()}

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from metering.meter import MeterError
 from metering.torn import RecordingError
-from session.exclusive import INTERRUPTED, BusyError, alone
+from session.exclusive import INTERRUPTED, BusyError, exclusive_session
 from session.loop import Session
 from session.specification import Specification, SpecificationError, load, parse
 from session.study import Study
@@ -56,7 +56,7 @@ def measure(
         prefix: What stands before such a message.
     """
     try:
-        with alone(spec.session, args.partial, args.out, args.parent) as free:
+        with exclusive_session(spec.session, args.partial, args.out, args.parent) as free:
             if free:
                 Session(study(), spec, document, args.partial, args.out).run()
     except (MeterError, RecordingError, BusyError, *errors) as error:

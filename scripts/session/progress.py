@@ -41,9 +41,9 @@ class Progress:
             self._started, self._before = now, self._done
         elif self._done < self._total:
             each_s = (now - self._started) / (self._done - self._before)
-            left = f", about {_told(each_s * (self._total - self._done))} left"
+            left = f", about {_duration(each_s * (self._total - self._done))} left"
         self.say(f"{self._done}/{self._total} {text}{left}")
 
 
-def _told(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -23,7 +23,7 @@ from metering.cells import cell_of, number_of
 from session.specification import ByWidth, Repetitions
 
 
-def most(repetitions: Repetitions) -> int:
+def most_windows(repetitions: Repetitions) -> int:
     """The most windows of a cell."""
     return repetitions.at_most if isinstance(repetitions, ByWidth) else repetitions
 
@@ -170,7 +170,7 @@ class Stopping:
                 yield left.popleft()
         self.decide()
 
-    def verdicts_told(self) -> dict[str, dict[str, Any]]:
+    def recorded_verdicts(self) -> dict[str, dict[str, Any]]:
         """The verdicts as the raw data keep them, in the order of the cells."""
         order = [cell for cell in self._rules if cell in self.verdicts]
         return {cell: dataclasses.asdict(self.verdicts[cell]) for cell in order}
@@ -178,11 +178,11 @@ class Stopping:
     def lines(self) -> Iterator[str]:
         """What a reader must know: the cells that are not narrow, in words."""
         for cell, found in self.verdicts.items():
-            asked = self._rules[cell].within
+            requested = self._rules[cell].within
             if found.half_width is None:
                 yield f"{cell}: {found.windows} windows and no interval: {found.why}"
-            elif found.half_width > asked:
+            elif found.half_width > requested:
                 yield (
-                    f"{cell}: within {found.half_width:.1%} of its mean and not {asked:.1%}:"
+                    f"{cell}: within {found.half_width:.1%} of its mean and not {requested:.1%}:"
                     f" {found.why} ({found.windows} windows)"
                 )

@@ -7,18 +7,18 @@ import pytest
 
 import cite
 from analysis.rounding import Form
-from publication.citations import cited, names, unbound
+from publication.citations import names, unbound, update_citations
 from publication.figures import FigureError, Figures, NotKeptError
 from publication.sources import Sources
 
-STATED = cite.definitions()
+STATED = cite.load_definitions()
 PAGES = {name: (cite.ROOT / name).read_text(encoding="utf-8") for name in cite.PAGES}
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_figure_of_a_page_is_its_tables(page):
     sources = Sources(cite.ROOT, STATED["kept"])
-    after, differences = cite.made(PAGES[page], Figures(STATED, sources), sources)
+    after, differences = cite.update_page(PAGES[page], Figures(STATED, sources), sources)
     assert not differences, "\n".join(f"{page}:{difference}" for difference in differences)
     assert after == PAGES[page]
 
@@ -200,7 +200,7 @@ def test_a_text_that_is_not_its_tables_is_named_with_its_line_and_mended():
         "| <!--=more:b-->150 %<!--/--> | <!--=gone-->7<!--/--> | <!--=later-->8<!--/--> |\n"
         "```\n<!--=sum-->left alone<!--/-->\n```\n"
     )
-    after, differences = cited(page, OWN.text)
+    after, differences = update_citations(page, OWN.text)
     assert list(map(str, differences)) == [
         "1: energy:a:1: the text says '2.1 J [1.5, 2.5]', the table '2.0 J [1.5, 2.5]'",
         "3: gone: the text says '7', the table '–: no such figure in docs/figures.yaml'",

@@ -8,9 +8,16 @@ import pandas as pd
 import pytest
 
 from publication import digests
-from publication.campaigns import published
+from publication.campaigns import published_campaigns
 from publication.differences import differences
-from publication.digests import DigestError, bytes_hold, digest, processor, read_digests, record
+from publication.digests import (
+    DigestError,
+    are_bytes_comparable,
+    digest,
+    processor,
+    read_digests,
+    record,
+)
 
 ROOT = Path(__file__).parents[2]
 DIGESTS = ROOT / "results" / "digests.csv"
@@ -27,7 +34,7 @@ def campaign(folder, table=TABLE, **how):
 
 def test_the_digests_are_those_of_the_published_tables():
     written = read_digests(DIGESTS)
-    assert sorted(written) == published(ROOT)
+    assert sorted(written) == published_campaigns(ROOT)
     for name, one in written.items():
         made = digest(ROOT / "results" / name)
         assert (made.tables, made.sha256) == (one.tables, one.sha256), name
@@ -92,7 +99,7 @@ def test_a_campaign_that_is_made_again_has_its_own_line_written_and_no_other(tmp
     written = read_digests(file)
     assert list(written) == ["a", "b"]
     assert written["b"] == digest(first)
-    assert bytes_hold(file, "b") and not bytes_hold(file, "a")
+    assert are_bytes_comparable(file, "b") and not are_bytes_comparable(file, "a")
     assert (written["a"].processor, written["b"].processor) == ("another", processor())
 
 
@@ -111,5 +118,5 @@ def test_digests_that_are_not_there_or_damaged_are_one_line(tmp_path, text, says
     if text is not None:
         file.write_text(text)
     with pytest.raises(DigestError) as error:
-        bytes_hold(file, "mine")
+        are_bytes_comparable(file, "mine")
     assert says in str(error.value) and "\n" not in str(error.value)

@@ -9,16 +9,16 @@ import pytest
 
 from analysis.figures import load
 from analysis.figures.drawing import style
-from analysis.figures.drawing.style import NothingToShowError, look
+from analysis.figures.drawing.style import NothingToShowError, marker_style
 from analysis.figures.runtimes_engines import over_one
-from analysis.runtimes import words
+from analysis.runtimes import wording
 from analysis.runtimes.matrix import EXPORTS, both_ways, label, matrices
 from analysis.runtimes.order import rank
 from analysis.runtimes.pairs import ENGINES, engine_pairs, planned_pairs
 from analysis.runtimes.providers import place
 from analysis.runtimes.systems import engine
 
-ENERGY, TIME = words.ENERGY, words.TIME
+ENERGY, TIME = wording.ENERGY, wording.TIME
 # Seconds of an inference, by (system, origin, provider).
 ON_ONE_EXPORT = {
     ("pytorch", None, "cpu"): 0.02,
@@ -192,7 +192,7 @@ def test_what_was_excluded_is_no_line_and_its_reason_stands_once(bench, tabulate
     assert len(matrix.names) == 4
     (reason,) = [line for line in matrix.left_out if "no such wheel" in line]
     assert reason.count("no such wheel") == 1 and "tvm" in reason and "iree" in reason
-    (line,) = words.exclusions(campaign.excluded)
+    (line,) = wording.exclusions(campaign.excluded)
     assert line.startswith("small: iree from PyTorch, tvm from PyTorch on CPU (provider): no such")
     figure = load("runtimes-engines")(campaign)
     names = [mark.get_text() for mark in figure.axes[0].get_yticklabels()]
@@ -222,7 +222,7 @@ def test_the_page_of_many_engines_names_all_and_folds(bench, runtimes_page):
 
 
 def test_as_many_looks_as_there_are_systems():
-    looks = [tuple(look(number).values()) for number in range(72)]
+    looks = [tuple(marker_style(number).values()) for number in range(72)]
     assert len(set(looks)) == 72
     # Neighbours differ in colour, which is seen first.
     assert all(a[0] != b[0] for a, b in itertools.pairwise(looks))

@@ -431,12 +431,12 @@ def test_a_conclusion_that_hangs_on_flagged_windows_says_so():
         return "more" if rows.j.mean() > 3 else "not more"
 
     both = with_and_without(one, conclude)
-    assert (both.all, both.clean, both.hangs) == ("more", "not more", True)
-    assert both.words == "not so without the 2 of 4 flagged windows: not more"
+    assert (both.all, both.clean, both.depends_on_flagged) == ("more", "not more", True)
+    assert both.message == "not so without the 2 of 4 flagged windows: not more"
     firm = with_and_without(one.assign(j=9.0), conclude)
-    assert not firm.hangs and firm.words == "" and firm.flagged == 2
-    assert with_and_without(one[2:], conclude).words == "rests on flagged windows only"
-    assert not with_and_without(one, conclude, ["throttled"]).hangs
+    assert not firm.depends_on_flagged and firm.message == "" and firm.flagged == 2
+    assert with_and_without(one[2:], conclude).message == "rests on flagged windows only"
+    assert not with_and_without(one, conclude, ["throttled"]).depends_on_flagged
 
 
 def test_flags_are_joined_and_left_out_by_name():

@@ -10,7 +10,7 @@ from analysis.energy.raw import read_session
 from analysis.figures import on_page
 from analysis.pages.runtimes import render
 from analysis.quality import order_effect
-from analysis.quality.order_effect import describe_drifts, order_rows, order_table, words
+from analysis.quality.order_effect import describe_drifts, order_lines, order_rows, order_table
 from analysis.statistics.trends import course, trend
 
 SEEDS = range(20)
@@ -79,7 +79,7 @@ def test_without_an_effect_it_is_found_as_seldom_as_the_level_says(bench):
     table = order_table(found)
     assert (table.p_holm >= table.p).all()
     assert table.family.iloc[0] == f"energy per unit, drift: {len(SEEDS) + 1} tests"
-    assert words(table)[0].startswith("energy per unit: no order effect is told")
+    assert order_lines(table)[0].startswith("energy per unit: no order effect is told")
 
 
 def test_neighbours_that_are_alike_are_no_drift():
@@ -115,7 +115,7 @@ def test_a_session_that_is_too_short_alone_tells_with_others(bench):
 def test_cells_of_one_window_say_nothing(bench):
     row = table_of(fill(bench(), rising, windows=2)).loc["energy per unit"]
     assert row.windows == 0 and np.isnan([row.p, row.slope, row.before_p]).all()
-    assert words(order_table(rows_of(fill(bench(round=2), rising, windows=2))))[0].endswith(
+    assert order_lines(order_table(rows_of(fill(bench(round=2), rising, windows=2))))[0].endswith(
         "to tell"
     )
 
@@ -129,7 +129,7 @@ def test_windows_without_an_energy_are_left_out_and_time_stays(bench, known):
 def test_it_says_so_in_words(bench):
     rows = rows_of(fill(bench(), rising)) + rows_of(fill(bench(round=2), after_large))
     table = order_table(rows)
-    energy, time = words(table)
+    energy, time = order_lines(table)
     first, second = table.session.unique()
     assert energy.startswith("energy per unit: an order effect in ")
     assert f"{first}, rising with the position: +" in energy
@@ -137,7 +137,7 @@ def test_it_says_so_in_words(bench):
     assert time.startswith("time per unit: an order effect in")
     assert describe_drifts(table)[first].startswith("drift over the session: energy per unit +5")
     assert second not in describe_drifts(table)
-    assert words(order_table([])) == []
+    assert order_lines(order_table([])) == []
 
 
 def test_phases_are_told_apart_by_the_condition_before(lab):

@@ -7,9 +7,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from publication.campaigns import LINKED, PublicationError, files_of, make, published, scratch
+from publication.campaigns import (
+    LINKED,
+    PublicationError,
+    files_of,
+    make,
+    published_campaigns,
+    scratch_copy,
+)
 from publication.differences import differences, page_difference, table_difference
-from publication.digests import bytes_hold
+from publication.digests import are_bytes_comparable
 
 # Every campaign is analysed, with its figures.
 pytestmark = pytest.mark.slow
@@ -17,12 +24,14 @@ ROOT = Path(__file__).parents[2]
 SNAKEMAKE = ROOT / ".venv" / "bin" / "snakemake"
 
 
-@pytest.mark.parametrize("campaign", published(ROOT))
+@pytest.mark.parametrize("campaign", published_campaigns(ROOT))
 def test_tables_and_pages_are_made_from_the_raw_data_as_they_are_published(campaign, tmp_path):
     here = ROOT / "results" / campaign
-    there = make(scratch(ROOT, campaign, tmp_path), campaign, sys.executable, SNAKEMAKE)
+    there = make(scratch_copy(ROOT, campaign, tmp_path), campaign, sys.executable, SNAKEMAKE)
     # On another processor the last digits of some numbers are others.
-    found = list(differences(here, there, exact=bytes_hold(ROOT / "results/digests.csv", campaign)))
+    found = list(
+        differences(here, there, exact=are_bytes_comparable(ROOT / "results/digests.csv", campaign))
+    )
     assert not found, "\n".join([*found, "run `make republish`"])
     # What `make republish` would put there is what is there.
     assert all((here / file).is_file() for file in files_of(there))
@@ -30,18 +39,18 @@ def test_tables_and_pages_are_made_from_the_raw_data_as_they_are_published(campa
 
 def test_the_published_campaigns_are_those_that_results_readme_lists():
     page = (ROOT / "results/README.md").read_text()
-    assert sorted(re.findall(r"^\| `([^`]+)`", page, re.MULTILINE)) == published(ROOT)
+    assert sorted(re.findall(r"^\| `([^`]+)`", page, re.MULTILINE)) == published_campaigns(ROOT)
 
 
 def test_raw_data_that_are_torn_are_named_and_nothing_is_made(tmp_path):
-    copy = scratch(ROOT, "h100-metering", tmp_path)
+    copy = scratch_copy(ROOT, "h100-metering", tmp_path)
     (copy / "results/h100-metering/meters/windows.jsonl").unlink()
     with pytest.raises(PublicationError, match=r"(?s)^h100-metering: .*windows\.jsonl"):
         make(copy, "h100-metering", sys.executable, SNAKEMAKE)
 
 
 def test_a_program_that_fails_says_which_and_what_it_said(tmp_path):
-    copy = scratch(ROOT, "h100-metering", tmp_path)
+    copy = scratch_copy(ROOT, "h100-metering", tmp_path)
     words = tmp_path / "python"
     words.write_text("#!/bin/sh\necho $1: no such luck\nexit 3\n")
     words.chmod(0o755)
@@ -51,7 +60,7 @@ def test_a_program_that_fails_says_which_and_what_it_said(tmp_path):
 
 
 def test_a_scratch_copy_shares_what_is_read_and_nothing_that_is_written(tmp_path):
-    copy = scratch(ROOT, "h100-phases", tmp_path)
+    copy = scratch_copy(ROOT, "h100-phases", tmp_path)
     links = {str(p.relative_to(copy)) for p in copy.rglob("*") if p.is_symlink()}
     assert links == {*LINKED, "results/h100-phases/raw"}
 

@@ -13,14 +13,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "coverage"))
 
 import runtimes_study as study
 
-from analysis.runtimes import words
-from analysis.runtimes.by_round import by_round
+from analysis.runtimes import wording
 from analysis.runtimes.comparisons import How, comparisons_table
-from analysis.runtimes.drift import beside
+from analysis.runtimes.drift import with_drift
+from analysis.runtimes.rounds import rounds_table
 from analysis.statistics import ranks
 from analysis.statistics import rounds as over_rounds
 
-ENERGY, ABOVE_IDLE, TIME = words.ENERGY, words.ABOVE_IDLE, words.TIME
+ENERGY, ABOVE_IDLE, TIME = wording.ENERGY, wording.ABOVE_IDLE, wording.TIME
 ONE = {"models": ("one",), "batches": (1,)}
 
 
@@ -29,9 +29,9 @@ def campaign(rounds=3, windows=3, seed=0, **how):
 
 
 def compared(table, rounds=3, margin=0.05, common=()):
-    clean = by_round(table, common=common, clean_only=True)
+    clean = rounds_table(table, common=common, clean_only=True)
     sessions = study.sessions(rounds, **ONE)
-    return comparisons_table(by_round(table), clean, sessions, How(0.95, margin))
+    return comparisons_table(rounds_table(table), clean, sessions, How(0.95, margin))
 
 
 def of(table, first="TensorFlow", second="PyTorch", metric=ENERGY):
@@ -76,7 +76,7 @@ def test_rounds_that_only_one_side_has_do_not_count():
     assert of(compared(lacking))["rounds"] == 2
     one = table[(table.runtime != "TensorFlow") | (table["round"] == 1)]
     row = of(compared(one))
-    assert row["verdict"] == words.ONE_ROUND and "another process" in row["why"]
+    assert row["verdict"] == wording.ONE_ROUND and "another process" in row["why"]
     assert np.isnan([row[name] for name in ("p", "p_holm", "ratio_low", "equivalence_p")]).all()
     never = table[~table["round"].isin([1]) | (table.runtime == "PyTorch")]
     never = never[~never["round"].isin([2, 3]) | (never.runtime != "PyTorch")]
@@ -85,7 +85,7 @@ def test_rounds_that_only_one_side_has_do_not_count():
 
 def test_the_reading_of_idle_is_common_to_a_round_and_no_interval_is_narrower_than_it():
     table = campaign(2, 50, between=1e-6, within=1e-6, read=1e-6).assign(idle_power_u_w=7.5)
-    rounds = by_round(table)
+    rounds = rounds_table(table)
     # 7.5 W of 200 - 75, fifty windows or one.
     u = rounds.inference_above_idle_j_u / rounds.inference_above_idle_j
     assert u.to_numpy() == pytest.approx(7.5 / 125, rel=1e-3)
@@ -93,7 +93,7 @@ def test_the_reading_of_idle_is_common_to_a_round_and_no_interval_is_narrower_th
     share = 7.5 / 125 * np.sqrt(2) / np.sqrt(2)
     assert row["reading_u"] == pytest.approx(share, rel=1e-2)
     half = np.log(row["ratio_high"] / row["ratio_low"]) / 2
-    assert half >= stats.norm.ppf(0.975) * share * 0.99 and row["verdict"] == words.NOT_TOLD
+    assert half >= stats.norm.ppf(0.975) * share * 0.99 and row["verdict"] == wording.NOT_TOLD
     # The total has nothing of it.
     assert of(compared(table, 2))["verdict"] == "equivalent within 5 %"
 
@@ -115,9 +115,9 @@ def test_equivalence_is_shown_and_not_taken_from_a_large_p():
     assert row["verdict"].startswith("equivalent within 5 %")
     assert row["equivalence_p"] <= row["equivalence_p_holm"] < 0.05
     tight = of(compared(campaign(6, 3, between=0.005, within=0.005), margin=0.001), metric=TIME)
-    assert tight["verdict"] == words.NOT_TOLD
+    assert tight["verdict"] == wording.NOT_TOLD
     wide = of(compared(campaign(3, 3)), metric=TIME)
-    assert wide["p_holm"] > 0.05 and wide["verdict"] == words.NOT_TOLD
+    assert wide["p_holm"] > 0.05 and wide["verdict"] == wording.NOT_TOLD
 
 
 def test_a_difference_within_the_margin_is_both():
@@ -133,7 +133,7 @@ def test_energy_above_idle_near_zero_is_a_difference_and_no_ratio():
     row = of(compared(table, 4), metric=ABOVE_IDLE)
     assert np.isnan(row["ratio"]) and np.isnan(row["equivalence_p"])
     assert row["difference_low"] < 1.25 < row["difference_high"] and row["p"] < 0.05
-    assert " J more energy above idle" in words.verdict(row | {"p_holm": row["p"]})
+    assert " J more energy above idle" in wording.verdict(row | {"p_holm": row["p"]})
     # Those of two others are as before.
     assert of(compared(table, 4), first="MXNet", second="TensorFlow")["ratio"] > 0
 
@@ -192,14 +192,14 @@ def test_order_effects_stand_beside_the_comparisons_of_their_sessions():
             "p_holm": [0.001, 0.4, 0.9],
         }
     )
-    made = beside(compared(table, 2), order, table, 0.05)
+    made = with_drift(compared(table, 2), order, table, 0.05)
     for metric in (ENERGY, ABOVE_IDLE):
         assert of(made, metric=metric)["order_words"].endswith(f"{session} -23.0%")
     assert not of(made, metric=TIME)["order_words"]
     assert not of(made, first="MXNet")["order_words"]
     # What all sessions have in common touches every row.
     common = order.assign(session="all sessions", p_holm=[0.001, 0.4, 0.9])
-    everywhere = beside(compared(table, 2), common, table, 0.05)
+    everywhere = with_drift(compared(table, 2), common, table, 0.05)
     assert of(everywhere, first="MXNet")["order_words"].endswith("all sessions -23.0%")
 
 
@@ -213,7 +213,7 @@ def test_percentages_are_said_from_the_full_value():
         2.345: "2.35 times the",
     }
     for ratio, amount in said.items():
-        assert words.verdict(row | {"ratio": ratio}) == f"uses {amount} energy"
+        assert wording.verdict(row | {"ratio": ratio}) == f"uses {amount} energy"
 
 
 @pytest.mark.parametrize(("rounds", "windows"), [(3, 3), (6, 6)])
@@ -253,7 +253,7 @@ def test_on_disk_runtimes_that_take_the_same_are_not_told_apart(bench, tabulate_
     made = tabulate_runtimes(*sessions).comparisons
     energy = made[made.metric == ENERGY]
     assert set(energy.rounds) == {3} and set(energy.family) == {f"RQ1, {ENERGY}: 3 tests"}
-    assert (energy.p_holm > 0.05).all() and (energy.verdict == words.NOT_TOLD).all()
+    assert (energy.p_holm > 0.05).all() and (energy.verdict == wording.NOT_TOLD).all()
     assert ((energy.ratio_low < 1) & (energy.ratio_high > 1)).all()
 
 

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from analysis.pages import common
-from analysis.pages.top import details, lines, most
+from analysis.pages.top import commonest, details, lines
 from analysis.quality.flag_tables import flags_table, note
 from analysis.quality.flags import NAMES, VOCABULARY
-from analysis.runtimes import words
+from analysis.runtimes import wording
 
 
 def windows(*flags, session="a", kind="inference"):
@@ -32,15 +32,15 @@ def test_what_most_windows_carry_stands_at_the_top_with_what_it_means_and_what_t
     for row in (throttled, contended):
         assert row["meaning"] == known[row["flag"]].meaning and row["most"]
         assert row["remedy"] == known[row["flag"]].remedy
-    assert most(flags) == ["throttled", "CPU contention"]
+    assert commonest(flags) == ["throttled", "CPU contention"]
 
 
 @pytest.mark.parametrize("flag", NAMES)
 def test_a_flag_of_half_the_windows_or_fewer_is_not_at_the_top(flag):
     flags = table(windows(flag, flag, "", ""))
     always = flag == "CPU contention"
-    assert most(flags) == [] and [row["flag"] for row in lines(flags)] == [flag] * always
-    assert most(table(windows(flag, flag, flag, "", ""))) == [flag]
+    assert commonest(flags) == [] and [row["flag"] for row in lines(flags)] == [flag] * always
+    assert commonest(table(windows(flag, flag, flag, "", ""))) == [flag]
 
 
 def test_contention_is_said_wherever_it_is_with_its_sessions():
@@ -56,9 +56,9 @@ def test_a_common_flag_hides_no_rarer_one():
     every = "disagreement"
     parts = [windows(*[every] * 4, session=name) for name in "abcdefg"]
     flags = table(*parts, windows(f"meter lost, {every}", session="h"))
-    assert most(flags) == [every]
+    assert commonest(flags) == [every]
     # Where the page says what all have, a figure names the one session that has more.
-    assert note(flags, besides=most(flags)) == "Flagged (meter lost): h"
+    assert note(flags, besides=commonest(flags)) == "Flagged (meter lost): h"
     alone = note(flags)
     assert alone.startswith("Flagged (meter lost): h; Flagged (disagreement): a, b and 6 more")
     assert note(table(*parts), besides=[every]) is None
@@ -79,7 +79,7 @@ def test_a_reason_stands_once_for_all_whom_it_concerns():
         *(out(model, "A", where) for model in ("m", "n") for where in ("cpu", "cuda")),
         *(out("m", "B", "cpu"), out("o", "C", "cpu"), out("o", "C", "cpu", "another")),
     ]
-    found = words.exclusions(pd.DataFrame(rows))
+    found = wording.exclusions(pd.DataFrame(rows))
     assert [line.count("no such operator") for line in found] == [1, 0]
     assert found[0].endswith("o: C on CPU (conversion): no such operator")
     assert all(name in found[0] for name in ("m: A, B on CPU", "n: A on CPU", "m, n: A on CUDA"))
@@ -98,7 +98,7 @@ def test_a_reason_stands_once_for_all_whom_it_concerns():
 )
 def test_reasons_of_a_pair_are_told_of_each_side(reason, expected):
     row = {"first": "A", "first_provider": "cpu", "second": "B", "second_provider": "cuda"}
-    assert words.sides(row | {"reason": reason}) == expected
+    assert wording.sides(row | {"reason": reason}) == expected
 
 
 def test_sessions_are_told_in_a_line():
@@ -107,11 +107,11 @@ def test_sessions_are_told_in_a_line():
         spec = {"session": str(number), "round": number}
         return {"spec": spec, "excluded": excluded, "segments": [] if excluded else segments}
 
-    said = common.sessions_in_words([session(1), session(2), session(3, {"why": "x"})])
+    said = common.describe_sessions([session(1), session(2), session(3, {"why": "x"})])
     assert said == (
         "3 sessions in 3 rounds, 1 of them excluded, on cuda:0, 2026-01-01 to 2026-01-02"
     )
-    assert common.sessions_in_words([session(1)]) == "1 session in 1 round, on cuda:0, 2026-01-01"
+    assert common.describe_sessions([session(1)]) == "1 session in 1 round, on cuda:0, 2026-01-01"
 
 
 def test_events_of_many_sessions_stand_once(tmp_path):

@@ -167,7 +167,7 @@ def test_counters_that_only_root_may_read_are_a_permission_to_give(
 ):
     (powercap.zone("0", "package-0", 1234) / "energy_uj").chmod(0o400)
     # Another user may not even start the interpreter of the tests.
-    monkeypatch.setattr(doctor, "_sampler", lambda *_: ({"why": "not looked at"}, {}))
+    monkeypatch.setattr(doctor, "_run_sampler", lambda *_: ({"why": "not looked at"}, {}))
     tmp_path.chmod(0o777)
     for folder in tmp_path.parents[:3]:
         folder.chmod(0o755)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from metering.locks import HeldError, Lock, LockError, wait_for
-from session.exclusive import BusyError, alone
+from session.exclusive import BusyError, exclusive_session
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 HOLD = """
@@ -123,7 +123,7 @@ def world(tmp_path, monkeypatch):
 
 
 def enter(world, name="s"):
-    return alone(name, world / "partial", world / "raw" / name, None)
+    return exclusive_session(name, world / "partial", world / "raw" / name, None)
 
 
 def test_a_session_that_another_measures_is_refused(world, holder):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from session.preparation import idle_again, rest_and_idle, settled, unsettled, warm_up
+from session.preparation import idle_again, is_settled, rest_and_idle, warm_up, why_unsettled
 from session.specification import Protocol
 
 
@@ -40,7 +40,7 @@ class Work:
     ],
 )
 def test_rates_are_stable_where_they_agree_and_show_no_trend(rates, stable):
-    assert settled(rates, 0.02) == stable
+    assert is_settled(rates, 0.02) == stable
 
 
 def test_warming_up_ends_when_the_rate_is_stable_and_not_before_its_time():
@@ -58,7 +58,7 @@ def test_a_rate_that_never_settles_ends_at_the_cap_and_says_so():
     asked = protocol()
     warm = warm_up(work, 1, asked, work.clock)
     assert warm["stable"] is False and len(warm["rates_per_s"]) == 10 / 0.5
-    line = unsettled(warm, asked)
+    line = why_unsettled(warm, asked)
     assert "did not settle within 2.0%" in line and "37.5%" in line and "\n" not in line
 
 
@@ -73,7 +73,7 @@ def test_work_too_slow_for_three_stretches_says_so():
     work = Work(100)
     warm = warm_up(work, 0, asked, work.clock)
     assert warm == {"rates_per_s": [100], "stable": False}
-    assert "too slow for 3 stretches" in unsettled(warm, asked)
+    assert "too slow for 3 stretches" in why_unsettled(warm, asked)
 
 
 def test_a_fixed_time_looks_at_no_rate():
@@ -81,7 +81,7 @@ def test_a_fixed_time_looks_at_no_rate():
     asked = protocol(stable_within=None)
     warm = warm_up(work, 2, asked, work.clock)
     assert warm["stable"] is None and len(warm["rates_per_s"]) == 4
-    assert unsettled(warm, asked) is None
+    assert why_unsettled(warm, asked) is None
     assert warm_up(Work(1), 0, asked) == {"rates_per_s": [], "stable": None}
 
 

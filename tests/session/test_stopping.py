@@ -113,7 +113,7 @@ def test_steady_cells_end_early_and_noisy_ones_at_the_cap_each_round_after_the_o
         *[f"b:{n}" for n in range(3, 8)],
     ]
     assert session.out == 5
-    told = stopping.verdicts_told()
+    told = stopping.recorded_verdicts()
     assert (told["a"]["windows"], told["a"]["why"]) == (3, "narrow enough")
     assert (told["b"]["windows"], told["b"]["why"]) == (8, "at most so many")
     (line,) = stopping.lines()
@@ -145,14 +145,14 @@ def test_a_session_that_was_killed_at_its_end_has_nothing_left():
     session.run()
     stopping = Stopping(session.rules, session.so_far)
     assert stopping.left(session.names, set(session.taken)) == []
-    assert stopping.verdicts_told()["a"]["why"] == "narrow enough"
+    assert stopping.recorded_verdicts()["a"]["why"] == "narrow enough"
 
 
 def test_a_fixed_number_is_measured_whole_and_no_energy_is_read():
     session = Measured({"a": STEADY, "b": NOISY}, {"a": 3, "b": 3})
     stopping = session.run()
     assert session.taken == session.names and session.asked == session.out == 0
-    assert stopping.verdicts_told() == {} and not list(stopping.lines())
+    assert stopping.recorded_verdicts() == {} and not list(stopping.lines())
 
 
 def test_the_least_number_costs_no_look_at_energies():

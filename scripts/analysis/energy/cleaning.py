@@ -260,7 +260,7 @@ class _Steps:
         around = more + self.max_range
         return np.where((more < 0) & (around <= self.most(at, to)), around, more)
 
-    def goes(self, at: int, to: int) -> bool:
+    def can_follow(self, at: int, to: int) -> bool:
         """Whether one reading can lead to another."""
         return 0 <= self.between(at, to) <= self.most(at, to)
 
@@ -295,23 +295,23 @@ def _next(steps: _Steps, at: int, bad: np.ndarray) -> tuple[int, bool]:
         # A step back, as of clock ticks that were summed twice: it goes on where it was.
         stop = min(last, at + 1000)
         beyond = np.flatnonzero(raw[at + 1 : stop] >= raw[at])
-        if len(beyond) and steps.goes(at, at + 1 + int(beyond[0])):
+        if len(beyond) and steps.can_follow(at, at + 1 + int(beyond[0])):
             return at + 1 + int(beyond[0]), True
     if 0 < fall <= steps.most_unit_s * steps.update_s and raw[at + 1] > 0:
         # Values that were shown out of order.
         soon = times[at + 1] + 2 * steps.update_s * 1e9
         stop = min(int(np.searchsorted(times, soon, "right")), len(raw))
         beyond = np.flatnonzero(raw[at + 1 : stop] >= raw[at])
-        if len(beyond) and steps.goes(at, at + 1 + int(beyond[0])):
+        if len(beyond) and steps.can_follow(at, at + 1 + int(beyond[0])):
             return at + 1 + int(beyond[0]), True
-    if fall > 0 and raw[at + 1] == 0 and at + 2 < len(raw) and steps.goes(at, at + 2):
+    if fall > 0 and raw[at + 1] == 0 and at + 2 < len(raw) and steps.can_follow(at, at + 2):
         # Zero once; where it can have counted up from there it may have been a reset.
-        return at + 2, not steps.goes(at + 1, at + 2)
+        return at + 2, not steps.can_follow(at + 1, at + 2)
     for one in bad:
         to = int(one) + 1
         if to >= last:
             break
-        if to > at + 1 and steps.goes(at, to):
+        if to > at + 1 and steps.can_follow(at, to):
             return to, True
     return at + 1, False
 

@@ -99,10 +99,10 @@ class Curve:
         or ends, a part of its energy seems to lie outside. That part goes with the step, which is
         what the power is well before that time less what it is well behind it.
         """
-        seen_j = self.seen(times_ns)
+        seen_j = self.sensed(times_ns)
         return seen_j + self.blur_s * self._step_w(times_ns) if self.blur_s else seen_j
 
-    def seen(self, times_ns: Sequence[int]) -> np.ndarray:
+    def sensed(self, times_ns: Sequence[int]) -> np.ndarray:
         """The same as the sensor has it, blurred."""
         times_ns = np.asarray(times_ns)
         outside = (times_ns < self.times_ns[0]) | (times_ns > self.times_ns[-1])
@@ -190,7 +190,7 @@ class Curve:
             found = np.where(inside, np.maximum(found, coarse_s[at]), found)
         return found
 
-    def shown(self, times_ns: Sequence[int]) -> np.ndarray:
+    def readout(self, times_ns: Sequence[int]) -> np.ndarray:
         """What the counter itself showed at those times: its value at the last move before, in
         joules; NaN where its moves are on no grid."""
         times_ns = np.asarray(times_ns)
@@ -199,7 +199,7 @@ class Curve:
         moves = self.times_ns if self.anchors_ns is None else self.anchors_ns
         near = moves[np.clip(np.searchsorted(moves, times_ns, "right") - 1, 0, None)]
         grid_ns = self.grid_s * 1e9
-        return self.seen(near + np.floor((times_ns - near) / grid_ns) * grid_ns)
+        return self.sensed(near + np.floor((times_ns - near) / grid_ns) * grid_ns)
 
     @functools.cached_property
     def _power_changes(self) -> PowerChanges:

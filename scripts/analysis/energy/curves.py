@@ -88,7 +88,7 @@ def _of_counter(cleaned: Cleaned, domain: Domain) -> Curve | None:
     typical_s = float(np.median(np.diff(times[changes]))) / 1e9 if len(changes) > 2 else None
     if domain.period_s is None and (edges := locate_moves(times, joules)) is not None:
         made = _on_grid(cleaned, edges, _known_board(domain))
-        return _noted(made, cleaned, edges.at, domain)
+        return _with_notes(made, cleaned, edges.at, domain)
     update_s = cleaned.update_s or gap_s
     moves_j = np.diff(joules)[changes - 1]
     coarse = (
@@ -101,7 +101,7 @@ def _of_counter(cleaned: Cleaned, domain: Domain) -> Curve | None:
         # Every reading is news, at most one update old: half of one on average.
         shifted = times - round(update_s * 1e9 / 2)
         made = Curve(shifted, joules, gap_s, update_s / 12**0.5, cleaned.step)
-        return _noted(made, cleaned, np.arange(len(times)), domain)
+        return _with_notes(made, cleaned, np.arange(len(times)), domain)
     if len(changes) < 3:
         return _unknown(times, cleaned.notes) if len(changes) and not domain.estimate else None
     # Readings between two updates repeat an old value: the changes say when it was true, which was
@@ -121,10 +121,10 @@ def _of_counter(cleaned: Cleaned, domain: Domain) -> Curve | None:
     shifted = np.maximum.accumulate(shifted - np.arange(len(known))) + np.arange(len(known))
     period_s = max(gap_s, typical_s or 0.0)
     made = Curve(shifted, joules[known], period_s, late_s / 12**0.5, cleaned.step)
-    return _noted(made, cleaned, known, domain)
+    return _with_notes(made, cleaned, known, domain)
 
 
-def _noted(made: Curve, cleaned: Cleaned, at: np.ndarray, domain: Domain) -> Curve:
+def _with_notes(made: Curve, cleaned: Cleaned, at: np.ndarray, domain: Domain) -> Curve:
     """With what is lost, and where nobody looked.
 
     Args:

@@ -67,18 +67,18 @@ def total_of(
     boards, named = _workers(device)
     measured = [d for d in domains if not d.estimate]
     own = [d for d in measured if _is_worker(d, device)]
-    lacking = _lacking(segment, own, boards)
+    lacking = _why_unmetered(segment, own, boards)
     silent = bool(curves) and not any(d.domain in curves for d in own)
-    if (lacking or silent) and (whole := _stand_in(measured, own, segment, curves)):
+    if (lacking or silent) and (whole := _enclosing(measured, own, segment, curves)):
         return Total((whole.domain,))
     if not lacking:
-        beside = [d for d in measured if _beside(d, boards)]
-        parts = _once([*own, *beside], domains, mirrors)
-        left = [d.domain for d in [*own, *beside] if _seen_in(d, parts, mirrors)]
+        beside = [d for d in measured if _is_beside(d, boards)]
+        parts = _addable([*own, *beside], domains, mirrors)
+        left = [d.domain for d in [*own, *beside] if _is_mirrored(d, parts, mirrors)]
         return Total(tuple(d.domain for d in domains if d in parts), tuple(left))
     estimated = [d for d in domains if d.estimate and _is_worker(d, device)]
     if estimated and not own:
-        return Total(tuple(d.domain for d in _once(estimated, domains, mirrors)))
+        return Total(tuple(d.domain for d in _addable(estimated, domains, mirrors)))
     return Total((), why=f"{named}: {lacking}")
 
 
@@ -99,19 +99,21 @@ def _is_worker(domain: Domain, device: str) -> bool:
     return domain.kind == "gpu" and domain.domain == board_of(device)
 
 
-def _beside(domain: Domain, boards: bool) -> bool:
+def _is_beside(domain: Domain, boards: bool) -> bool:
     """What the work needs besides the worker."""
     return domain.kind in (("processor", "memory") if boards else ("memory",))
 
 
-def _lacking(segment: Mapping[str, Any], own: Sequence[Domain], boards: bool) -> str:
+def _why_unmetered(segment: Mapping[str, Any], own: Sequence[Domain], boards: bool) -> str:
     """Why the worker is not measured; empty where it is."""
     if not own:
         return "no meter"
     if boards:
         return ""
     read = [d.domain for d in own]
-    unread = [n for n in _unread(segment) if n not in read and not any(_matches(d, n) for d in own)]
+    unread = [
+        n for n in _unreadable(segment) if n not in read and not any(_matches(d, n) for d in own)
+    ]
     if unread:
         return f"no meter of {', '.join(unread)}"
     sockets = segment.get("host", {}).get("sockets") or 1
@@ -122,12 +124,12 @@ def _lacking(segment: Mapping[str, Any], own: Sequence[Domain], boards: bool) ->
     return f"{there} of {sockets} packages measured" if there < sockets else ""
 
 
-def _unread(segment: Mapping[str, Any]) -> list[str]:
+def _unreadable(segment: Mapping[str, Any]) -> list[str]:
     """The processors that were there and could not be read at the start."""
     names = []
     for missing in segment["meters"].get("missing", ()):
-        told = _UNREAD.search(missing["why"])
-        name = missing.get("domain") or (told[1] if told else "")
+        match = _UNREAD.search(missing["why"])
+        name = missing.get("domain") or (match[1] if match else "")
         if missing.get("kind") == "processor" or _PACKAGE.search(name):
             names += [name] if name else []
     return names
@@ -137,11 +139,11 @@ def _socket(domain: Domain, place: int) -> Any:
     """The socket of a processor; each a socket of its own where nobody says."""
     if (socket := domain.details.get("socket")) is not None:
         return socket
-    told = _SOCKET.search(domain.domain)
-    return int(told[1]) if told else f"meter {place}"
+    match = _SOCKET.search(domain.domain)
+    return int(match[1]) if match else f"meter {place}"
 
 
-def _stand_in(
+def _enclosing(
     measured: Sequence[Domain],
     own: Sequence[Domain],
     segment: Mapping[str, Any],
@@ -149,7 +151,7 @@ def _stand_in(
 ) -> Domain | None:
     """The smallest domain that contains all of the worker, whether or not that was found."""
     if segment["device"] == "cpu":
-        workers = [d.domain for d in own] + _unread(segment) or ["cpu:package-0"]
+        workers = [d.domain for d in own] + _unreadable(segment) or ["cpu:package-0"]
     else:
         workers = [board_of(segment["device"])]
     around = [
@@ -180,7 +182,7 @@ def overlapping(first: Domain, second: Domain, known: Iterable[Domain] = ()) -> 
     return any(_matches(first, d.domain) and _matches(second, d.domain) for d in known)
 
 
-def _once(
+def _addable(
     candidates: Sequence[Domain], known: Sequence[Domain], mirrors: Mapping[str, str]
 ) -> list[Domain]:
     """Those of the candidates that can be added up. Of two that overlap the larger stays, which
@@ -193,13 +195,13 @@ def _once(
     for domain in larger_first:
         if any(overlapping(domain, other, known) for other in chosen):
             continue
-        if _seen_in(domain, chosen, mirrors):
+        if _is_mirrored(domain, chosen, mirrors):
             continue
         chosen.append(domain)
     return chosen
 
 
-def _seen_in(domain: Domain, chosen: Sequence[Domain], mirrors: Mapping[str, str]) -> bool:
+def _is_mirrored(domain: Domain, chosen: Sequence[Domain], mirrors: Mapping[str, str]) -> bool:
     """Whether another of the chosen shows the counter of this domain."""
     counter = mirrors.get(domain.domain, domain.domain)
     return any(

@@ -89,14 +89,14 @@ def fuse(counter: Curve, power: Cleaned, known_board: bool) -> Curve:
     counter = _thinned(counter, samples, power)
     anchors, more_j = counter.times_ns, np.diff(counter.joules)
     lengths_s = np.diff(anchors) / 1e9
-    known = _known(counter, power) & (more_j > 0)
+    known = _known_intervals(counter, power) & (more_j > 0)
     late_ns = _late_ns(samples, anchors, more_j, known, TRIMMED)
     there = known & samples.cover(anchors, late_ns)
     if there.sum() < FEWEST - 1:
         return _counter_alone(
             every, "the samples of the power cover nothing: the counter alone tells"
         )
-    used = _together(samples.between(anchors, late_ns), more_j, there)
+    used = _agreeing(samples.between(anchors, late_ns), more_j, there)
     late_ns = _late_ns(samples, anchors, more_j, used, 1.0)
     used &= samples.cover(anchors, late_ns)
     if used.sum() < FEWEST - 1 or lengths_s[used].sum() < ENOUGH * lengths_s[there].sum():
@@ -106,7 +106,7 @@ def fuse(counter: Curve, power: Cleaned, known_board: bool) -> Curve:
     notes = counter.notes
     if (even := (lengths_s[~used].sum() / lengths_s.sum())) > 0.02:
         notes += (f"no samples of the power that fit the counter in {even:.0%} of the time",)
-    off, _ = _off(samples, anchors, more_j, used, late_ns)
+    off, _ = _residuals(samples, anchors, more_j, used, late_ns)
     # What an anchor itself is off by is in the two around it with opposite signs.
     own_j2 = max(-2 * float(np.mean(off[1:] * off[:-1])), 0.0) if len(off) > 1 else 0.0
     all_j2 = float(np.mean(off**2))
@@ -115,11 +115,11 @@ def fuse(counter: Curve, power: Cleaned, known_board: bool) -> Curve:
         # Where the samples do not tell, all that the counter says is needed.
         within = np.clip(np.searchsorted(anchors, every.times_ns, "right") - 1, 0, len(used) - 1)
         there = np.isin(every.times_ns, anchors) | ~used[within]
-        counter = _some(every, there)
+        counter = _subset(every, there)
         used = used[within[there]][:-1]
         anchors, lengths_s = counter.times_ns, np.diff(counter.times_ns) / 1e9
     times, joules = _shaped(samples, counter, used, late_ns)
-    open_ = _open(samples, anchors, used, late_ns)
+    open_ = _used_holes(samples, anchors, used, late_ns)
     coarse = sorted(
         [
             (
@@ -143,7 +143,7 @@ def fuse(counter: Curve, power: Cleaned, known_board: bool) -> Curve:
         blur_s=blur_s,
         blur_u_s=blur_s / 2 if known_board else blur_s,
         # Where samples tell when, it does not matter that the counter was not read.
-        blind_ns=_of_even(counter.blind_ns, anchors, used),
+        blind_ns=_blind_spans(counter.blind_ns, anchors, used),
         coarse_ns=tuple((first, last) for first, last, _ in coarse),
         coarse_s=tuple(each_s for *_, each_s in coarse),
         walked_j2=_walk_variance_j2(times, joules, [(first, last) for first, last, _ in open_]),
@@ -183,7 +183,7 @@ def _samples(power: Cleaned) -> _Samples:
     return _Samples(shown_ns, np.concatenate([[0.0], np.cumsum(steps_j)]), update_s)
 
 
-def _known(counter: Curve, power: Cleaned) -> np.ndarray:
+def _known_intervals(counter: Curve, power: Cleaned) -> np.ndarray:
     """Between which points the counter is known and no sample was garbage."""
     firsts, lasts = counter.times_ns[:-1], counter.times_ns[1:]
     return ~overlaps(counter.lost_ns, firsts, lasts) & ~overlaps(_broken(power), firsts, lasts)
@@ -197,15 +197,17 @@ def _thinned(counter: Curve, samples: _Samples, power: Cleaned) -> Curve:
         return counter
     times = counter.times_ns
     margin_ns = round(max(LATES) * samples.update_s * 1e9)
-    covered = _known(counter, power) & samples.cover(times, 0) & samples.cover(times, margin_ns)
+    covered = (
+        _known_intervals(counter, power) & samples.cover(times, 0) & samples.cover(times, margin_ns)
+    )
     kept = np.ones(len(times), bool)
     for first, last in _runs(covered):
         number = (times[first:last] - times[first]) // round(THIN * timing_s * 1e9)
         kept[first:last] = np.diff(number, prepend=-1) > 0
-    return _some(counter, kept)
+    return _subset(counter, kept)
 
 
-def _some(counter: Curve, kept: np.ndarray) -> Curve:
+def _subset(counter: Curve, kept: np.ndarray) -> Curve:
     """Some of its points."""
     timing_s = np.broadcast_to(counter.timing_s, len(kept))[kept]
     times, joules = counter.times_ns[kept], counter.joules[kept]
@@ -217,7 +219,7 @@ def _broken(power: Cleaned) -> Spans:
     return merge_spans((power.times_ns[i], power.times_ns[i + 1]) for i in at)
 
 
-def _off(
+def _residuals(
     samples: _Samples, anchors: np.ndarray, more_j: np.ndarray, used: np.ndarray, late_ns: int
 ) -> tuple[np.ndarray, float]:
     """What power, if so late, and counter differ by between two anchors, over the root of the time
@@ -242,15 +244,15 @@ def _late_ns(
     if not used.any():
         return 0
 
-    def left(late_ns: int) -> float:
-        off, _ = _off(samples, anchors, more_j, used, late_ns)
+    def residual(late_ns: int) -> float:
+        off, _ = _residuals(samples, anchors, more_j, used, late_ns)
         square = off**2
         return float(np.mean(square if part == 1 else np.sort(square)[: int(part * len(off)) + 1]))
 
-    return min(lates_ns, key=left)
+    return min(lates_ns, key=residual)
 
 
-def _together(of_power_j: np.ndarray, more_j: np.ndarray, used: np.ndarray) -> np.ndarray:
+def _agreeing(of_power_j: np.ndarray, more_j: np.ndarray, used: np.ndarray) -> np.ndarray:
     """The pairs of anchors in which power and counter go together."""
     at = np.flatnonzero(used & (of_power_j > 0))
     if not len(at):
@@ -290,7 +292,7 @@ def _shaped(
     return knots, np.maximum.accumulate(joules)
 
 
-def _open(
+def _used_holes(
     samples: _Samples, anchors: np.ndarray, used: np.ndarray, late_ns: int
 ) -> list[tuple[int, int, float]]:
     """(start, end, seconds) of the holes among samples that are used."""
@@ -308,7 +310,7 @@ def _runs(marked: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def _of_even(blind_ns: Spans, anchors: np.ndarray, used: np.ndarray) -> Spans:
+def _blind_spans(blind_ns: Spans, anchors: np.ndarray, used: np.ndarray) -> Spans:
     """Of the spans in which the counter was not read, those in which samples do not tell either."""
     even = merge_spans((anchors[a], anchors[b]) for a, b in _runs(~used))
     firsts, lasts = (np.asarray([span[end] for span in blind_ns], np.int64) for end in (0, 1))

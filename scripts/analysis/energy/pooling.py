@@ -75,7 +75,7 @@ def pool(
     knots_ns = known_ns[max(low, 0) : high + 1]
     if len(knots_ns) <= len(spans) + 2:
         return None
-    sums_j = np.diff(curve.seen(knots_ns))
+    sums_j = np.diff(curve.sensed(knots_ns))
     lengths_s = np.diff(knots_ns) / 1e9
     kept = np.ones(len(sums_j), bool)
     if inside is not None:
@@ -111,15 +111,15 @@ def _sharpest(rows: _Rows, period_ns: float) -> tuple[_Fit | None, list[_Fit]]:
     def fit(slow: float, delay: float) -> _Fit | None:
         return rows.fit(round(delay * period_ns), round(period_ns), slow * period_ns)
 
-    def left(at: tuple[float, float]) -> float:
+    def residual_j2(at: tuple[float, float]) -> float:
         found = fit(*at)
         return np.inf if found is None else found.left_j2
 
-    best = min(itertools.product(SLOWS, DELAYS), key=left)
+    best = min(itertools.product(SLOWS, DELAYS), key=residual_j2)
     for step in STEPS:
         moves = (-2, -1, 0, 1, 2)
         around = [(best[0] + step * i, best[1] + step * j) for i in moves for j in moves]
-        best = min((at for at in around if at[0] >= 0), key=left)
+        best = min((at for at in around if at[0] >= 0), key=residual_j2)
     away = [(best[0] + step, best[1]), (best[0] - step, best[1])]
     away += [(best[0], best[1] + step), (best[0], best[1] - step)]
     return fit(*best), [found for at in away if (found := fit(*at)) is not None]
@@ -146,7 +146,7 @@ class _Rows:
     def fit(self, delay_ns: int, mean_ns: int = 0, slow_ns: float = 0.0) -> _Fit | None:
         """Least squares, seen through such a sensor; None where it has no solution."""
         knots_ns = self.knots_ns - delay_ns
-        columns = [np.diff(_seen_s(knots_ns, mean_ns, slow_ns, *edges)) for edges in self.spans]
+        columns = [np.diff(_sensed_s(knots_ns, mean_ns, slow_ns, *edges)) for edges in self.spans]
         rest_s = self.lengths_s - np.sum(columns, axis=0)
         # Where phases follow each other without a pause there is no rest to tell.
         has_rest = rest_s[self.kept].sum() > 1e-2 * self.lengths_s[self.kept].sum()
@@ -175,7 +175,7 @@ def _within(knots_ns: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.nd
     return (at >= 0) & (knots_ns[1:] <= ends[order][np.clip(at, 0, None)])
 
 
-def _seen_s(
+def _sensed_s(
     times_ns: np.ndarray, mean_ns: int, slow_ns: float, starts: np.ndarray, ends: np.ndarray
 ) -> np.ndarray:
     """Seconds of a kind of phase until each of the times, as the curve sees them: by a sensor of

@@ -10,8 +10,8 @@ from matplotlib.ticker import PercentFormatter
 from analysis.figures import FigureSpec
 from analysis.figures.drawing import style
 from analysis.figures.drawing.campaign import Campaign
-from analysis.phases import words
-from analysis.phases.drift import drifts
+from analysis.phases import footnotes
+from analysis.phases.drift import drift_note
 
 FIGURE = FigureSpec(
     title="Amplification of the decoded token",
@@ -52,7 +52,7 @@ def draw(campaign: Campaign) -> Figure:
     axes.set_xlabel("energy per decoded token over the reference's, minus 1 [%]")
     style.legend(fig)
     level = style.level(table)
-    notes = [words.bars(table, level)]
+    notes = [footnotes.interval_note(table, level)]
     if table.predicted.notna().any():
         notes.append(
             "Predicted: by the law that a sweep of prompt lengths gives for the model; bars:"
@@ -63,7 +63,7 @@ def draw(campaign: Campaign) -> Figure:
             "Published: of the study (arXiv 2602.05712), on another GPU, as public copies of its"
             " tables have it."
         )
-    style.foot(fig, table, *notes, drifts(table))
+    style.footer(fig, table, *notes, drift_note(table))
     return fig
 
 
@@ -95,8 +95,8 @@ def _mark(axes: Axes, row, y: float) -> None:
     if pd.notna(row.published):
         look = {"color": style.RED, "marker": "D", "label": "published", "mfc": "none"}
         axes.plot(row.published, y, **marks, **look)
-    said = f"{row.value:+.1%}"
-    said += (
+    text = f"{row.value:+.1%}"
+    text += (
         f" [{100 * row.low:+.1f}, {100 * row.high:+.1f}]" if pd.notna(row.low) else ", one round"
     )
-    axes.text(1.02, y, said, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)
+    axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)

@@ -25,7 +25,7 @@ ends with its line. Of many models and workloads the figure shows means.
 
 
 def draw(campaign: Campaign) -> Figure:
-    baseline = _judged(campaign.generations)
+    baseline = _scored(campaign.generations)
     if baseline.empty:
         raise style.NothingToShowError("no baseline output was judged")
     groups = list(baseline.groupby(["model", "workload"], sort=False))
@@ -49,11 +49,11 @@ def draw(campaign: Campaign) -> Figure:
         "The answer ends where the output first passes the tests; where it never does, at the end"
         " of the target function. A next line ends with its line."
     )
-    style.foot(fig, baseline, style.tasks_note(baseline), note, energy=False)
+    style.footer(fig, baseline, style.tasks_note(baseline), note, energy=False)
     return fig
 
 
-def _judged(generations: pd.DataFrame) -> pd.DataFrame:
+def _scored(generations: pd.DataFrame) -> pd.DataFrame:
     """The baseline's first repetitions that have a verdict, with its `score` and the `babble`."""
     if generations.empty:
         return generations

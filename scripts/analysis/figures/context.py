@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from analysis.figures import FigureSpec
 from analysis.figures.drawing import style
 from analysis.figures.drawing.campaign import Campaign
-from analysis.phases import words
+from analysis.phases import footnotes
 from analysis.phases.context import ALL
-from analysis.phases.drift import drifts
+from analysis.phases.drift import drift_note
 from analysis.phases.estimators import TOKEN
 from analysis.phases.law import SWEEP
 
@@ -42,14 +42,16 @@ def draw(campaign: Campaign) -> Figure:
         raise style.NothingToShowError("only one length of context was measured")
     models = list(points.groupby("model", sort=False))
     names = [name for name in dict.fromkeys(points.workload) if name != SWEEP]
-    looks = style.looks(names) | {SWEEP: {"color": "black", "marker": "x"}}
+    looks = style.marker_styles(names) | {SWEEP: {"color": "black", "marker": "x"}}
     fig, grid = style.panels([3.2 if len(models) == 1 else 2.4] * len(models), 1.2)
     for number, (axes, (model, group)) in enumerate(zip(grid, models, strict=True)):
         _panel(axes, group, looks)
         fits = campaign.context
-        fits = _shown(fits[fits.model == model]) if len(fits) else fits
-        said = [_line(axes, fit, looks) for fit in fits.itertuples()]
-        axes.set_title("\n".join([style.wrapped(model, 60), *said]), fontsize=8.5, linespacing=1.35)
+        fits = _selected(fits[fits.model == model]) if len(fits) else fits
+        slopes = [_line(axes, fit, looks) for fit in fits.itertuples()]
+        axes.set_title(
+            "\n".join([style.wrapped(model, 60), *slopes]), fontsize=8.5, linespacing=1.35
+        )
         axes.set_ylim(0, 1.15 * np.quantile(group.each, 0.99))
         if number % 2 == 0:
             axes.set_ylabel("energy per decoded\ntoken [J/token]")
@@ -60,7 +62,7 @@ def draw(campaign: Campaign) -> Figure:
     if len(models) > 1:
         notes[0] += " The axes differ."
     notes.append("Slopes: what their intervals rest on is said behind them.")
-    style.foot(fig, points, *notes, drifts(campaign.context))
+    style.footer(fig, points, *notes, drift_note(campaign.context))
     return fig
 
 
@@ -108,7 +110,7 @@ def _panel(axes: Axes, points: pd.DataFrame, looks: dict[str, dict[str, str]]) -
         )
 
 
-def _shown(fits: pd.DataFrame) -> pd.DataFrame:
+def _selected(fits: pd.DataFrame) -> pd.DataFrame:
     """The fit over all outputs, else each workload's, and the sweep's."""
     outputs = fits[fits.source == "outputs"]
     if (outputs.workload == ALL).any():
@@ -134,12 +136,12 @@ def _line(axes: Axes, fit, looks: dict[str, dict[str, str]]) -> str:
         label="line through the sweep" if sweep else "line through the outputs",
     )
     slope = style.si_interval(fit.slope, fit.low, fit.high, "J")
-    said = f"{name}: {slope} a token more for each 1,000 tokens ({_rests(fit, sweep)})"
-    return style.wrapped(said, 78)
+    text = f"{name}: {slope} a token more for each 1,000 tokens ({_basis(fit, sweep)})"
+    return style.wrapped(text, 78)
 
 
-def _rests(fit, sweep: bool) -> str:
+def _basis(fit, sweep: bool) -> str:
     if sweep:
         return f"{fit.tasks} lengths{' within one round' if fit.rounds == 1 else ''}"
-    rests = words.rests_on(fit._asdict())
+    rests = footnotes.sample_size(fit._asdict())
     return rests if fit.found or pd.isna(fit.low) else f"not told from none; {rests}"

@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from analysis.figures import FigureSpec
 from analysis.figures.drawing import style
 from analysis.figures.drawing.campaign import Campaign
-from analysis.phases import words
-from analysis.phases.drift import drifts
+from analysis.phases import footnotes
+from analysis.phases.drift import drift_note
 from analysis.phases.estimators import ATTRIBUTION, DIFFERENCE, PHASES, POOLING, REPETITION
 
 FIGURE = FigureSpec(
@@ -67,12 +67,12 @@ def draw(campaign: Campaign) -> Figure:
     style.legend(fig)
     level = style.level(table)
     notes = [
-        f"{words.bars(table, level)} Hollow: too short for the meter, not resolved. Triangles at an"
-        " edge: beyond it."
+        f"{footnotes.interval_note(table, level)} Hollow: too short for the meter, not resolved."
+        " Triangles at an edge: beyond it."
     ]
     if not each:
         notes.append("All probed prompts of a workload share its line.")
-    style.foot(fig, table, *notes, drifts(table))
+    style.footer(fig, table, *notes, drift_note(table))
     return fig
 
 

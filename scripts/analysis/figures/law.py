@@ -12,7 +12,7 @@ from numpy.polynomial.polynomial import polyval
 from analysis.figures import FigureSpec
 from analysis.figures.drawing import style
 from analysis.figures.drawing.campaign import Campaign
-from analysis.phases.drift import drifts
+from analysis.phases.drift import drift_note
 from analysis.phases.estimators import PREFILL, TOKEN
 from analysis.phases.law import coefficients
 
@@ -52,7 +52,7 @@ def draw(campaign: Campaign) -> Figure:
         raise style.NothingToShowError(why)
     models = list(dict.fromkeys(points.model))
     parts = [models[at : at + TOGETHER] for at in range(0, len(models), TOGETHER)]
-    looks = {name: style.look(number) for part in parts for number, name in enumerate(part)}
+    looks = {name: style.marker_style(number) for part in parts for number, name in enumerate(part)}
     fig = style.figure(11, 1.0 + sum(3.6 + 0.26 * len(part) for part in parts))
     ratios = [ratio for _ in parts for ratio in (3, 1)]
     grid = fig.subplots(2 * len(parts), 2, squeeze=False, height_ratios=ratios)
@@ -67,7 +67,7 @@ def draw(campaign: Campaign) -> Figure:
         + (" within one round" if (campaign.law["rounds"] == 1).all() else " and rounds")
         + ". Below: measured over fitted, minus 1."
     ]
-    style.foot(fig, campaign.law, *notes, drifts(campaign.law))
+    style.footer(fig, campaign.law, *notes, drift_note(campaign.law))
     return fig
 
 
@@ -92,7 +92,7 @@ def _pair(
         look = {"ls": "", "ms": 4, "mfc": "none", **looks[model]}
         above.plot(mine[X[phase]], mine.measured_j, **look)
         below.plot(mine[X[phase]], 100 * mine.residual, **look)
-        label = style.wrapped(f"{model}: {_words(terms)}", 84).replace("\u00a0", " ")
+        label = style.wrapped(f"{model}: {_describe_terms(terms)}", 84).replace("\u00a0", " ")
         lengths = np.geomspace(mine[X[phase]].min(), mine[X[phase]].max(), 200)
         above.plot([], [], color=look["color"], marker=look["marker"], mfc="none", label=label)
         if len(terms) and terms.found.all():
@@ -126,10 +126,10 @@ def _pair(
         above.set_title(TITLES[phase], fontsize=9)
 
 
-def _words(terms: pd.DataFrame) -> str:
+def _describe_terms(terms: pd.DataFrame) -> str:
     if terms.empty or terms.value.isna().any():
         return "not fitted: too few lengths"
-    said = [
+    terms = [
         f"{term} {style.si_interval(row.value, row.low, row.high, row.unit)}".replace(" ", "\u00a0")
         for term, row in terms.iterrows()
     ]
@@ -139,7 +139,7 @@ def _words(terms: pd.DataFrame) -> str:
     last = terms.iloc[-1]
     left = style.si_interval(last.value, last.left_out_low, last.left_out_high, last.unit)
     return (
-        f"{', '.join(said)}; R² {first.r2:.3f}, lack of fit p {first.lack_of_fit_p:.2g},"
+        f"{', '.join(terms)}; R² {first.r2:.3f}, lack of fit p {first.lack_of_fit_p:.2g},"
         f" {terms.index[-1]} without one length {left.partition(' ')[2]}; worst residual of a"
         f" median {abs(first.worst_residual):.1%}"
     )

@@ -10,8 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from analysis.figures import FigureSpec
 from analysis.figures.drawing import style
 from analysis.figures.drawing.campaign import Campaign
-from analysis.phases import words
-from analysis.phases.drift import drifts
+from analysis.phases import footnotes
+from analysis.phases.drift import drift_note
 
 FIGURE = FigureSpec(
     title="Energy by phase",
@@ -50,7 +50,7 @@ def draw(campaign: Campaign) -> Figure:
         axes.set_xlabel("energy per generation [J]")
     style.legend(fig)
     totals = summary[summary.metric == "energy per generation"]
-    notes = [f"Means over rounds and tasks. {words.bars(totals, level, 'Black bar')}"]
+    notes = [f"Means over rounds and tasks. {footnotes.interval_note(totals, level, 'Black bar')}"]
     if len(models) > 1:
         notes[0] += " The axes differ."
     if (summary.estimator == "repetition").any():
@@ -58,8 +58,12 @@ def draw(campaign: Campaign) -> Figure:
             "By repetition: the meter does not resolve one prefill, so it is from many in a row;"
             " decoding is the rest of the total."
         )
-    style.foot(
-        fig, campaign.generations, style.tasks_note(campaign.generations), *notes, drifts(summary)
+    style.footer(
+        fig,
+        campaign.generations,
+        style.tasks_note(campaign.generations),
+        *notes,
+        drift_note(summary),
     )
     return fig
 
@@ -108,8 +112,8 @@ def _bar(axes: Axes, at: float, metrics: pd.DataFrame) -> float:
         axes.errorbar(whole.value, at, xerr=xerr, color="black", capsize=2.5, lw=1)
     reach = whole.value if pd.isna(whole.high) else whole.high
     share = metrics.value.get("prefill share", float("nan"))
-    said = "prefill not resolved" if pd.isna(share) else f"prefill {share:.1%}"
+    text = "prefill not resolved" if pd.isna(share) else f"prefill {share:.1%}"
     if repeated and pd.notna(share):
-        said += " by repetition"
-    axes.text(reach, at, f"  {said}", va="center", fontsize=7.5)
+        text += " by repetition"
+    axes.text(reach, at, f"  {text}", va="center", fontsize=7.5)
     return reach

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from analysis.figures import FigureSpec
 from analysis.figures.drawing import style
 from analysis.figures.drawing.campaign import Campaign
-from analysis.phases.drift import drifts
+from analysis.phases.drift import drift_note
 
 FIGURE = FigureSpec(
     title="Energy per token along the output",
@@ -33,7 +33,7 @@ def draw(campaign: Campaign) -> Figure:
         raise style.NothingToShowError("the meter resolved no part of an output")
     table = table.assign(each=table.joules / table.tokens)
     models = list(table.groupby("model", sort=False))
-    looks = style.looks(table.workload)
+    looks = style.marker_styles(table.workload)
     fig, grid = style.panels([2.6 if len(models) == 1 else 2.1] * len(models), 1.2)
     for number, (axes, (model, group)) in enumerate(zip(grid, models, strict=True)):
         _panel(axes, group, looks)
@@ -46,8 +46,8 @@ def draw(campaign: Campaign) -> Figure:
     note = "Means over outputs that reach so far."
     if len(models) > 1:
         note += " The axes differ."
-    style.foot(
-        fig, campaign.generations, style.tasks_note(campaign.generations), note, drifts(table)
+    style.footer(
+        fig, campaign.generations, style.tasks_note(campaign.generations), note, drift_note(table)
     )
     return fig
 

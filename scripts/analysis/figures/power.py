@@ -33,7 +33,7 @@ MARGIN_S = 0.5
 def draw(campaign: Campaign) -> Figure:
     if campaign.generations.empty:
         raise style.NothingToShowError("no output was generated: there are only probes of phases")
-    chosen = _chosen(campaign)
+    chosen = _longest_babbling(campaign)
     session = campaign.session(chosen.session)
     names = [
         w["generation"]
@@ -42,7 +42,7 @@ def draw(campaign: Campaign) -> Figure:
         and (w["task"], w["repetition"]) == (chosen.task, chosen.repetition)
     ]
     names.sort()  # baseline before suppressed
-    if not any(_covered(session, name) for name in names):
+    if not any(_is_metered(session, name) for name in names):
         raise style.NothingToShowError(f"no meter covers the outputs of {chosen.task}")
     fig = style.figure(7.2, 1.2 + 1.9 * len(names))
     panels = np.atleast_1d(fig.subplots(len(names), 1, sharex=True, sharey=True))
@@ -54,11 +54,11 @@ def draw(campaign: Campaign) -> Figure:
     panels[-1].set_xlabel("time since the prompt [s]")
     handles = {h.get_label(): h for axes in panels for h in axes.get_legend_handles_labels()[0]}
     fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=5)
-    style.foot(fig, campaign.generations, style.tasks_note(campaign.generations))
+    style.footer(fig, campaign.generations, style.tasks_note(campaign.generations))
     return fig
 
 
-def _chosen(campaign: Campaign):
+def _longest_babbling(campaign: Campaign):
     """The task whose passing output babbles longest; where none passes, the longest output."""
     baseline = campaign.generations[campaign.generations.condition == "baseline"]
     if baseline.empty:
@@ -71,15 +71,15 @@ def _chosen(campaign: Campaign):
     )
 
 
-def _covered(session: RawSession, name: str) -> bool:
+def _is_metered(session: RawSession, name: str) -> bool:
     """Whether any meter of the total covers all of an output."""
     whole = [w for w in session.windows if w.get("generation") == name][-1]
     domains = [domain["domain"] for domain in session.headline(whole["segment"])]
     curves = [session.curves.get((whole["segment"], domain)) for domain in domains]
-    return any(curve is not None and _reaches(curve, whole) for curve in curves)
+    return any(curve is not None and _covers(curve, whole) for curve in curves)
 
 
-def _reaches(curve: Curve, window: dict) -> bool:
+def _covers(curve: Curve, window: dict) -> bool:
     return not np.isnan(curve.energy([window["start_ns"]], [window["end_ns"]]).joules[0])
 
 
@@ -98,7 +98,7 @@ def _panel(axes: Axes, session: RawSession, name: str, answer) -> None:
         axes.axvspan(start, end, alpha=0.3, lw=0, label=label, **style.PHASES[label])
     for domain in session.headline(whole["segment"]):
         curve = session.curves.get((whole["segment"], domain["domain"]))
-        if curve is None or not _reaches(curve, whole):
+        if curve is None or not _covers(curve, whole):
             axes.text(0.02, 0.9, f"{domain['domain']}: not covered", transform=axes.transAxes)
             continue
         margin = int(MARGIN_S * 1e9)

@@ -11,9 +11,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from analysis.figures import FigureSpec
 from analysis.figures.drawing import style
 from analysis.figures.drawing.campaign import Campaign
-from analysis.phases.drift import drifts
+from analysis.phases.drift import drift_note
+from analysis.phases.footnotes import sample_sizes
 from analysis.phases.published import BY_LAW
-from analysis.phases.words import samples
 
 FIGURE = FigureSpec(
     title="Beside the paper",
@@ -77,7 +77,7 @@ def draw(campaign: Campaign) -> Figure:
     shown = generations[generations.model.isin(table.model)] if len(generations) else generations
     if len(shown):
         notes.insert(0, style.tasks_note(shown))
-    style.foot(fig, shown if len(shown) else campaign.law, *notes, drifts(table))
+    style.footer(fig, shown if len(shown) else campaign.law, *notes, drift_note(table))
     return fig
 
 
@@ -85,7 +85,7 @@ def _samples(table: pd.DataFrame) -> str:
     """What the intervals rest on: each kind once."""
     bars = table[table.low.notna()]
     kinds = {by: part for by, part in bars.groupby(bars.workload.str.endswith(BY_LAW))}
-    return " and ".join(samples(part) for part in kinds.values())
+    return " and ".join(sample_sizes(part) for part in kinds.values())
 
 
 def _panel(axes: Axes, table: pd.DataFrame, ladder: style.Ladder) -> None:

@@ -11,9 +11,9 @@ from analysis.energy.raw import TOTAL
 from analysis.figures import FigureSpec
 from analysis.figures.drawing import style
 from analysis.figures.drawing.campaign import Campaign
-from analysis.runtimes.by_round import by_round
 from analysis.runtimes.correlation import POOLED, WITHIN
-from analysis.runtimes.words import provider
+from analysis.runtimes.rounds import rounds_table
+from analysis.runtimes.wording import provider
 
 FIGURE = FigureSpec(
     title="Energy against time",
@@ -39,7 +39,7 @@ TAUTOLOGY = (
 
 def draw(campaign: Campaign) -> Figure:
     inferences = campaign.inferences
-    total = by_round(inferences[inferences.domain == TOTAL])
+    total = rounds_table(inferences[inferences.domain == TOTAL])
     total = total[(total[["inference_j", "inference_s"]] > 0).all(axis=1)]
     if total.empty:
         raise style.NothingToShowError("no window of inference has an energy")
@@ -47,7 +47,7 @@ def draw(campaign: Campaign) -> Figure:
         raise style.NothingToShowError("one round of one cell: nothing to hold against each other")
     groups = list(total.groupby(["provider", "meter"], sort=False))
     fig = style.figure(7.2, 1.7 + 3.2 * len(groups) + 0.06 * total.runtime.nunique())
-    looks = _looks(total)
+    looks = _marker_styles(total)
     panels = fig.subplots(len(groups), 1, squeeze=False)[:, 0]
     for axes, ((where, meter), group) in zip(panels, groups, strict=True):
         _panel(axes, group, looks)
@@ -66,11 +66,11 @@ def draw(campaign: Campaign) -> Figure:
     ]
     if total.estimate.any():
         notes.append(TAUTOLOGY)
-    style.foot(fig, total, *notes, style.engines(campaign.systems))
+    style.footer(fig, total, *notes, style.engines(campaign.systems))
     return fig
 
 
-def _looks(total: pd.DataFrame) -> dict[str, dict]:
+def _marker_styles(total: pd.DataFrame) -> dict[str, dict]:
     """A colour and a marker for each runtime: what is of one framework has its colour, what an
     engine makes of an export its marker, hollow. Where there are more than colours, all differ."""
     names = total[["runtime", "system", "origin"]].drop_duplicates()
@@ -80,7 +80,7 @@ def _looks(total: pd.DataFrame) -> dict[str, dict]:
     few = len(frameworks) <= len(style.COLOURS) and len(engines) <= len(style.MARKERS)
     looks = {}
     for number, row in enumerate(names.itertuples()):
-        look = style.look(number)
+        look = style.marker_style(number)
         if few:
             look["color"] = style.COLOURS[frameworks.index(row.framework)]
             look["marker"] = style.MARKERS[engines.index(row.system)]

@@ -13,7 +13,7 @@ from analysis.figures.drawing import style
 from analysis.figures.drawing.campaign import Campaign
 from analysis.runtimes.order import rank
 from analysis.runtimes.systems import FROM
-from analysis.runtimes.words import provider
+from analysis.runtimes.wording import provider
 
 FIGURE = FigureSpec(
     title="Energy of an inference by domain",
@@ -68,7 +68,7 @@ def draw(campaign: Campaign) -> Figure:
         f"Means over rounds, each a process of its own; bars: {level} Student's intervals of the"
         " sum, which may go on beyond the axis; of one round none."
     )
-    style.foot(fig, cells[cells.domain == TOTAL], note, style.engines(campaign.systems))
+    style.footer(fig, cells[cells.domain == TOTAL], note, style.engines(campaign.systems))
     return fig
 
 
@@ -92,8 +92,8 @@ def _panel(
         if energy.empty or pd.isna(energy["mean"][TOTAL]):
             out = excluded[(excluded.runtime == runtime) & (excluded.provider == where)]
             stage = out.stage.iloc[0] if len(out) else "no energy"
-            said = {"metering": "not covered by the meter", "not measured": "not measured"}
-            words = said.get(stage, f"excluded: {stage}")
+            labels = {"metering": "not covered by the meter", "not measured": "not measured"}
+            words = labels.get(stage, f"excluded: {stage}")
             axes.text(0, row, f" {words}", va="center", fontsize=7, color="#555555")
             continue
         left, parts = 0.0, energy["mean"][energy.sums[TOTAL].split(" + ")]
@@ -109,8 +109,8 @@ def _panel(
             axes.errorbar(total["mean"], row, xerr=xerr, color="black", capsize=2, lw=0.9)
         # A bar of an interval may go on behind it.
         ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-        said = f" {total['mean']:.3g}"
-        axes.text(reach, row, said, va="center", fontsize=7, bbox=ground)
+        text = f" {total['mean']:.3g}"
+        axes.text(reach, row, text, va="center", fontsize=7, bbox=ground)
         above = cell[(cell.metric == ABOVE_IDLE) & (cell.domain == TOTAL)]
         # An estimate knows nothing of idle power: nothing can stand above it.
         if not total.estimate and above["mean"].notna().any():

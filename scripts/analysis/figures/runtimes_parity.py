@@ -11,7 +11,7 @@ from analysis.figures import FigureSpec
 from analysis.figures.drawing import style
 from analysis.figures.drawing.campaign import Campaign
 from analysis.runtimes.accounts import DEVICE
-from analysis.runtimes.words import provider
+from analysis.runtimes.wording import provider
 
 FIGURE = FigureSpec(
     title="Do they compute the same?",
@@ -51,7 +51,7 @@ def draw(campaign: Campaign) -> Figure:
         mark.label1.set_fontweight("bold")
     axes.set_ylim(at - 0.6, -0.7)
     fig.legend(loc="outside upper center", ncols=3)
-    style.foot(fig, campaign.runtimes, style.engines(campaign.systems), energy=False)
+    style.footer(fig, campaign.runtimes, style.engines(campaign.systems), energy=False)
     return fig
 
 
@@ -81,7 +81,7 @@ def _panel(axes: Axes, parity: pd.DataFrame, places: dict[int, float]) -> None:
     axes.set_xscale("log")
     least, most = axes.get_xlim()
     for row, check in zip(rows, parity.itertuples(), strict=True):
-        if words := _said(check):
+        if words := _annotation(check):
             at = np.nanmax([check.tolerance, check.first_batch_error, check.last_batch_error])
             axes.annotate(
                 words,
@@ -104,7 +104,7 @@ def _name(check) -> str:
     return f"{check.subject} / {check.against}"
 
 
-def _said(check) -> str:
+def _annotation(check) -> str:
     if check.passed:
         return "identical" if check.worst_error == 0 else ""
     return "FAILED" if pd.notna(check.worst_error) else "FAILED: nothing to compare"

@@ -8,7 +8,7 @@ from analysis.figures import FigureSpec
 from analysis.figures.drawing import ratios, style
 from analysis.figures.drawing.campaign import Campaign
 from analysis.runtimes.systems import engine
-from analysis.runtimes.words import exclusions, provider
+from analysis.runtimes.wording import exclusions, provider
 
 FIGURE = FigureSpec(
     title="Execution providers against each other",
@@ -41,9 +41,9 @@ def _why(campaign: Campaign) -> str:
     exports = systems[systems.origin.notna() & (systems.measured > 0)]
     if exports.empty:
         return "no export was measured on any provider"
-    said = [
+    single = [
         f"{name} was measured on one provider only: {' and '.join(map(provider, own))}"
         for name, own in exports.groupby("engine", sort=False).provider.unique().items()
     ]
     absent = exclusions(campaign.excluded[campaign.excluded.stage == "absent"])
-    return "; ".join([*said, *absent])
+    return "; ".join([*single, *absent])

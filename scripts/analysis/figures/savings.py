@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from analysis.figures import FigureSpec
 from analysis.figures.drawing import style
 from analysis.figures.drawing.campaign import Campaign
-from analysis.phases import words
-from analysis.phases.drift import drifts
+from analysis.phases import footnotes
+from analysis.phases.drift import drift_note
 
 FIGURE = FigureSpec(
     title="With against without suppression",
@@ -45,11 +45,11 @@ def draw(campaign: Campaign) -> Figure:
         for axes, (key, group) in zip(grid, groups, strict=True):
             _tasks(axes, group)
             row = shares.loc[(*key, "all tasks")]
-            said = (
+            saving = (
                 f"saved {row.saved_share:.1%}{_interval(row)} over these tasks, checks charged"
-                f" ({words.rests_on(row)})"
+                f" ({footnotes.sample_size(row)})"
             )
-            title = f"{style.wrapped(style.title(*key), 54)}\n{style.wrapped(said, 54)}"
+            title = f"{style.wrapped(style.title(*key), 54)}\n{style.wrapped(saving, 54)}"
             axes.set_title(title, fontsize=9)
     else:
         models = list(pairs.groupby("model", sort=False))
@@ -66,7 +66,7 @@ def draw(campaign: Campaign) -> Figure:
     if left:
         note += f" {left} pairs are left out: the meter does not resolve both of their outputs."
     chosen = style.tasks_note(campaign.generations)
-    style.foot(fig, campaign.generations, chosen, note.strip(), drifts(campaign.savings))
+    style.footer(fig, campaign.generations, chosen, note.strip(), drift_note(campaign.savings))
     return fig
 
 
@@ -76,7 +76,7 @@ def _interval(row) -> str:
     return f" [{row.saved_share_low:.1%}, {row.saved_share_high:.1%}]"
 
 
-def _marks(axes: Axes, rows, table: pd.DataFrame) -> None:
+def _draw_pairs(axes: Axes, rows, table: pd.DataFrame) -> None:
     without, with_checks = table.total_j_baseline, table.total_j_suppressed
     axes.hlines(rows, with_checks, without, color=style.GREY, lw=1.5)
     axes.scatter(without, rows, color=style.ORANGE, marker="o", s=28, zorder=3, label="baseline")
@@ -99,7 +99,7 @@ def _tasks(axes: Axes, pairs: pd.DataFrame) -> None:
     passed = pairs.groupby("task").passed_suppressed.agg(lambda each: each.any(skipna=True))
     known = pairs.groupby("task").passed_suppressed.count() > 0
     rows = np.arange(len(tasks))
-    _marks(axes, rows, tasks)
+    _draw_pairs(axes, rows, tasks)
     if style.labelled(axes, len(tasks)):
         names = [
             f"{task} {style.verdict(passed[task] if known[task] else pd.NA, similarity)}"
@@ -116,14 +116,14 @@ def _means(axes: Axes, pairs: pd.DataFrame, shares: pd.DataFrame) -> None:
     groups = pairs.groupby(["workload", "task"], sort=False)[NUMBERS].mean()
     means = groups.groupby("workload", sort=False).mean()
     rows = np.arange(len(means))
-    _marks(axes, rows, means)
+    _draw_pairs(axes, rows, means)
     for row, (workload, mean) in zip(rows, means.iterrows(), strict=True):
         share = shares.loc[(workload, "all tasks")]
-        said = f"   saved {share.saved_share:.0%}"
+        text = f"   saved {share.saved_share:.0%}"
         if pd.notna(share.saved_share_low):
-            said += f" [{share.saved_share_low:.0%}, {share.saved_share_high:.0%}]"
+            text += f" [{share.saved_share_low:.0%}, {share.saved_share_high:.0%}]"
         reach = max(mean.total_j_baseline, mean.total_j_suppressed)
-        axes.text(reach, row, said, va="center", fontsize=7.5)
+        axes.text(reach, row, text, va="center", fontsize=7.5)
     axes.set_yticks(rows, means.index, fontsize=8)
     axes.set_ylim(len(means) - 0.4, -0.6)
     axes.set_xlim(0, 1.55 * means[["total_j_baseline", "total_j_suppressed"]].to_numpy().max())

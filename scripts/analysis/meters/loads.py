@@ -86,18 +86,18 @@ def loads_table(windows: pd.DataFrame, confidence: float) -> pd.DataFrame:
         true = _true_j(own, np.asarray([each.above_j for each in others]), own)
         off = own.pooled_j - true
         held = _held(own, off, others, confidence)
-        told = {"windows": len(own), "resolved": int((own.status == "ok").sum())}
-        ours = told | {"tool": OURS, "judged": len(held), "inside": int(held.sum())}
+        counts = {"windows": len(own), "resolved": int((own.status == "ok").sum())}
+        ours = counts | {"tool": OURS, "judged": len(held), "inside": int(held.sum())}
         coverage = float(held.mean()) if len(held) else np.nan
-        rows.append(about | ours | {"coverage": coverage} | _off(off / true))
+        rows.append(about | ours | {"coverage": coverage} | _error_statistics(off / true))
         none = {"resolved": 0, "judged": 0, "inside": 0}
         if own.difference_j.notna().any():
-            plain = _off((own.difference_j - true) / true)
-            rows.append(about | told | none | {"tool": DIFFERENCE} | plain)
+            plain = _error_statistics((own.difference_j - true) / true)
+            rows.append(about | counts | none | {"tool": DIFFERENCE} | plain)
         for tool, part in group[group.tool != "none"].groupby("tool"):
             true = _true_j(part, of_all.above_j, own)
-            said = _off((pd.to_numeric(part.tool_j) - true) / true)
-            rows.append(about | none | {"windows": len(part), "tool": TITLES[tool]} | said)
+            errors = _error_statistics((pd.to_numeric(part.tool_j) - true) / true)
+            rows.append(about | none | {"windows": len(part), "tool": TITLES[tool]} | errors)
     return table(rows, LOADS)
 
 
@@ -142,7 +142,7 @@ def _held(
     return np.abs(off.to_numpy()[judged]) <= factor * np.sqrt(variance)
 
 
-def _off(relative: pd.Series) -> dict[str, Any]:
+def _error_statistics(relative: pd.Series) -> dict[str, Any]:
     known = relative.dropna().to_numpy(float)
     if not len(known):
         return {"known": 0}
@@ -161,7 +161,7 @@ def _differences(session: RawSession, segment: int, group: pd.DataFrame) -> np.n
         curve = session.curves.get((segment, domain["domain"]))
         if curve is None:
             return np.full(len(group), np.nan)
-        total = total + curve.shown(group.end_ns) - curve.shown(group.start_ns)
+        total = total + curve.readout(group.end_ns) - curve.readout(group.start_ns)
     return total
 
 

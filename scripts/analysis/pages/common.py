@@ -12,7 +12,7 @@ import jinja2
 import pandas as pd
 
 from analysis.figures import FigureSpec
-from analysis.quality.flag_tables import some
+from analysis.quality.flag_tables import abbreviated
 from metering.torn import read_lines
 
 TEMPLATES = Path(__file__).parent
@@ -70,28 +70,28 @@ def events(campaign: Path, sessions: Sequence[Mapping[str, Any]]) -> list[dict[s
             key = event["kind"], event["domain"], event["why"]
             found.setdefault(key, {})[name] = None
     return [
-        {"kind": kind, "domain": domain, "why": why, "sessions": some(list(names))}
+        {"kind": kind, "domain": domain, "why": why, "sessions": abbreviated(list(names))}
         for (kind, domain, why), names in found.items()
     ]
 
 
-def sessions_in_words(sessions: Sequence[Mapping[str, Any]]) -> str:
+def describe_sessions(sessions: Sequence[Mapping[str, Any]]) -> str:
     """How many sessions there are, in how many rounds, how many were excluded, on what and when."""
     rounds = len({s["spec"]["round"] for s in sessions})
     excluded = sum(bool(s.get("excluded")) for s in sessions)
     segments = [segment for session in sessions for segment in session["segments"]]
     devices = dict.fromkeys(segment["device"] for segment in segments)
     days = sorted({segment["started_utc"][:10] for segment in segments})
-    said = [f"{count(len(sessions), 'session')} in {count(rounds, 'round')}"]
+    parts = [f"{count(len(sessions), 'session')} in {count(rounds, 'round')}"]
     if excluded:
-        said.append(f"{excluded} of them excluded")
+        parts.append(f"{excluded} of them excluded")
     if len(segments) > len(sessions) - excluded:
-        said.append(count(len(segments), "segment"))
+        parts.append(count(len(segments), "segment"))
     if devices:
-        said.append(f"on {', '.join(devices)}")
+        parts.append(f"on {', '.join(devices)}")
     if days:
-        said.append(days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}")
-    return ", ".join(said)
+        parts.append(days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}")
+    return ", ".join(parts)
 
 
 def count(number: int, what: str) -> str:

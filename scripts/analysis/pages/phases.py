@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.figures import on_page
-from analysis.figures.drawing.style import chosen, si, si_interval
+from analysis.figures.drawing.style import selection, si, si_interval
 from analysis.pages import common, top
 from analysis.pages import phases_rows as rows
-from analysis.phases.drift import drifts
+from analysis.phases.drift import drift_note
+from analysis.phases.footnotes import sample_size
 from analysis.phases.generations import closure
-from analysis.phases.words import rests_on
 from analysis.quality import flag_tables, order_effect
 
 # More generations than this are left to the table's file.
@@ -29,7 +29,7 @@ def render(campaign: Path, sessions: list[dict], scores: list[dict]) -> str:
     total = windows[windows.domain == "total"]
     environment = common.environment()
     environment.filters |= {"joules": lambda value: "–" if pd.isna(value) else si(value, "J")}
-    environment.globals |= {"si_interval": si_interval, "rests_on": rests_on}
+    environment.globals |= {"si_interval": si_interval, "rests_on": sample_size}
     return environment.get_template("report.html.j2").render(
         campaign=campaign.name,
         sessions=sessions,
@@ -37,12 +37,12 @@ def render(campaign: Path, sessions: list[dict], scores: list[dict]) -> str:
         events=common.events(campaign, sessions),
         protections=rows.protections(sessions, scores),
         figures=common.figures(campaign, on_page("phases")),
-        in_words=common.sessions_in_words(sessions),
+        in_words=common.describe_sessions(sessions),
         top=top.lines(tables["flags"], ["estimate"] if total.estimate.any() else []),
         details=top.details(tables["flags"]),
-        drift={name: drifts(table) for name, table in tables.items()},
+        drift={name: drift_note(table) for name, table in tables.items()},
         order=tables["order"].to_dict("records"),
-        order_words=order_effect.words(tables["order"]),
+        order_words=order_effect.order_lines(tables["order"]),
         count=len(generations),
         probes=len(probes),
         groups=rows.groups(generations),
@@ -61,7 +61,7 @@ def render(campaign: Path, sessions: list[dict], scores: list[dict]) -> str:
         estimate=bool(total.estimate.any()),
         meters=list(dict.fromkeys(total.meter)),
         sums=list(dict.fromkeys(total.sums)),
-        chosen=chosen(generations) if len(generations) and generations.chosen.any() else "",
+        chosen=selection(generations) if len(generations) and generations.chosen.any() else "",
         closure=float(closure(generations).abs().max()) if len(generations) else float("nan"),
         status=pd.crosstab(total.kind, total.status).to_dict("index"),
         shared=rows.shared(generations, sessions),

@@ -18,7 +18,7 @@ from analysis.runtimes.matrix import label, matrices
 from analysis.runtimes.order import ordered
 from analysis.runtimes.pairs import ENGINES
 from analysis.runtimes.systems import versions
-from analysis.runtimes.words import ENERGY, TIME, exclusions, provider
+from analysis.runtimes.wording import ENERGY, TIME, exclusions, provider
 
 QUESTIONS = {
     "RQ1": "Frameworks against each other, on the same provider.",
@@ -54,7 +54,7 @@ def render(campaign: Path, sessions: list[dict[str, Any]]) -> str:
         environment.filters[name] = functools.partial(_si, unit=unit)
     environment.globals |= {"label": label, "ENERGY": ENERGY, "TIME": TIME}
     flags = tables["runtime_flags"]
-    said = ["estimate"] if estimates.any() else []
+    besides = ["estimate"] if estimates.any() else []
     return environment.get_template("runtimes.html.j2").render(
         campaign=campaign.name,
         sessions=sessions,
@@ -65,12 +65,12 @@ def render(campaign: Path, sessions: list[dict[str, Any]]) -> str:
         missing=common.missing_meters(sessions),
         overhead=common.overhead(sessions),
         flags=flag_tables.counts(flags),
-        top=top.lines(flags, said),
+        top=top.lines(flags, besides),
         details=top.details(flags, rows.busy(total)),
         engines=versions(tables["systems"]),
         systems=rows.blank(tables["systems"]),
         matrices=list(matrices(compared, tables["runtimes"], tables["systems"])),
-        in_words=common.sessions_in_words(sessions),
+        in_words=common.describe_sessions(sessions),
         cross_checks=tables["runtime_checks"].to_dict("records"),
         meters=list(dict.fromkeys(total.meter)),
         sums=list(dict.fromkeys(total.sums)),
@@ -82,7 +82,7 @@ def render(campaign: Path, sessions: list[dict[str, Any]]) -> str:
         confidence=_one(compared.confidence),
         questions=[_question(name, compared, omnibus) for name in QUESTIONS],
         order=tables["runtime_order"].to_dict("records"),
-        order_words=order_effect.words(tables["runtime_order"]),
+        order_words=order_effect.order_lines(tables["runtime_order"]),
         columns=COLUMNS,
         cells=rows.cells(tables["runtimes"]),
         spreads=rows.spreads(tables["runtimes"]),

@@ -7,17 +7,17 @@ from typing import Any
 import pandas as pd
 
 from analysis.energy.raw import TOTAL
-from analysis.runtimes import words
+from analysis.runtimes import wording
 from analysis.runtimes.columns import CELL
 
 SIDES = ["model", "batch", "first", "first_provider", "second", "second_provider"]
 # How the metrics of a pair are called in a row.
-NAMES = {words.ENERGY: "energy", words.ABOVE_IDLE: "above_idle", words.TIME: "time"}
+NAMES = {wording.ENERGY: "energy", wording.ABOVE_IDLE: "above_idle", wording.TIME: "time"}
 # What can be said, as it is counted.
 COUNTED = {
     "told": "told apart",
-    words.EQUIVALENT: "equivalent",
-    words.NOT_TOLD: "not told apart",
+    wording.EQUIVALENT: "equivalent",
+    wording.NOT_TOLD: "not told apart",
     "none": "without a verdict",
     "not compared": "not compared",
 }
@@ -39,11 +39,11 @@ def verdicts(comparisons: pd.DataFrame, question: str) -> list[dict[str, Any]]:
         if not rows:
             continue
         kinds = [_kind(row) for row in rows]
-        counts = [f"{kinds.count(kind)} {said}" for kind, said in COUNTED.items() if kind in kinds]
+        counts = [f"{kinds.count(kind)} {text}" for kind, text in COUNTED.items() if kind in kinds]
         lines = [
             {"said": _sentence(row), **{name: row[name] for name in ("flags_words", "order_words")}}
             for row, kind in zip(rows, kinds, strict=True)
-            if kind in ("told", words.EQUIVALENT)
+            if kind in ("told", wording.EQUIVALENT)
         ]
         common = {
             name: lines[0][name]
@@ -52,27 +52,28 @@ def verdicts(comparisons: pd.DataFrame, question: str) -> list[dict[str, Any]]:
         }
         lines = [line | dict.fromkeys(common, "") for line in lines]
         family = next((row["family"] for row in rows if row["family"]), f"{question}, {metric}")
-        said = [text for text in common.values() if text]
+        shared = [text for text in common.values() if text]
         row = {"family": family, "counts": ", ".join(counts), "lines": lines}
-        found.append(row | {"common": "; ".join(said)})
+        found.append(row | {"common": "; ".join(shared)})
     return found
 
 
 def _kind(row: dict[str, Any]) -> str:
     if row["reason"]:
         return "not compared"
-    said = words.conclusion(row)
-    return "told" if said in (words.MORE, words.LESS) else said or "none"
+    concluded = wording.conclusion(row)
+    return "told" if concluded in (wording.MORE, wording.LESS) else concluded or "none"
 
 
 def _sentence(row: dict[str, Any]) -> str:
     first, second = (
-        f"{row[side]} on {words.provider(row[f'{side}_provider'])}" for side in ("first", "second")
+        f"{row[side]} on {wording.provider(row[f'{side}_provider'])}"
+        for side in ("first", "second")
     )
     where = f"{row['model']}, batch {row['batch']}"
-    if words.conclusion(row) == words.EQUIVALENT:
+    if wording.conclusion(row) == wording.EQUIVALENT:
         return f"{where}: {first} and {second}: {row['verdict']}"
-    joint = "of" if words.times(row) else "than"
+    joint = "of" if wording.is_multiple(row) else "than"
     return f"{where}: {first} {row['verdict']} {joint} {second}"
 
 
@@ -123,9 +124,9 @@ def not_compared(comparisons: pd.DataFrame, question: str) -> list[dict[str, Any
     for key, group in table.groupby(SIDES, sort=False):
         if (group.reason != "").all():
             # Its metrics may lack figures for reasons of their own: that of its time is of all.
-            time = group[group.metric == words.TIME]
+            time = group[group.metric == wording.TIME]
             (row,) = (time if len(time) else group).tail(1).to_dict("records")
-            for who, why in words.sides(row):
+            for who, why in wording.sides(row):
                 found.setdefault(why, []).append((who, *key))
     return [
         {
@@ -150,7 +151,7 @@ def cells(runtimes: pd.DataFrame) -> list[dict[str, Any]]:
     keys = [key for key in CELL if key not in ("system", "origin")]
     for key, group in shown.groupby(keys, sort=False):
         values = {row["metric"]: row for row in group.to_dict("records")}
-        time, energy = values[words.TIME], values[words.ENERGY]
+        time, energy = values[wording.TIME], values[wording.ENERGY]
         rows.append(
             {
                 **dict(zip(keys, key, strict=True)),
@@ -168,7 +169,7 @@ def spreads(runtimes: pd.DataFrame) -> list[dict[str, Any]]:
     """Of energy and of time: by how much rounds and windows of a round differ, and which part of a
     window's variance is between rounds; medians over cells, and how many cells tell."""
     found = []
-    for metric in (words.ENERGY, words.TIME):
+    for metric in (wording.ENERGY, wording.TIME):
         table = runtimes[(runtimes.metric == metric) & runtimes.domain.isin([TOTAL, ""])]
         known = table.dropna(subset=["intraclass"])
         names = ("between_cv", "within_cv", "intraclass")

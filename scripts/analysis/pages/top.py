@@ -17,24 +17,24 @@ MOST = 0.5
 ALWAYS = ("CPU contention",)
 
 
-def most(flags: pd.DataFrame) -> list[str]:
+def commonest(flags: pd.DataFrame) -> list[str]:
     """The flags that most windows of work of a campaign carry under the total."""
     return [row["flag"] for row in _carried(flags) if row["most"]]
 
 
-def lines(flags: pd.DataFrame, said: Collection[str] = ()) -> list[dict[str, Any]]:
+def lines(flags: pd.DataFrame, besides: Collection[str] = ()) -> list[dict[str, Any]]:
     """Of each such flag, and of contention wherever it is: in how many windows of work of how many
     sessions, what it means and what to do; the commonest first.
 
     Args:
-        flags: As of `doubts.flags_table`.
+        flags: As of `flag_tables.flags_table`.
         said: Flags of which the page tells elsewhere.
     """
     of = {flag.name: flag for flag in VOCABULARY}
     return [
         row | {"meaning": of[row["flag"]].meaning, "remedy": of[row["flag"]].remedy}
         for row in sorted(_carried(flags), key=lambda row: -row["windows"])
-        if row["flag"] not in said and (row["most"] or row["flag"] in ALWAYS)
+        if row["flag"] not in besides and (row["most"] or row["flag"] in ALWAYS)
     ]
 
 

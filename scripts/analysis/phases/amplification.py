@@ -90,7 +90,7 @@ def amplification_table(
                 continue
             found = prompts.over(above.cells, below.cells, confidence=confidence)
             law = quotable(laws, model, TOKEN)
-            said = law and law.ratio(above.context, below.context, confidence=confidence)
+            predicted = law and law.ratio(above.context, below.context, confidence=confidence)
             rows.append(
                 {
                     "model": model,
@@ -108,9 +108,9 @@ def amplification_table(
                     "reference_tokens_j": below.cells.value,
                     "context": above.context,
                     "reference_context": below.context,
-                    "predicted": said.value - 1 if said else np.nan,
-                    "predicted_low": said.low - 1 if said else np.nan,
-                    "predicted_high": said.high - 1 if said else np.nan,
+                    "predicted": predicted.value - 1 if predicted else np.nan,
+                    "predicted_low": predicted.low - 1 if predicted else np.nan,
+                    "predicted_high": predicted.high - 1 if predicted else np.nan,
                     "published": paper_amplification(
                         paper, part.published_model.iloc[0], part.benchmark.iloc[0], reference
                     ),
@@ -121,10 +121,10 @@ def amplification_table(
                     "sides": (above, below),
                 }
             )
-    return _judged(rows, confidence, common)
+    return _with_verdicts(rows, confidence, common)
 
 
-def _judged(rows: list[dict], confidence: float, common: Collection[str]) -> pd.DataFrame:
+def _with_verdicts(rows: list[dict], confidence: float, common: Collection[str]) -> pd.DataFrame:
     """With adjusted p, verdicts, and whether those hang on flagged generations."""
     adjusted = ranks.holm([row["p"] for row in rows])
     count = int((~np.isnan(adjusted)).sum())
@@ -144,7 +144,7 @@ def _judged(rows: list[dict], confidence: float, common: Collection[str]) -> pd.
 
         both = with_and_without(together, conclude, common)
         row |= {"p_holm": p, "family": f"{FAMILY}: {count} tests" if count else ""}
-        row |= {"verdict": both.all or "not tested", "flagged": both.flagged, "hangs": both.words}
+        row |= {"verdict": both.all or "not tested", "flagged": both.flagged, "hangs": both.message}
     return table(rows, AMPLIFICATION)
 
 

@@ -174,9 +174,9 @@ def ends_of(session: RawSession, resolve_periods: float) -> list[dict[str, Any]]
                 "task": window["task"],
                 "first_j": first / WIDTH / session.batch,
                 "last_j": last / WIDTH / session.batch,
-                "resolved": bool(told),
+                "resolved": bool(is_resolved),
             }
-            for window, (first, last), told in zip(windows, joules, resolved, strict=True)
+            for window, (first, last), is_resolved in zip(windows, joules, resolved, strict=True)
         ]
     return rows
 

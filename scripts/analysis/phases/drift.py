@@ -59,7 +59,7 @@ def _behind(
     return [f"{name}: {drifting[name]}" for name in (*sessions, ALL) if name in drifting]
 
 
-def drifts(shown: pd.DataFrame) -> str:
+def drift_note(shown: pd.DataFrame) -> str:
     """One line on the sessions behind all that is shown; empty where none drifts."""
     if "drift" not in shown or not len(shown):
         return ""

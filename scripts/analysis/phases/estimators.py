@@ -222,8 +222,8 @@ def _difference(
     if whole.spread is None or less.spread is None:
         return OfRound(value, None, reading_u, windows, False)
     made = (whole.spread + less.spread.times(times)).times(1 / units)
-    told = whole.resolved and less.resolved and value > made.half(confidence)
-    return OfRound(value, made, reading_u, windows, bool(told))
+    resolved = whole.resolved and less.resolved and value > made.half(confidence)
+    return OfRound(value, made, reading_u, windows, bool(resolved))
 
 
 def _over_rounds(each: Sequence[OfRound], confidence: float, signed: bool) -> Estimate:
@@ -327,10 +327,10 @@ def agreement_table(
                     "closure_high": closed.high - 1,
                 }
             )
-    return _judged(rows, tested, confidence, margin, common)
+    return _with_verdicts(rows, tested, confidence, margin, common)
 
 
-def _judged(
+def _with_verdicts(
     rows: list[dict[str, Any]],
     tested: Sequence[tuple[Probed, str]],
     confidence: float,
@@ -354,7 +354,7 @@ def _judged(
 
         both = with_and_without(one.windows, conclude, common)
         untested = UNTESTED if row["rounds"] else UNRESOLVED
-        row |= {"verdict": both.all or untested, "flagged": both.flagged, "hangs": both.words}
+        row |= {"verdict": both.all or untested, "flagged": both.flagged, "hangs": both.message}
         row["family"] = f"{FAMILY}: {count} tests" if count else ""
     return table(rows, AGREEMENT)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.energy.raw import TOTAL, RawSession
-from analysis.tabular import table, together
+from analysis.tabular import concatenate, table
 
 # Looks that ran no check.
 UNCHECKED = ("does not compile", "unchanged")
@@ -280,7 +280,7 @@ def token_energy_table(
         joules = session.total(segment, starts, ends).joules
         shortest_s = resolve_periods * session.period_s(segment)
 
-        def told(name: str, windows=windows, counts=counts) -> np.ndarray:
+        def repeated(name: str, windows=windows, counts=counts) -> np.ndarray:
             return np.repeat(np.array([window[name] for window in windows]), counts)
 
         parts.append(
@@ -290,14 +290,14 @@ def token_energy_table(
                     "model": session.model,
                     "workload": session.workload,
                     "round": session.facts["spec"]["round"],
-                    "generation": told("generation"),
-                    "task": told("task"),
+                    "generation": repeated("generation"),
+                    "task": repeated("task"),
                     "position": first + 1,
-                    "context": told("prompt_tokens") + first + width / 2,
+                    "context": repeated("prompt_tokens") + first + width / 2,
                     "tokens": width,
                     "joules": joules / session.batch,
                     "resolved": (ends - starts) / 1e9 >= shortest_s,
                 }
             ).astype(POSITION)
         )
-    return together(parts, POSITION)
+    return concatenate(parts, POSITION)

@@ -68,7 +68,7 @@ def identities_table(
                 "tasks": found.prompts,
                 "allowed": ALLOWED,
                 "holds": both.all,
-                "hangs": both.words,
+                "hangs": both.message,
             }
         )
     return table(rows, IDENTITIES)

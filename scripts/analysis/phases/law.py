@@ -79,10 +79,12 @@ def law_tables(
             continue
         facts = {"model": model, "phase": phase}
         part = part.assign(fitted_j=law.at(part.context.to_numpy()))
-        told = part.assign(measured_j=part.each_j, residual=part.each_j / part.fitted_j - 1)
+        measured = part.assign(measured_j=part.each_j, residual=part.each_j / part.fitted_j - 1)
         points += [
             facts | row
-            for row in told[[name for name in LAW_POINTS if name in told]].to_dict("records")
+            for row in measured[[name for name in LAW_POINTS if name in measured]].to_dict(
+                "records"
+            )
         ]
         shared = facts | _facts(part, law) | {"confidence": confidence}
 
@@ -93,7 +95,7 @@ def law_tables(
             return NO_LAW if why_not(made) else "a law"
 
         both = with_and_without(part, conclude, common)
-        shared |= {"flagged": both.flagged, "hangs": both.words}
+        shared |= {"flagged": both.flagged, "hangs": both.message}
         for (term, unit), value, left in zip(
             PHASES[phase][1], law.terms, law.left_out, strict=True
         ):

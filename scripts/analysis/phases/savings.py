@@ -98,10 +98,10 @@ def savings_table(
             if scope == ALL:
                 row |= _tested(known) | _worse(part, confidence, margin)
             rows.append((row, known))
-    return table(_judged(rows, confidence, common), SAVINGS)
+    return table(_with_verdicts(rows, confidence, common), SAVINGS)
 
 
-def _judged(
+def _with_verdicts(
     rows: list[tuple[dict[str, Any], pd.DataFrame]], confidence: float, common: Collection[str]
 ) -> list[dict[str, Any]]:
     """The rows with adjusted p, verdicts, and whether those hang on flagged pairs."""
@@ -125,7 +125,7 @@ def _judged(
             return _verdict(factor * tested["p"], tested["least_p"], alpha, words)
 
         both = with_and_without(known, conclude, common)
-        row |= {"verdict": both.all, "flagged": both.flagged, "hangs": both.words}
+        row |= {"verdict": both.all, "flagged": both.flagged, "hangs": both.message}
         row["family"] = f"{FAMILY}: {count} tests" if count else ""
         row["passes_verdict"] = (
             _verdict(row["passes_p_holm"], row["passes_least_p"], alpha, "change")
@@ -235,13 +235,13 @@ def _worse(pairs: pd.DataFrame, confidence: float, margin: float) -> dict[str, A
         change = means[sides[1]] - means[sides[0]]
         gained, lost = int((change > 0).sum()), int((change < 0).sum())
         p = ranks.no_loss(lost, len(change), margin)
-        said = {"judged_tasks": len(change), "worse_tasks": lost, "no_loss_p": p}
-        said["no_loss"] = (
+        row = {"judged_tasks": len(change), "worse_tasks": lost, "no_loss_p": p}
+        row["no_loss"] = (
             f"no loss of {margin:.0%} of the tasks or more"
             if p < 1 - confidence
             else f"a loss of {margin:.0%} of the tasks is not excluded"
         )
         if score == "passed":
-            said["passes_p"], said["passes_least_p"] = ranks.mcnemar(gained, lost)
-        return said
+            row["passes_p"], row["passes_least_p"] = ranks.mcnemar(gained, lost)
+        return row
     return {}

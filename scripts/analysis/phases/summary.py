@@ -127,7 +127,7 @@ def summary_table(
     for key, group in groups:
         facts = dict(zip(GROUP, key, strict=True)) | {"meter": group.meter.iloc[0]}
         split = phases_of(group, probes)
-        for made in (_metrics, _judged):
+        for made in (_metrics, _quality):
             rows += [facts | row for row in made(group, split, confidence)]
     return table(rows, SUMMARY)
 
@@ -233,7 +233,7 @@ def _sampled(found: Estimate, how: str, rounds: int) -> str:
     return found.unit
 
 
-def _judged(group: pd.DataFrame, split: Split, confidence: float) -> Iterator[dict[str, Any]]:
+def _quality(group: pd.DataFrame, split: Split, confidence: float) -> Iterator[dict[str, Any]]:
     """Passes; and of next-line workloads, how alike the lines are to those that they should be."""
     judged = group.dropna(subset=["passed"])
     if len(judged):
@@ -245,14 +245,14 @@ def _judged(group: pd.DataFrame, split: Split, confidence: float) -> Iterator[di
             name = "passing share of the chosen tasks"
             if not (judged.chosen_by == RANDOM).all():
                 found = Estimate(value=found.value, confidence=confidence, why=CHOSEN)
-        yield _judged_row(name, found, judged)
+        yield _quality_row(name, found, judged)
     known = group.dropna(subset=["similarity"])
     if len(known):
         made = prompts.over_rounds(cells_of(known, "similarity"))
-        yield _judged_row("edit similarity", prompts.share(made, confidence=confidence), known)
+        yield _quality_row("edit similarity", prompts.share(made, confidence=confidence), known)
 
 
-def _judged_row(name: str, found: Estimate, known: pd.DataFrame) -> dict[str, Any]:
+def _quality_row(name: str, found: Estimate, known: pd.DataFrame) -> dict[str, Any]:
     return _row(
         name,
         "1",

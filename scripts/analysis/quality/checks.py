@@ -180,7 +180,7 @@ def _compared(curve: Curve, domain: Domain, quantity: str, other: telemetry.Stat
         left_out = f"{whole_s - seconds:.0f} of {whole_s:.0f} s: {reasons}"
     if seconds < SHORTEST_S:
         return _Compared(unchecked=left_out or f"{seconds:.1f} s are too short to tell")
-    counted_j = np.diff(curve.seen(times))[used].sum()
+    counted_j = np.diff(curve.sensed(times))[used].sum()
     return _Compared(float(counted_j), float(other_j[used].sum()), seconds, left_out)
 
 

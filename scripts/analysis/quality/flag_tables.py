@@ -113,7 +113,7 @@ def clean(
 
 
 @dataclasses.dataclass(frozen=True)
-class Both(Generic[T]):
+class Sensitivity(Generic[T]):
     """A conclusion of all windows beside that of those without a doubt.
 
     Attributes:
@@ -129,14 +129,14 @@ class Both(Generic[T]):
     flagged: int
 
     @property
-    def hangs(self) -> bool:
+    def depends_on_flagged(self) -> bool:
         """Whether the conclusion is not the same without the flagged windows."""
         return self.flagged > 0 and self.clean != self.all
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """The same in words; empty where it does not hang on them."""
-        if not self.hangs:
+        if not self.depends_on_flagged:
             return ""
         if self.flagged == self.windows:
             return "rests on flagged windows only"
@@ -152,7 +152,7 @@ def with_and_without(
     common: Collection[str] = (),
     *,
     above_idle: bool = False,
-) -> Both[T]:
+) -> Sensitivity[T]:
     """What is concluded from all windows, and from those alone that carry no flag.
 
     Args:
@@ -165,7 +165,7 @@ def with_and_without(
     of_clean = of_all
     if not without_doubt.all():
         of_clean = conclude(windows[without_doubt]) if without_doubt.any() else None
-    return Both(of_all, of_clean, len(windows), int((~without_doubt).sum()))
+    return Sensitivity(of_all, of_clean, len(windows), int((~without_doubt).sum()))
 
 
 def session_flags(flags: pd.DataFrame) -> dict[str, str]:
@@ -268,11 +268,11 @@ def note(flags: pd.DataFrame, besides: Collection[str] = ()) -> str | None:
             if name in SEEN and name not in besides:
                 doubted.setdefault(name, []).append(session)
     rarest = sorted(doubted, key=lambda name: len(doubted[name]))
-    said = [f"Flagged ({name}): {some(doubted[name])}" for name in rarest]
-    return "; ".join(said) or None
+    notes = [f"Flagged ({name}): {abbreviated(doubted[name])}" for name in rarest]
+    return "; ".join(notes) or None
 
 
-def some(names: Sequence[str], most: int = 2) -> str:
+def abbreviated(names: Sequence[str], most: int = 2) -> str:
     """The first of several names, and how many more they are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

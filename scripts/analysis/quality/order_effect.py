@@ -126,7 +126,7 @@ def _in_common(rows: list[dict[str, Any]], metric: str) -> dict[str, Any] | None
     }
 
 
-def words(order: pd.DataFrame) -> list[str]:
+def order_lines(order: pd.DataFrame) -> list[str]:
     """What the table says, one line a metric."""
     lines = []
     for metric, group in order.groupby("metric", sort=False):

@@ -78,7 +78,7 @@ def excluded_table(
         else:
             own = measured.get(spec["session"], total.iloc[:0])
             out = facts.get("left_out", {})
-            rows += [who | lacking for lacking in _lacking(own, spec["batch_sizes"], out)]
+            rows += [who | lacking for lacking in _missing_batches(own, spec["batch_sizes"], out)]
         for provider, why in facts["absent"].items():
             if (spec["model"], spec["title"], provider) in tried:
                 continue  # that session tells itself, and with the software of that provider
@@ -94,7 +94,7 @@ def excluded_table(
     return table([*rows, *absent.values()], EXCLUDED)
 
 
-def _lacking(
+def _missing_batches(
     own: pd.DataFrame, batches: Sequence[int], left_out: Mapping[str, str]
 ) -> Iterator[dict[str, Any]]:
     for batch in batches:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.energy.raw import TOTAL
-from analysis.runtimes.by_round import ABOVE_IDLE
 from analysis.runtimes.columns import CELL, CELLS
+from analysis.runtimes.rounds import ABOVE_IDLE
 from analysis.statistics import rounds as over_rounds
 from analysis.tabular import table
 
@@ -39,7 +39,7 @@ def cells_table(rounds: pd.DataFrame, clean: pd.DataFrame, confidence: float) ->
     windows of one round; `intraclass` which part of a window's variance is between rounds.
 
     Args:
-        rounds: As of `by_round`.
+        rounds: As of `rounds_table`.
         clean: The same of the windows without a flag, row by row.
     """
     rows: list[dict[str, Any]] = []

@@ -11,19 +11,19 @@ import numpy as np
 import pandas as pd
 
 from analysis.energy.raw import TOTAL
-from analysis.runtimes import words
-from analysis.runtimes.by_round import ABOVE_IDLE
+from analysis.runtimes import wording
 from analysis.runtimes.columns import COMPARISONS
-from analysis.runtimes.pairs import Pair, apart, excluded_why, lacking, planned_pairs
+from analysis.runtimes.pairs import Pair, excluded_why, planned_pairs, why_incomparable, why_missing
+from analysis.runtimes.rounds import ABOVE_IDLE
 from analysis.statistics import ranks
 from analysis.statistics import rounds as over_rounds
 from analysis.tabular import table
 
 # (metric, unit, column, whether a meter stands behind it)
 METRICS = (
-    (words.ENERGY, "J", "inference_j", True),
-    (words.ABOVE_IDLE, "J", "inference_above_idle_j", True),
-    (words.TIME, "s", "inference_s", False),
+    (wording.ENERGY, "J", "inference_j", True),
+    (wording.ABOVE_IDLE, "J", "inference_above_idle_j", True),
+    (wording.TIME, "s", "inference_s", False),
 )
 # All tests that answer one question: models, batches and providers together.
 FAMILY = ["question", "metric"]
@@ -76,7 +76,7 @@ def comparisons_table(
         for metric in METRICS:
             row = BLANK | pair.columns | {"confidence": how.confidence, "margin": how.margin}
             rows.append(row | _row(pair, sides, clean, metric, out, how))
-    compared = _judged(table(rows, COMPARISONS))
+    compared = _with_verdicts(table(rows, COMPARISONS))
     return compared.assign(opposite=_opposite(compared))
 
 
@@ -86,10 +86,10 @@ def _row(
     name, unit, column, metered = metric
     row = {"metric": name, "unit": unit}
     reasons = [
-        lacking(who, cell, column, out.get((pair.model, who.title, who.provider)))
+        why_missing(who, cell, column, out.get((pair.model, who.title, who.provider)))
         for who, cell in zip((pair.first, pair.second), sides, strict=True)
     ]
-    reason = "; ".join(filter(None, reasons)) or apart(*sides, metered)
+    reason = "; ".join(filter(None, reasons)) or why_incomparable(*sides, metered)
     if not reason and column in ABOVE_IDLE and any(cell.estimate.any() for cell in sides):
         reason = NO_IDLE
     if reason:
@@ -103,7 +103,7 @@ def _row(
     again = compare(*without, column, how)
     return row | {
         **found,
-        **{f"clean_{key}": again[key] for key in words.CLEAN},
+        **{f"clean_{key}": again[key] for key in wording.CLEAN},
         "first_windows": windows[0],
         "second_windows": windows[1],
         "first_rounds": int(sides[0][column].notna().sum()),
@@ -117,9 +117,11 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, column: str, how: How) ->
     """One cell over another in one quantity, before any correction for the number of tests.
 
     Args:
-        first, second: Their rounds, as of `by_round`.
+        first, second: Their rounds, as of `rounds_table`.
     """
-    (numbers, *sides), (others, *other_sides) = (_known(cell, column) for cell in (first, second))
+    (numbers, *sides), (others, *other_sides) = (
+        _rounds_with_value(cell, column) for cell in (first, second)
+    )
     numbers, at, to = np.intersect1d(numbers, others, return_indices=True)
     (above, *us), (below, *other_us) = ([a[at] for a in sides], [a[to] for a in other_sides])
     us = (*us, *other_us)
@@ -168,7 +170,9 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, column: str, how: How) ->
     }
 
 
-def _known(cell: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _rounds_with_value(
+    cell: pd.DataFrame, column: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(rounds, means, uncertainties of reading) of the rounds of a cell that have a value."""
     means = cell[column].to_numpy()
     known = ~np.isnan(means)
@@ -181,7 +185,7 @@ def _share_u(sides: Sequence[np.ndarray], us: Sequence[np.ndarray]) -> float:
     return float(np.sqrt(np.mean(np.sum(shares, axis=0))))
 
 
-def _judged(compared: pd.DataFrame) -> pd.DataFrame:
+def _with_verdicts(compared: pd.DataFrame) -> pd.DataFrame:
     """The table with p adjusted within each family, its name, and the verdicts."""
     for (question, metric), family in compared.groupby(FAMILY, sort=False):
         for p in ("p", "equivalence_p"):
@@ -196,21 +200,21 @@ def _judged(compared: pd.DataFrame) -> pd.DataFrame:
         compared.loc[family.index, "family"] = name
     rows = compared.to_dict("records")
     return compared.assign(
-        verdict=pd.Series([words.verdict(row) for row in rows], dtype="str"),
+        verdict=pd.Series([wording.verdict(row) for row in rows], dtype="str"),
         clean_verdict=pd.Series(
-            [words.verdict(words.clean(row)) if not row["reason"] else "" for row in rows],
+            [wording.verdict(wording.clean(row)) if not row["reason"] else "" for row in rows],
             dtype="str",
         ),
-        flags_words=pd.Series([words.hangs(row) for row in rows], dtype="str"),
+        flags_words=pd.Series([wording.sensitivity(row) for row in rows], dtype="str"),
     )
 
 
 def _opposite(compared: pd.DataFrame) -> pd.Series:
     """Of each row of energy, whether that above idle points the other way, in words."""
     keys = ["question", "model", "batch", "first", "first_provider", "second", "second_provider"]
-    said = pd.Series("", index=compared.index, dtype="str")
-    energies = compared[compared.metric.isin([words.ENERGY, words.ABOVE_IDLE])]
+    texts = pd.Series("", index=compared.index, dtype="str")
+    energies = compared[compared.metric.isin([wording.ENERGY, wording.ABOVE_IDLE])]
     for _, pair in energies.groupby(keys, sort=False):
         rows = {row["metric"]: row for row in pair.to_dict("records")}
-        said[pair.index] = words.opposite(rows[words.ENERGY], rows[words.ABOVE_IDLE])
-    return said
+        texts[pair.index] = wording.opposite(rows[wording.ENERGY], rows[wording.ABOVE_IDLE])
+    return texts

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.runtimes.words import ABOVE_IDLE, ENERGY, TIME
+from analysis.runtimes.wording import ABOVE_IDLE, ENERGY, TIME
 
 # Which metric of the table of order effects tells of which comparison.
 OF = {ENERGY: "energy per unit", ABOVE_IDLE: "energy per unit", TIME: "time per unit"}
 KEYS = ["model", "runtime", "provider"]
 
 
-def beside(
+def with_drift(
     comparisons: pd.DataFrame, order: pd.DataFrame, inferences: pd.DataFrame, alpha: float
 ) -> pd.DataFrame:
     """The comparisons with `order_words`: which of the sessions behind a row drift with their
@@ -23,10 +23,10 @@ def beside(
     """
     drifting = order[order.p_holm < alpha]
     who = inferences[["session", *KEYS]].drop_duplicates()
-    said: dict[tuple, list[str]] = {}
+    by_side: dict[tuple, list[str]] = {}
     for row in drifting.merge(who, on="session").itertuples():
         key = row.metric, row.model, row.runtime, row.provider
-        said.setdefault(key, []).append(f"{row.session} {row.slope:+.1%}")
+        by_side.setdefault(key, []).append(f"{row.session} {row.slope:+.1%}")
     of_all: dict[str, list[str]] = {}
     for row in drifting[~drifting.session.isin(who.session)].itertuples():
         of_all.setdefault(row.metric, []).append(f"{row.session} {row.slope:+.1%}")
@@ -36,7 +36,7 @@ def beside(
         found = of_all.get(OF[row["metric"]], []) + [
             text
             for side in sides
-            for text in said.get((OF[row["metric"]], row["model"], *side), [])
+            for text in by_side.get((OF[row["metric"]], row["model"], *side), [])
         ]
         compared = found and not row["reason"]
         words.append(f"drifts over the session: {'; '.join(found)}" if compared else "")

@@ -114,7 +114,7 @@ def _percent(shares: pd.Series) -> pd.Series:
     return (100 * shares).fillna(0).round().astype(int).astype("str") + "%"
 
 
-def together(tables: list[pd.DataFrame]) -> pd.DataFrame:
+def concatenate(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """The windows of all sessions in one table, also of none: by model, in the order of the
     sessions, then by batch."""
     if not tables:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.energy.raw import TOTAL
 from analysis.runtimes.providers import place
-from analysis.runtimes.words import ENERGY, TIME, provider, reasons
+from analysis.runtimes.wording import ENERGY, TIME, provider, reasons
 
 # What a table of ratios shows, and how the page calls it.
 SHOWN = {ENERGY: "energy", TIME: "time"}
@@ -84,7 +84,7 @@ class Matrix:
     def best(self) -> list[str]:
         """Of each metric, who has the lowest mean, and from how many of the others a test tells
         it."""
-        said = []
+        lines = []
         for metric, word in SHOWN.items():
             means = {who: self.means.get((who, metric), np.nan) for who in self.names}
             known = {who: mean for who, mean in means.items() if mean == mean}
@@ -93,11 +93,11 @@ class Matrix:
             least = min(known, key=known.__getitem__)
             rows = [self.ratios.get((least, who, metric)) for who in self.names if who != least]
             rows = [row for row in rows if row]
-            told = sum(row["ratio"] < 1 and row["told"] for row in rows)
-            said.append(
-                f"least mean {word}: {label(least)}, told apart from {told} of {len(rows)} others"
+            lower = sum(row["ratio"] < 1 and row["told"] for row in rows)
+            lines.append(
+                f"least mean {word}: {label(least)}, told apart from {lower} of {len(rows)} others"
             )
-        return said
+        return lines
 
 
 def label(who: tuple[str, str]) -> str:
@@ -152,7 +152,7 @@ def _key(row: Mapping[str, Any]) -> tuple:
 def _left_out(group: pd.DataFrame, names: list[tuple[str, str]]) -> list[str]:
     """Reasons of what has no ratio, once each."""
     lacking = group[group.metric.isin(list(SHOWN)) & (group.reason != "") & ~group.turned]
-    said = reasons(lacking.to_dict("records"))
+    texts = reasons(lacking.to_dict("records"))
     exports = [title for title, _ in names if " from " in title]
     several = len({title.partition(" from ")[2] for title in exports}) > 1
-    return [*said, *([EXPORTS] if several else [])]
+    return [*texts, *([EXPORTS] if several else [])]

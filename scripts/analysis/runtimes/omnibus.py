@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.energy.raw import TOTAL
 from analysis.runtimes.columns import OMNIBUS
 from analysis.runtimes.comparisons import FAMILY, METRICS
-from analysis.runtimes.words import provider
+from analysis.runtimes.wording import provider
 from analysis.statistics import ranks
 from analysis.statistics import rounds as over_rounds
 from analysis.tabular import table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from analysis.runtimes.words import PROVIDERS
+from analysis.runtimes.wording import PROVIDERS
 
 
 def provider_rank(name: str) -> tuple[int, str]:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from analysis.runtimes.order import provider_rank
 from analysis.runtimes.providers import place
-from analysis.runtimes.words import provider
+from analysis.runtimes.wording import provider
 
 # What is asked beyond the study: engine against engine.
 ENGINES = "engines"
@@ -145,11 +145,11 @@ def excluded_why(sessions: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, 
     }
 
 
-def lacking(side: Subject, cell: pd.DataFrame | None, column: str, out: str | None) -> str:
+def why_missing(side: Subject, cell: pd.DataFrame | None, column: str, out: str | None) -> str:
     """Why there is nothing to compare of one side; empty where there is something.
 
     Args:
-        cell: Its rounds, as of `by_round`.
+        cell: Its rounds, as of `rounds_table`.
         out: Why it was not measured, if it is known.
     """
     name = f"{side.title} on {provider(side.provider)}"
@@ -162,7 +162,7 @@ def lacking(side: Subject, cell: pd.DataFrame | None, column: str, out: str | No
     return f"{name}: no window has an energy ({', '.join(dict.fromkeys(cell.status))})"
 
 
-def apart(first: pd.DataFrame, second: pd.DataFrame, metered: bool) -> str:
+def why_incomparable(first: pd.DataFrame, second: pd.DataFrame, metered: bool) -> str:
     """Why two cells that have figures must not be compared; empty where they may be."""
     for column, what in (("machine", "machines"), ("meter", "meters"), ("sums", "domains")):
         names = [" and ".join(sorted(cell[column].unique())) for cell in (first, second)]

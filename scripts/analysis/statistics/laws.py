@@ -158,7 +158,7 @@ def _terms(
     confidence: float,
 ) -> tuple[Estimate, ...]:
     each = np.array([_fit(lengths, row, degree) for row in complete])
-    alone = _alone(np.log(complete), lengths_off)
+    alone = _single_share(np.log(complete), lengths_off)
     found = []
     for number, value in enumerate(values):
         made, unit = Spread.of(float(covariance[number, number]), freedom), PROMPTS
@@ -186,7 +186,7 @@ def _terms(
     return tuple(found)
 
 
-def _alone(logs: np.ndarray, lengths_off: float) -> float:
+def _single_share(logs: np.ndarray, lengths_off: float) -> float:
     """Of what the means of lengths are off by, the share that single cells (a length in a round)
     make."""
     rounds, lengths = logs.shape

@@ -23,12 +23,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.energy.raw import TOTAL
-from analysis.runtimes.by_round import by_round
 from analysis.runtimes.cells import cells_table
 from analysis.runtimes.columns import INFERENCES
 from analysis.runtimes.comparisons import How, comparisons_table
 from analysis.runtimes.correlation import WITHIN, correlation_table
 from analysis.runtimes.omnibus import omnibus_table
+from analysis.runtimes.rounds import rounds_table
 
 # (title, system, origin)
 RUNTIMES = (
@@ -142,8 +142,8 @@ def inferences(
 
 def tables(campaign: pd.DataFrame, rounds: int, how: How, **design) -> dict[str, pd.DataFrame]:
     """What scripts/tables_runtimes.py makes of them."""
-    by = by_round(campaign)
-    clean = by_round(campaign, clean_only=True)
+    by = rounds_table(campaign)
+    clean = rounds_table(campaign, clean_only=True)
     compared = comparisons_table(by, clean, sessions(rounds, **design), how)
     return {
         "runtimes": cells_table(by, clean, how.confidence),

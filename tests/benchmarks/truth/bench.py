@@ -24,7 +24,7 @@ from machine import START_NS, Machine
 from powers import POWERS, Power
 
 from analysis.energy.pooling import pool
-from publication.markers import replaced
+from publication.markers import replace_marked
 
 # Lengths of windows in seconds, and how many of each in a session.
 WINDOWS = {
@@ -53,7 +53,9 @@ def main() -> None:
     if args.json:
         args.json.write_text(json.dumps(found, indent=1) + "\n")
     if args.page:
-        args.page.write_text(replaced(args.page.read_text(), "truth bench", tables, "make truth"))
+        args.page.write_text(
+            replace_marked(args.page.read_text(), "truth bench", tables, "make truth")
+        )
 
 
 def run(sessions: int, *, peers: bool) -> dict:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.figures.drawing import style
-from analysis.runtimes.words import ABOVE_IDLE, ENERGY, TIME, provider, reasons
+from analysis.runtimes.wording import ABOVE_IDLE, ENERGY, TIME, provider, reasons
 
 METRICS = {ENERGY: "energy", ABOVE_IDLE: "energy above idle", TIME: "time"}
 WIDTH = 9.6
@@ -59,7 +59,7 @@ def draw(
     refuse_empty(comparisons)
     known = comparisons[comparisons.ratio.notna()]
     metrics = {metric: word for metric, word in METRICS.items() if (known.metric == metric).any()}
-    said = reasons(comparisons[comparisons.metric.isin(list(metrics))].to_dict("records"))
+    common = reasons(comparisons[comparisons.metric.isin(list(metrics))].to_dict("records"))
     table = comparisons.assign(
         name=[name(row) for _, row in comparisons.iterrows()],
         providers=[_providers(row) for _, row in comparisons.iterrows()],
@@ -95,12 +95,12 @@ def draw(
     for metric, word in METRICS.items():
         if metric not in metrics:
             rows = comparisons[comparisons.metric == metric].to_dict("records")
-            why = [each for each in reasons(rows) if each not in said]
+            why = [each for each in reasons(rows) if each not in common]
             note += f"\nNo panel of {word}: {'; '.join(why) or NO_RATIO}."
-    if said:
-        note += f"\nNot compared:\n{style.lines(said, 165, 8)}"
+    if common:
+        note += f"\nNot compared:\n{style.lines(common, 165, 8)}"
     shown = comparisons[(comparisons.reason == "") & (comparisons.meter != "")]
-    style.foot(fig, shown, note, style.engines(systems))
+    style.footer(fig, shown, note, style.engines(systems))
     return fig
 
 
@@ -120,14 +120,14 @@ def _panel(axes: Axes, table: pd.DataFrame, places: dict[tuple, float], those: l
             )
         for row in line[line.ratio.notna()].itertuples():
             number = those.index(row.providers)
-            look = style.look(number)
+            look = style.marker_style(number)
             spread = min(0.22, 0.66 / len(those)) * (number - (len(those) - 1) / 2)
-            told = row.p_holm < 1 - row.confidence
+            told_apart = row.p_holm < 1 - row.confidence
             axes.errorbar(
                 row.ratio,
                 places[key] + spread,
                 xerr=style.bars(row.ratio, row.ratio_low, row.ratio_high),
-                mfc=look["color"] if told else "white",
+                mfc=look["color"] if told_apart else "white",
                 **look,
                 ms=4.5,
                 capsize=2,

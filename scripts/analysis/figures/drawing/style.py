@@ -163,16 +163,16 @@ def legend(fig: Figure, **keywords) -> None:
         )
 
 
-def look(number: int) -> dict[str, str]:
+def marker_style(number: int) -> dict[str, str]:
     """A colour and a marker; as pairs, different for 72 numbers."""
     count = len(COLOURS)
     marker = MARKERS[(number + number // count) % len(MARKERS)]
     return {"color": COLOURS[number % count], "marker": marker}
 
 
-def looks(names: Sequence[str]) -> dict[str, dict[str, str]]:
+def marker_styles(names: Sequence[str]) -> dict[str, dict[str, str]]:
     """A look for each name, in order."""
-    return {name: look(number) for number, name in enumerate(dict.fromkeys(names))}
+    return {name: marker_style(number) for number, name in enumerate(dict.fromkeys(names))}
 
 
 def bars(value, low, high) -> np.ndarray | None:
@@ -204,7 +204,7 @@ def si_interval(value: float, low: float | None, high: float | None, unit: str) 
     return f"{shown[0]}{interval} {PREFIXES[exponent]}{unit}"
 
 
-def foot(fig: Figure, shown: pd.DataFrame, *notes: str, energy: bool = True) -> None:
+def footer(fig: Figure, shown: pd.DataFrame, *notes: str, energy: bool = True) -> None:
     """What a reader must know of what is shown: its meters and whether they are any, and notes.
 
     Args:
@@ -225,18 +225,18 @@ def foot(fig: Figure, shown: pd.DataFrame, *notes: str, energy: bool = True) -> 
 
 def engines(systems: pd.DataFrame) -> str:
     """The engines behind a figure, with the versions that ran."""
-    said = versions(systems)
-    return f"Engines: {said}." if said else ""
+    text = versions(systems)
+    return f"Engines: {text}." if text else ""
 
 
 def tasks_note(generations: pd.DataFrame) -> str:
     """Whether the tasks of the generations were chosen by hand; empty where they are all."""
     if not generations.chosen.any():
         return ""
-    return f"{chosen(generations)}: no pass@1, not the whole benchmark."
+    return f"{selection(generations)}: no pass@1, not the whole benchmark."
 
 
-def chosen(generations: pd.DataFrame) -> str:
+def selection(generations: pd.DataFrame) -> str:
     """How the tasks were chosen, as far as the configuration says."""
     tasks = f"{generations.task.nunique()} tasks"
     how = " and ".join(generations.chosen_by.dropna().unique()) or "hand, perhaps by outcome"

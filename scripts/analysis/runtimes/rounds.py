@@ -28,7 +28,7 @@ QUANTITIES = (*FACTORS, *TIMES)
 SETTINGS = ("machine", "meter", "sums", "status")
 
 
-def by_round(
+def rounds_table(
     windows: pd.DataFrame, *, common: Collection[str] = (), clean_only: bool = False
 ) -> pd.DataFrame:
     """One row a cell, domain and round, in the order of the windows.
@@ -41,7 +41,7 @@ def by_round(
 
     Args:
         windows: As of `inferences_table`.
-        common: Flags that nearly all windows carry; see `doubts.common_flags`.
+        common: Flags that nearly all windows carry; see `flag_tables.common_flags`.
         clean_only: Whether windows that carry any other flag count as if they had no value.
     """
     keys = [*CELL, "domain", "round"]
@@ -88,7 +88,7 @@ def _joined(column: pd.Series, at: np.ndarray, count: int) -> list:
     """Of each round, what its windows say; several by " and "."""
     codes, names = pd.factorize(column)
     seen = pd.DataFrame({"at": at, "code": codes}).drop_duplicates()
-    said: list = [[] for _ in range(count)]
+    distinct: list = [[] for _ in range(count)]
     for place, code in zip(seen["at"], seen.code, strict=True):
-        said[place].append(names[code])
-    return [" and ".join(sorted(each)) if len(each) > 1 else each[0] for each in said]
+        distinct[place].append(names[code])
+    return [" and ".join(sorted(each)) if len(each) > 1 else each[0] for each in distinct]

@@ -12,7 +12,7 @@ from analysis.statistics.estimate import BOTH, PROMPTS, ROUNDS
 WITHIN = " within one round"
 
 
-def rests_on(row: Mapping[str, Any]) -> str:
+def sample_size(row: Mapping[str, Any]) -> str:
     """`7 rounds, 12 prompts`, or why there is no interval, in short.
 
     Args:
@@ -35,19 +35,19 @@ def _count(number: int, what: str) -> str:
     return f"{int(number)} {what}{'' if number == 1 else 's'}"
 
 
-def samples(table: pd.DataFrame) -> str:
+def sample_sizes(table: pd.DataFrame) -> str:
     """The same of all rows of a table, for a foot note: `bars: 3 rounds, 12 prompts`."""
     with_bars = table[table.low.notna()]
-    said = list(dict.fromkeys(rests_on(row) for row in with_bars.to_dict("records")))
-    if not said:
+    texts = list(dict.fromkeys(sample_size(row) for row in with_bars.to_dict("records")))
+    if not texts:
         return ""
-    return said[0] if len(said) == 1 else f"{said[0]} and others"
+    return texts[0] if len(texts) == 1 else f"{texts[0]} and others"
 
 
-def bars(table: pd.DataFrame, level: str, what: str = "Bars") -> str:
+def interval_note(table: pd.DataFrame, level: str, what: str = "Bars") -> str:
     """The foot note on a figure's intervals; of none, why."""
-    if said := samples(table):
+    if sampled := sample_sizes(table):
         missing = table.value.notna() & table.low.isna() if "value" in table else pd.Series([False])
         none = "; without one: one round, or too few" if missing.any() else ""
-        return f"{what}: {level} intervals over {said}{none}."
+        return f"{what}: {level} intervals over {sampled}{none}."
     return "No intervals: one round does not say what another process would differ by."

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.quality.flag_tables import Both
+from analysis.quality.flag_tables import Sensitivity
 
 # By name, as their makers write them, and in the order of tables and figures.
 PROVIDERS = {
@@ -55,13 +55,13 @@ def verdict(row: Mapping[str, Any]) -> str:
     verb, thing = THINGS[row["metric"]]
     if row["reason"]:
         return f"{thing} not compared"
-    said = conclusion(row)
-    if said is None:
+    concluded = conclusion(row)
+    if concluded is None:
         return ONE_ROUND if row["rounds"] == 1 else row["why"] or "no scatter to test against"
     within = f"equivalent within {100 * row['margin']:g} %"
-    if said == NOT_TOLD:
-        return said
-    if said == EQUIVALENT:
+    if concluded == NOT_TOLD:
+        return concluded
+    if concluded == EQUIVALENT:
         return within
     words = f"{verb} {_amount(row)} {thing}"
     both = row["equivalence_p_holm"] < 1 - row["confidence"]
@@ -73,7 +73,7 @@ def _direction(row: Mapping[str, Any]) -> float:
     return row["difference"] if pd.isna(row["ratio"]) else row["ratio"] - 1
 
 
-def times(row: Mapping[str, Any]) -> bool:
+def is_multiple(row: Mapping[str, Any]) -> bool:
     """Whether a comparison is said as so many times."""
     return row["ratio"] >= 2
 
@@ -81,7 +81,7 @@ def times(row: Mapping[str, Any]) -> bool:
 def _amount(row: Mapping[str, Any]) -> str:
     """How much more or less, from the full value at once."""
     ratio = row["ratio"]
-    if times(row):
+    if is_multiple(row):
         return f"{ratio:.3g} times the"
     if pd.isna(ratio):
         size = f"{abs(row['difference']):.3g} {row['unit']}"
@@ -96,15 +96,15 @@ def clean(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, **{name: row[f"clean_{name}"] for name in (*CLEAN, *ADJUSTED)}}
 
 
-def hangs(row: Mapping[str, Any]) -> str:
+def sensitivity(row: Mapping[str, Any]) -> str:
     """Whether what is said hangs on flagged windows, in words; empty where it does not."""
-    said, other = conclusion(row), clean(row)
-    if said is None or (said == NOT_TOLD and conclusion(other) is None):
+    concluded, other = conclusion(row), clean(row)
+    if concluded is None or (concluded == NOT_TOLD and conclusion(other) is None):
         return ""
-    both = Both(said, conclusion(other), row["windows"], row["flagged"])
+    both = Sensitivity(concluded, conclusion(other), row["windows"], row["flagged"])
     if both.clean is not None:
-        both = dataclasses.replace(both, clean=verdict(other)) if both.hangs else both
-    return both.words
+        both = dataclasses.replace(both, clean=verdict(other)) if both.depends_on_flagged else both
+    return both.message
 
 
 def reasons(rows: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -145,13 +145,13 @@ def opposite(energy: Mapping[str, Any], above_idle: Mapping[str, Any]) -> str:
         else f"{row['ratio']:.3g}"
         for row in (energy, above_idle)
     ]
-    told = [conclusion(row) in (MORE, LESS) for row in (energy, above_idle)]
+    told_apart = [conclusion(row) in (MORE, LESS) for row in (energy, above_idle)]
     how = {
         (True, True): "both are told apart",
         (True, False): "only the total is told apart",
         (False, True): "only that above idle is told apart",
         (False, False): "neither is told apart",
-    }[tuple(told)]
+    }[tuple(told_apart)]
     return f"opposite: {values[0]} in total, {values[1]} above idle; {how}"
 
 
