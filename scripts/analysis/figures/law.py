@@ -129,7 +129,7 @@ def _pair(
 def _describe_terms(terms: pd.DataFrame) -> str:
     if terms.empty or terms.value.isna().any():
         return "not fitted: too few lengths"
-    terms = [
+    texts = [
         f"{term} {style.si_interval(row.value, row.low, row.high, row.unit)}".replace(" ", "\u00a0")
         for term, row in terms.iterrows()
     ]
@@ -139,7 +139,7 @@ def _describe_terms(terms: pd.DataFrame) -> str:
     last = terms.iloc[-1]
     left = style.si_interval(last.value, last.left_out_low, last.left_out_high, last.unit)
     return (
-        f"{', '.join(terms)}; R² {first.r2:.3f}, lack of fit p {first.lack_of_fit_p:.2g},"
+        f"{', '.join(texts)}; R² {first.r2:.3f}, lack of fit p {first.lack_of_fit_p:.2g},"
         f" {terms.index[-1]} without one length {left.partition(' ')[2]}; worst residual of a"
         f" median {abs(first.worst_residual):.1%}"
     )
