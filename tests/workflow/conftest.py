@@ -310,6 +310,12 @@ def ready():
     make(*PHASES_SOFTWARE, *RESOURCES)
 
 
+@pytest.fixture(scope="session")
+def quick():
+    """The configuration of one session as short as can be."""
+    return QUICK
+
+
 @pytest.fixture
 def clone(ready, tmp_path):
     return Clone(tmp_path)

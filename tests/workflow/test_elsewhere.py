@@ -15,22 +15,6 @@ import yaml
 from metering.locks import Lock
 
 ROOT = Path(__file__).parents[2]
-# One session as short as can be.
-QUICK = """
-campaign: small
-device: cpu
-studies: [phases]
-metering: {idle_s: 0.3}
-protocol: {stable_within: null, settle_s: 0}
-phases:
-  models: [smollm2-135m-instruct]
-  workloads: [humaneval-0shot]
-  tasks: [HumanEval/23]
-  max_new_tokens: 8
-  threads: 1
-  warmup_s: 0
-  probe: {prompts: 0}
-"""
 SESSION = "smollm2-135m-instruct__humaneval-0shot__r1"
 READY = (
     ".software",
@@ -70,7 +54,7 @@ HARMLESS = ("--config", "software=host", "host_python=/bin/false")
 class Project:
     """A folder with a configuration beside the workflow's, which is called as documented."""
 
-    def __init__(self, folder, config=QUICK, workflow=ROOT):
+    def __init__(self, folder, config, workflow=ROOT):
         self.folder = folder / "my-project"
         (self.folder / "config").mkdir(parents=True)
         (self.folder / "workflow").mkdir()
@@ -113,8 +97,8 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path):
-    return Project(tmp_path)
+def project(tmp_path, quick):
+    return Project(tmp_path, quick)
 
 
 def programs(output):
