@@ -20,4 +20,4 @@ def test_its_options_are_those_of_the_specification(wall, rated_w):
     assert (given["--period-s"], given["--segment"]) == ("0.02", "2")
     assert given.get("--cpu-rated-power-w") == (None if rated_w is None else "95")
     assert ("--wall" in given) is (wall is not None)
-    assert wall is None or WallSettings.of(json.loads(given["--wall"])) == wall
+    assert wall is None or WallSettings.parse(json.loads(given["--wall"])) == wall
