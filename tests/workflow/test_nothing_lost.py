@@ -68,9 +68,6 @@ def test_a_finished_campaign_has_nothing_to_do(finished):
         (f"raw/{SESSION}", {"phases_session", "scores", "tables", "report_page"}),
         (f"scores/{SESSION}.json", {"scores", "tables", "report_page"}),
         ("tables/law.parquet", {"tables", "report_page"}),
-        ("figures/phases.pdf", {"figure", "report_page"}),
-        # Without a sweep it has nothing to show.
-        ("figures/law.pdf", {"figure_left_out", "report_page"}),
     ],
 )
 def test_what_was_deleted_is_made_again_though_later_results_are_there(finished, lost, made):
@@ -78,6 +75,18 @@ def test_what_was_deleted_is_made_again_though_later_results_are_there(finished,
         path = finished.results / lost
         shutil.rmtree(path) if path.is_dir() else path.unlink()
         assert made <= planned(finished.run("-n"))
+
+
+# Without a sweep the law has nothing to show; whether a session as short as this one resolves its
+# phases depends on how fast the machine is.
+@pytest.mark.parametrize("name", ["law", "phases", "power"])
+def test_a_figure_that_was_deleted_is_made_again(finished, name):
+    png = finished.results / "figures" / f"{name}.png"
+    rule = "figure" if png.stat().st_size else "figure_left_out"
+    assert name != "law" or rule == "figure_left_out"
+    with changed(finished):
+        png.with_suffix(".pdf").unlink()
+        assert {rule, "report_page"} <= planned(finished.run("-n"))
 
 
 @pytest.mark.parametrize(
