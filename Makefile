@@ -63,7 +63,7 @@ check: dev
 
 smoke: check .software/analysis/ready.json
 	PYTHONPATH=.venv/borrowed $(ANALYSIS) -m pytest $(PARALLEL) $(QUICK) tests/analysis
-	$(BIN)/python -m pytest $(QUICK) tests/metering tests/session
+	$(BIN)/python -m pytest $(PARALLEL) $(QUICK) tests/metering tests/session
 	$(BIN)/python -m pytest $(PARALLEL) $(QUICK) $(APART)
 	$(BIN)/python -m pytest -m smoke tests/workflow
 

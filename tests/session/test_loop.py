@@ -250,6 +250,7 @@ def test_cells_that_have_enough_windows_end_early_and_others_do_not(measure, cap
     assert "small: 6/6 b:3" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_kind_that_is_new_says_its_units_itself(measure):
     units_j = {}
     for units in (1, 4):
@@ -275,6 +276,7 @@ def test_a_fixed_number_of_windows_needs_no_units(measure):
     assert raw.measured() == ["a:0", "b:0"]
 
 
+@pytest.mark.slow
 def test_cells_that_stay_wide_end_at_the_cap_and_the_user_is_told(measure, capsys):
     wide = dataclasses.replace(WIDTH, within=1e-9, at_most=3)
     raw = measure(Small(works("a:0", "a:1", "a:2"), {"a": wide}, kind="inference"))
@@ -286,6 +288,7 @@ def test_where_numbers_are_fixed_no_cell_is_stopped_and_that_is_kept(measure):
     assert measure(Small(works("a:0"), {"a": 1})).facts["stopped"] == {}
 
 
+@pytest.mark.slow
 def test_the_device_cools_down_before_each_block_and_not_within_one(measure):
     items = [Work("a:0", "one"), Work("b:0", "one"), Work("a:1", "two"), Work("b:1", "two")]
     raw = measure(Small(items), protocol=COOLED)
