@@ -11,6 +11,7 @@ from pathlib import Path
 
 from analysis.energy.raw import read_session
 from analysis.meters.loads import load_windows, loads_table, phases_table
+from analysis.tabular import write_tables
 from metering.torn import RecordingError
 
 
@@ -25,8 +26,7 @@ def main() -> None:
     except RecordingError as error:
         sys.exit(f"error: {error}")
     loads = loads_table(load_windows(session, args.resolve_periods), args.confidence)
-    loads.to_parquet(args.session / "loads.parquet", index=False)
-    phases_table(session).to_parquet(args.session / "phases.parquet", index=False)
+    write_tables({"loads": loads, "phases": phases_table(session)}, args.session)
 
 
 if __name__ == "__main__":

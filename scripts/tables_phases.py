@@ -41,7 +41,7 @@ from analysis.quality.flag_tables import (
 )
 from analysis.quality.order_effect import describe_drifts, order_rows, order_table
 from analysis.quality.windows import windows_table
-from analysis.tabular import concatenate, table
+from analysis.tabular import concatenate, table, write_tables
 from metering.torn import RecordingError, read_facts, refuse_duplicates
 
 
@@ -108,9 +108,7 @@ def main() -> None:
     who = made["windows"][["session", "model", "workload"]].drop_duplicates()
     made = with_session_flags(made, who, session_flags(flags))
     made = with_drift(made, who, describe_drifts(made["order"]))
-    args.out.mkdir(parents=True, exist_ok=True)
-    for name, made_table in made.items():
-        made_table.to_parquet(args.out / f"{name}.parquet", index=False)
+    write_tables(made, args.out)
 
 
 @dataclasses.dataclass(frozen=True)

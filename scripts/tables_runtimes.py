@@ -45,6 +45,7 @@ from analysis.runtimes.order import ordered
 from analysis.runtimes.pairs import engine_pairs
 from analysis.runtimes.rounds import rounds_table
 from analysis.runtimes.systems import systems_table
+from analysis.tabular import write_tables
 from metering.torn import RecordingError, read_facts, refuse_duplicates
 
 # What flags of windows are told by.
@@ -107,9 +108,7 @@ def main() -> None:
     }
     who = inferences[["session", "model", "runtime", "provider"]].drop_duplicates()
     tables = with_session_flags(tables, who, session_flags(flags))
-    args.out.mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        table.to_parquet(args.out / f"{name}.parquet", index=False)
+    write_tables(tables, args.out)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,3 +18,10 @@ def concatenate(tables: Iterable[pd.DataFrame], columns: Mapping[str, Any]) -> p
     """The rows of all tables, also of none."""
     filled = [each for each in tables if len(each)]
     return pd.concat(filled, ignore_index=True) if filled else table([], columns)
+
+
+def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    """Writes tables as Parquet, each under its name; makes the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, each in tables.items():
+        each.to_parquet(folder / f"{name}.parquet", index=False)

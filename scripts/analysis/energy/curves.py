@@ -24,7 +24,6 @@ from metering.meter import Domain, parse_domain
 
 __all__ = ["Curve", "Energy", "curve"]
 
-TO_JOULES = {"J": 1.0, "mJ": 1e-3, "uJ": 1e-6}
 TO_WATTS = {"W": 1.0, "mW": 1e-3, "uW": 1e-6}
 # What NVML shows is so old, measured on an H100 against loads whose times are known; see
 # docs/metering.md. On other boards that is what is supposed, in periods of the counter, and as
